@@ -1,0 +1,129 @@
+"""What can go wrong, one small class each, with what to do next. No message ever holds a presigned URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow.providers.common.compat.sdk import AirflowException
+
+
+class NotebookInstanceError(AirflowException):
+    """
+    Something went wrong with a notebook instance.
+
+    :param notebook_instance_name: the notebook instance.
+    :param problem: what happened, as a sentence; with the words of AWS where there are any.
+    :param advice: what the reader can do next; default: the class's own.
+    """
+
+    advice = "Look at the notebook instance in the SageMaker console, then clear the task to try again."
+
+    def __init__(self, notebook_instance_name: str, problem: str, advice: str | None = None) -> None:
+        self.notebook_instance_name = notebook_instance_name
+        self.problem = problem
+        if advice is not None:
+            self.advice = advice
+        super().__init__(f"Notebook instance {notebook_instance_name!r}: {problem} {self.advice}")
+
+
+class NotebookInstanceNotFound(NotebookInstanceError):
+    """There is no notebook instance of this name in this account and region."""
+
+    advice = (
+        "Check the name, and that the connection's account and region are the notebook's; names are unique "
+        "per account and region."
+    )
+
+
+class NotebookInstanceDeleted(NotebookInstanceError):
+    """Somebody deletes, or deleted, the notebook instance."""
+
+    advice = "Ask whoever manages the notebooks; a new one has to be created before the task can run."
+
+
+class NotebookInstanceNoCapacity(NotebookInstanceError):
+    """AWS has no machine of this type free just now."""
+
+    advice = (
+        "Run the task again later, or have the notebook instance changed to another instance type while it is stopped."
+    )
+
+
+class NotebookInstanceLifecycleConfigFailed(NotebookInstanceError):
+    """The lifecycle configuration's script failed or took longer than five minutes."""
+
+
+class NotebookInstanceQuotaExceeded(NotebookInstanceError):
+    """The account's quota for running notebook instances of this type is used up."""
+
+    advice = (
+        "Stop a notebook instance of this type that nobody needs, or ask for a higher quota in the Service Quotas console."
+    )
+
+
+class NotebookInstanceStopped(NotebookInstanceError):
+    """Somebody stopped the notebook instance while the task waited for it."""
+
+    advice = (
+        "Ask who stopped it (CloudTrail has the StopNotebookInstance event; an idle-shutdown script may be it), "
+        "then clear the task to start it again."
+    )
+
+
+class NotebookInstanceStartNotTaken(NotebookInstanceError):
+    """AWS accepted the start, twice, and the notebook instance did not move."""
+
+    advice = "Start it once in the SageMaker console: if that works, clear the task; if not, ask AWS support."
+
+
+class NotebookInstanceStopNotTaken(NotebookInstanceError):
+    """AWS accepted the stop, twice, and the notebook instance did not move."""
+
+    advice = "Stop it in the SageMaker console, since it costs money while it runs; if that fails, ask AWS support."
+
+
+class NotebookInstanceFailed(NotebookInstanceError):
+    """The notebook instance went to Failed for a reason that has no class of its own."""
+
+
+class NotebookInstanceAccessDenied(NotebookInstanceError):
+    """The connection's AWS identity may not do what the task needs."""
+
+    advice = (
+        "Allow the action to the connection's role or user (the README has a least-privilege policy), "
+        "and check its IP or VPC conditions against the worker's address."
+    )
+
+
+class NotebookInstanceWaitTimeout(NotebookInstanceError):
+    """The deadline passed before the notebook instance was where it should be."""
+
+    advice = (
+        "Clear the task to wait on; if its starts are always that slow, give the operator a longer `timeout` "
+        "or shorten the lifecycle configuration."
+    )
+
+
+class NotebookUrlDeliveryError(AirflowException):
+    """
+    At least one notifier did not deliver a link that still works.
+
+    :param notebook_instance_name: the notebook instance.
+    :param failures: for each notifier that failed, its name and why.
+    :param delivered: the names of the notifiers that did deliver.
+    """
+
+    advice = (
+        "Mend the notifier's connection, then clear the task; everybody gets a link then, those who have one already too."
+    )
+
+    def __init__(
+        self, notebook_instance_name: str, failures: Mapping[str, str], delivered: tuple[str, ...] = ()
+    ) -> None:
+        self.notebook_instance_name = notebook_instance_name
+        self.failures = dict(failures)
+        self.delivered = delivered
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+        others = f" Delivered by: {', '.join(delivered)}." if delivered else ""
+        self.problem = f"The link was not delivered by {len(failures)} notifier(s). {reasons}.{others}"
+        super().__init__(f"Notebook instance {notebook_instance_name!r}: {self.problem} {self.advice}")

@@ -1,0 +1,67 @@
+"""Links to where a person looks next. None of them is a credential."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
+
+CONSOLE_DOMAINS = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+
+
+def console_open_url(notebook_instance_arn: str) -> str | None:
+    """
+    Link to the AWS console's own "Open JupyterLab", which mints in the clicker's IAM session: no credential.
+
+    :param notebook_instance_arn: what DescribeNotebookInstance answers as ``NotebookInstanceArn``.
+    :return: the link, or ``None`` for a partition whose console is not known.
+    """
+    page = _console_page(notebook_instance_arn)
+    return page and "{}#/notebook-instances/openNotebook/{}?view=lab".format(*page)
+
+
+def console_page_url(notebook_instance_arn: str) -> str | None:
+    """Link to the notebook instance's page in the AWS console; ``None`` for an unknown partition."""
+    page = _console_page(notebook_instance_arn)
+    return page and "{}#/notebook-instances/{}".format(*page)
+
+
+def region_of(notebook_instance_arn: str) -> str:
+    """Say in which region the notebook instance is; empty when the ARN is not one."""
+    parts = notebook_instance_arn.split(":", 5)
+    return parts[3] if len(parts) == 6 else ""
+
+
+def _console_page(notebook_instance_arn: str) -> tuple[str, str] | None:
+    parts = notebook_instance_arn.split(":", 5)
+    if len(parts) != 6 or parts[1] not in CONSOLE_DOMAINS:
+        return None
+    region, name = parts[3], parts[5].rpartition("/")[2]
+    query = urlencode({"region": region})
+    return f"https://{region}.{CONSOLE_DOMAINS[parts[1]]}/sagemaker/home?{query}", quote(name, safe="")
+
+
+class SageMakerNotebookConsoleLink(BaseOperatorLink):
+    """The task's button to the notebook instance in the AWS console."""
+
+    name = "SageMaker notebook instance"
+    key = "sagemaker_notebook_instance_arn"
+
+    @classmethod
+    def persist(cls, context: Context, notebook_instance_arn: str) -> None:
+        """Keep the ARN for the link; the page itself is made when somebody looks at the task."""
+        ti: Any = context["ti"]
+        ti.xcom_push(key=cls.key, value=notebook_instance_arn)
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Answer the notebook's console page, or nothing while the task has not described the notebook yet."""
+        arn = XCom.get_value(key=self.key, ti_key=ti_key)
+        return (console_page_url(arn) or "") if isinstance(arn, str) else ""
