@@ -25,6 +25,25 @@ class NotebookInstanceError(AirflowException):
             self.advice = advice
         super().__init__(f"Notebook instance {notebook_instance_name!r}: {problem} {self.advice}")
 
+    def as_event(self) -> dict[str, str]:
+        """Answer the error as plain JSON values: the way from a trigger to its operator."""
+        return {
+            "error": type(self).__name__,
+            "notebook_instance_name": self.notebook_instance_name,
+            "problem": self.problem,
+            "advice": self.advice,
+        }
+
+    @staticmethod
+    def from_event(event: Mapping[str, str]) -> NotebookInstanceError:
+        """Read back what :meth:`as_event` wrote, as the class that it was."""
+        kinds = {kind.__name__: kind for kind in NotebookInstanceError.__subclasses__()}
+        kind = kinds.get(event["error"], NotebookInstanceError)
+        return kind(event["notebook_instance_name"], event["problem"], event["advice"])
+
+    def __reduce__(self) -> tuple[type[NotebookInstanceError], tuple[str, str, str]]:
+        return type(self), (self.notebook_instance_name, self.problem, self.advice)
+
 
 class NotebookInstanceNotFound(NotebookInstanceError):
     """There is no notebook instance of this name in this account and region."""
@@ -44,9 +63,7 @@ class NotebookInstanceDeleted(NotebookInstanceError):
 class NotebookInstanceNoCapacity(NotebookInstanceError):
     """AWS has no machine of this type free just now."""
 
-    advice = (
-        "Run the task again later, or have the notebook instance changed to another instance type while it is stopped."
-    )
+    advice = "Run the task again later, or have the notebook instance changed to another instance type."
 
 
 class NotebookInstanceLifecycleConfigFailed(NotebookInstanceError):
@@ -57,7 +74,8 @@ class NotebookInstanceQuotaExceeded(NotebookInstanceError):
     """The account's quota for running notebook instances of this type is used up."""
 
     advice = (
-        "Stop a notebook instance of this type that nobody needs, or ask for a higher quota in the Service Quotas console."
+        "Stop a notebook instance of this type that nobody needs, or ask for a higher quota in the Service Quotas "
+        "console."
     )
 
 
@@ -95,6 +113,15 @@ class NotebookInstanceAccessDenied(NotebookInstanceError):
     )
 
 
+class SageMakerUnavailable(NotebookInstanceError):
+    """AWS throttles, has a fault of its own, or is out of reach. A wait goes on through it until its deadline."""
+
+    advice = (
+        "It usually passes: clear the task in a minute. If not, check the worker's network and the AWS Health "
+        "Dashboard."
+    )
+
+
 class NotebookInstanceWaitTimeout(NotebookInstanceError):
     """The deadline passed before the notebook instance was where it should be."""
 
@@ -114,7 +141,8 @@ class NotebookUrlDeliveryError(AirflowException):
     """
 
     advice = (
-        "Mend the notifier's connection, then clear the task; everybody gets a link then, those who have one already too."
+        "Mend the notifier's connection, then clear the task; everybody gets a link then, those who have one already "
+        "too."
     )
 
     def __init__(
@@ -127,3 +155,8 @@ class NotebookUrlDeliveryError(AirflowException):
         others = f" Delivered by: {', '.join(delivered)}." if delivered else ""
         self.problem = f"The link was not delivered by {len(failures)} notifier(s). {reasons}.{others}"
         super().__init__(f"Notebook instance {notebook_instance_name!r}: {self.problem} {self.advice}")
+
+    def __reduce__(
+        self,
+    ) -> tuple[type[NotebookUrlDeliveryError], tuple[str, dict[str, str], tuple[str, ...]]]:
+        return type(self), (self.notebook_instance_name, self.failures, self.delivered)

@@ -1,0 +1,238 @@
+"""The only room that talks to SageMaker about notebook instances."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.config import Config
+
+from airflow_sagemaker_presign import exceptions, lifecycle
+from airflow_sagemaker_presign.hooks import answers
+from airflow_sagemaker_presign.lifecycle import Action, Look, Status, Wait
+from airflow_sagemaker_presign.parameters import (
+    landing_of,
+    notebook_instance_name_of,
+    session_expiration_duration_of,
+)
+from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
+from airflow_sagemaker_presign.redaction import redacted
+
+MINT_EVENT = "before-parse.sagemaker.CreatePresignedNotebookInstanceUrl"
+
+
+def utc_now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+class SageMakerNotebookHook(AwsBaseHook):
+    """
+    Start, stop and open Amazon SageMaker notebook instances.
+
+    The connection is Airflow's ordinary AWS connection.
+    https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/connections/aws.html
+
+    :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain.
+    :param region_name: the region; default: the connection's.
+    :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
+    :param config: botocore's client configuration, as a dict or a ``Config``; default: the connection's.
+    :param clock: tells the time; for tests.
+    """
+
+    def __init__(
+        self,
+        aws_conn_id: str | None = "aws_default",
+        *,
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        config: dict[str, Any] | Config | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        super().__init__(
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            config=config,
+            client_type="sagemaker",
+        )
+        self.clock = clock
+
+    def describe_notebook_instance(self, name: str) -> dict[str, Any]:
+        """
+        Answer what AWS says of a notebook instance.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookInstance.html
+
+        :param name: the notebook instance.
+        :raises ValueError: when the name cannot be one.
+        :raises NotebookInstanceError: the class that says why AWS did not answer.
+        """
+        name = notebook_instance_name_of(name)
+        with _translated(name, "describe"):
+            description: dict[str, Any] = self._client.describe_notebook_instance(NotebookInstanceName=name)
+        return description
+
+    def start_notebook_instance(self, name: str) -> str:
+        """
+        Start a notebook instance if its status lets it; safe to call in any status.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartNotebookInstance.html
+
+        :param name: the notebook instance.
+        :return: the status after the call.
+        :raises NotebookInstanceError: the class that says why AWS refused.
+        """
+        status = self._status(name)
+        if status not in lifecycle.CAN_START:
+            return status
+        return Status.PENDING.value if self._send(Action.START, name) else self._status(name)
+
+    def stop_notebook_instance(self, name: str) -> str:
+        """
+        Stop a notebook instance if its status lets it; safe to call in any status.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopNotebookInstance.html
+
+        :param name: the notebook instance.
+        :return: the status after the call. AWS stops from InService only: a Pending one has to be waited for.
+        :raises NotebookInstanceError: the class that says why AWS refused.
+        """
+        status = self._status(name)
+        if status not in lifecycle.CAN_STOP:
+            return status
+        return Status.STOPPING.value if self._send(Action.STOP, name) else self._status(name)
+
+    def create_presigned_url(
+        self,
+        name: str,
+        session_expiration_duration: timedelta | int | None = None,
+        landing: Literal["lab", "classic"] | None = None,
+    ) -> PresignedNotebookUrl:
+        """
+        Mint a URL that opens the notebook instance for whoever holds it, for the next five minutes.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
+
+        :param name: the notebook instance; it has to be InService.
+        :param session_expiration_duration: how long the Jupyter session lasts once opened: 30 minutes to 12 hours,
+            as a timedelta or in seconds; default: 12 hours.
+        :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` what AWS opens.
+        :raises ValueError: when a parameter is out of its range; before any request.
+        :raises NotebookInstanceError: the class that says why AWS refused.
+        """
+        name = notebook_instance_name_of(name)
+        landing = landing_of(landing)
+        duration = (
+            DEFAULT_SESSION_EXPIRATION_DURATION
+            if session_expiration_duration is None
+            else session_expiration_duration_of(session_expiration_duration)
+        )
+        minted_at = self.clock()
+        url = self._mint(name, int(duration.total_seconds()))
+        return PresignedNotebookUrl(
+            _with_landing(url, landing),
+            notebook_instance_name=name,
+            minted_at=minted_at,
+            session_expiration_duration=duration,
+        )
+
+    def advance(self, wait: Wait) -> tuple[Wait, bool]:
+        """
+        Take one step of a wait: look, decide, and send a Start or Stop if that is what it takes.
+
+        :param wait: what the wait knows so far.
+        :return: what it knows now, and whether it reached its goal.
+        :raises NotebookInstanceError: the class that says why the goal will not be reached.
+        """
+        name, before = wait.notebook_instance_name, wait
+        try:
+            look = Look.from_description(self.describe_notebook_instance(name))
+            wait, action = lifecycle.decide(wait, look, self._now())
+            if action in (Action.START, Action.STOP):
+                self._send(action, name)
+                wait = wait.after_sending(look, self._now())
+        except exceptions.SageMakerUnavailable as error:
+            self.log.warning("%s", error.problem)
+            return wait.after_trouble(error.problem, self._now()), False
+        except exceptions.NotebookInstanceNotFound:
+            if not wait.status:
+                raise
+            raise exceptions.NotebookInstanceDeleted(name, "It was there, and is gone now.") from None
+        if wait.status != before.status:
+            self.log.info("Notebook instance %s is %s.", name, wait.status)
+        return wait, action is Action.DONE
+
+    @property
+    def _client(self) -> Any:
+        return self.conn
+
+    def _status(self, name: str) -> str:
+        return str(self.describe_notebook_instance(name)["NotebookInstanceStatus"])
+
+    def _send(self, action: Action, name: str) -> bool:
+        """Send a Start or Stop; ``False`` when somebody else was first, which is no error."""
+        send = self._client.start_notebook_instance if action is Action.START else self._client.stop_notebook_instance
+        with _translated(name, action.value):
+            try:
+                send(NotebookInstanceName=name)
+            except self._client.exceptions.ClientError as error:
+                if not answers.is_wrong_status(error):
+                    raise
+                self.log.info("Notebook instance %s was already on its way: %s", name, error)
+                return False
+        self.log.info("Sent a %s to notebook instance %s.", action.value, name)
+        return True
+
+    def _mint(self, name: str, seconds: int) -> str:
+        client = self._client
+        with redacted() as redact_too, _translated(name, "presign a URL for"):
+            # botocore logs the answer's body while it parses it: the URL has to be known as a secret before that.
+            def learn(response_dict: dict[str, Any], **_: Any) -> None:
+                if url := _authorized_url_in(response_dict.get("body")):
+                    redact_too(url)
+
+            client.meta.events.register(MINT_EVENT, learn)
+            try:
+                answer = client.create_presigned_notebook_instance_url(
+                    NotebookInstanceName=name, SessionExpirationDurationInSeconds=seconds
+                )
+            finally:
+                client.meta.events.unregister(MINT_EVENT, learn)
+        return str(answer["AuthorizedUrl"])
+
+    def _now(self) -> float:
+        return self.clock().timestamp()
+
+
+@contextmanager
+def _translated(name: str, action: str) -> Iterator[None]:
+    """Turn botocore's errors into this package's; the AWS text stays, the chain (which is long) does not."""
+    try:
+        yield
+    except Exception as error:
+        translated = answers.translate(error, name, action)
+        if translated is None:
+            raise
+        raise translated from None
+
+
+def _authorized_url_in(body: Any) -> str | None:
+    try:
+        return str(json.loads(body)["AuthorizedUrl"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _with_landing(url: str, landing: str | None) -> str:
+    """Set ``view`` in the query. The rest of it stays byte for byte: a token re-quoted may be a token broken."""
+    if landing is None:
+        return url
+    parts = urlsplit(url)
+    kept = [pair for pair in parts.query.split("&") if pair and not pair.startswith("view=")]
+    return urlunsplit(parts._replace(query="&".join([*kept, f"view={landing}"])))

@@ -1,0 +1,256 @@
+"""
+What a status means and what ends a wait: decisions without side effects, for worker, triggerer and door alike.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookInstance.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import Enum, StrEnum
+from typing import Any, Self
+
+from airflow_sagemaker_presign import exceptions
+
+
+class Status(StrEnum):
+    """The statuses of a notebook instance that are known today; AWS may add some."""
+
+    PENDING = "Pending"
+    IN_SERVICE = "InService"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    FAILED = "Failed"
+    DELETING = "Deleting"
+    UPDATING = "Updating"
+    PENDING_MAINTENANCE = "PendingMaintenance"
+    IN_MAINTENANCE = "InMaintenance"
+
+
+CAN_START = frozenset({Status.STOPPED, Status.FAILED})
+CAN_STOP = frozenset({Status.IN_SERVICE})
+_ENDS_IN_STOPPED = frozenset({Status.UPDATING, Status.PENDING_MAINTENANCE, Status.IN_MAINTENANCE})
+
+
+class Goal(StrEnum):
+    """Where a wait leads to."""
+
+    IN_SERVICE = "InService"
+    STOPPED = "Stopped"
+    STOPPING = "Stopping"
+    """On the way to Stopped is good enough."""
+
+
+class Action(Enum):
+    """What to do after a look at the notebook instance."""
+
+    WAIT = "wait"
+    START = "start"
+    STOP = "stop"
+    DONE = "done"
+
+
+TAKE_GRACE = 30.0
+"""Seconds that a Start or Stop may take to show. Then it is sent once more."""
+
+MAX_SENDS = 2
+USUAL_START = 600.0
+"""Seconds within which most starts end; a wait looks twice per poll interval until then."""
+
+MAX_BACKOFF = 60.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one DescribeNotebookInstance said."""
+
+    status: str
+    failure_reason: str = ""
+    last_modified: str = ""
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Self:
+        """Take what a wait needs from a DescribeNotebookInstance answer."""
+        return cls(
+            status=description["NotebookInstanceStatus"],
+            failure_reason=description.get("FailureReason", ""),
+            last_modified=str(description.get("LastModifiedTime", "")),
+        )
+
+
+@dataclass(frozen=True)
+class Wait:
+    """
+    Everything a wait knows. It fits into a trigger's arguments, so a wait survives the process that holds it.
+
+    :param notebook_instance_name: the notebook instance.
+    :param goal: where the wait leads to.
+    :param began_at: when the wait began, in seconds since the epoch.
+    :param deadline: when it gives up, likewise.
+    :param status: the status seen last; empty while none was seen.
+    :param sent_at: when our last Start or Stop was accepted; ``None``: we sent none.
+    :param sends: how many we sent.
+    :param left_behind: ``LastModifiedTime`` before our first Start: a Failed that still has it is a leftover.
+    :param moved: whether it was seen on its way since.
+    :param troubles: how many looks in a row came to nothing (throttled, out of reach).
+    """
+
+    notebook_instance_name: str
+    goal: Goal
+    began_at: float
+    deadline: float
+    status: str = ""
+    sent_at: float | None = None
+    sends: int = 0
+    left_behind: str = ""
+    moved: bool = False
+    troubles: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Answer the wait as plain JSON values."""
+        return {**asdict(self), "goal": str(self.goal)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read back what :meth:`as_dict` wrote."""
+        return cls(**{**values, "goal": Goal(values["goal"])})
+
+    def after_sending(self, look: Look, now: float) -> Wait:
+        """Note that a Start or Stop went out after this look."""
+        return replace(
+            self,
+            sent_at=now,
+            sends=self.sends + 1,
+            left_behind=self.left_behind or look.last_modified,
+            moved=False,
+        )
+
+    def after_trouble(self, problem: str, now: float) -> Wait:
+        """
+        Note that a look, or a Start, came to nothing.
+
+        :raises NotebookInstanceWaitTimeout: when the deadline has passed.
+        """
+        self._check_deadline(now, problem)
+        return replace(self, troubles=self.troubles + 1)
+
+    def _check_deadline(self, now: float, problem: str = "") -> None:
+        if now >= self.deadline:
+            minutes = (self.deadline - self.began_at) / 60
+            raise exceptions.NotebookInstanceWaitTimeout(
+                self.notebook_instance_name,
+                f"It was not {self.goal} after {minutes:g} min; its last known status is "
+                f"{self.status or 'none'}.{' ' + problem if problem else ''}",
+            )
+
+
+def decide(wait: Wait, look: Look, now: float) -> tuple[Wait, Action]:
+    """
+    Decide what a look at the notebook instance means for a wait.
+
+    :param wait: what the wait knows so far.
+    :param look: what Describe said just now.
+    :param now: seconds since the epoch.
+    :return: what the wait knows now, and what to do.
+    :raises NotebookInstanceError: the class that says why the goal will not be reached.
+    """
+    towards = _towards_in_service if wait.goal == Goal.IN_SERVICE else _towards_stopped
+    wait, action = towards(replace(wait, status=look.status, troubles=0), look, now)
+    if action is not Action.DONE:
+        wait._check_deadline(now)
+    return wait, action
+
+
+def _towards_in_service(wait: Wait, look: Look, now: float) -> tuple[Wait, Action]:
+    name, begun = wait.notebook_instance_name, wait.moved or wait.sends > 0
+    match look.status:
+        case Status.IN_SERVICE:
+            return wait, Action.DONE
+        case Status.DELETING:
+            raise exceptions.NotebookInstanceDeleted(name, "It is being deleted.")
+        case Status.PENDING:
+            return replace(wait, moved=True), Action.WAIT
+        case Status.STOPPED | Status.FAILED if not begun:
+            return wait, Action.START
+        case Status.FAILED if wait.moved or look.last_modified != wait.left_behind:
+            raise failure(name, look.failure_reason)
+        case Status.STOPPED | Status.STOPPING if wait.moved:
+            raise exceptions.NotebookInstanceStopped(
+                name, f"Somebody stopped it while the task waited for it (its status is {look.status})."
+            )
+        case Status.STOPPED | Status.FAILED:
+            return wait, _send_again(wait, now, Action.START)
+        case _ if look.status in _ENDS_IN_STOPPED:
+            # What follows is a Stopped that nobody asked for: the wait begins anew, and starts it then.
+            return replace(wait, moved=False, sends=0, sent_at=None, left_behind=""), Action.WAIT
+        case _:
+            return wait, Action.WAIT
+
+
+def _towards_stopped(wait: Wait, look: Look, now: float) -> tuple[Wait, Action]:
+    match look.status:
+        case Status.STOPPED | Status.FAILED | Status.DELETING:
+            return wait, Action.DONE
+        case Status.STOPPING:
+            return replace(wait, moved=True), Action.DONE if wait.goal == Goal.STOPPING else Action.WAIT
+        case Status.IN_SERVICE:
+            return wait, Action.STOP if wait.sends == 0 else _send_again(wait, now, Action.STOP)
+        case _:
+            return wait, Action.WAIT
+
+
+def _send_again(wait: Wait, now: float, action: Action) -> Action:
+    if wait.sent_at is not None and now - wait.sent_at <= TAKE_GRACE:
+        return Action.WAIT
+    if wait.sends < MAX_SENDS:
+        return action
+    kind = (
+        exceptions.NotebookInstanceStartNotTaken if action is Action.START else exceptions.NotebookInstanceStopNotTaken
+    )
+    raise kind(
+        wait.notebook_instance_name,
+        f"It is still {wait.status}, {TAKE_GRACE:g} s after the {action.value} was sent a second time.",
+    )
+
+
+def failure(notebook_instance_name: str, reason: str) -> exceptions.NotebookInstanceError:
+    """
+    Say which error a ``FailureReason`` is.
+
+    :param notebook_instance_name: the notebook instance.
+    :param reason: the ``FailureReason`` that Describe gave with the status Failed.
+    """
+    problem = f"It failed to start. AWS says: {reason or '(no reason given)'}"
+    text = reason.lower()
+    if "insufficient" in text and "capacity" in text:
+        return exceptions.NotebookInstanceNoCapacity(notebook_instance_name, problem)
+    if "lifecycle config" in text:
+        return exceptions.NotebookInstanceLifecycleConfigFailed(
+            notebook_instance_name,
+            problem,
+            "Its output is in CloudWatch Logs, log group /aws/sagemaker/NotebookInstances, log stream "
+            f"{notebook_instance_name}/LifecycleConfigOnStart (LifecycleConfigOnCreate for a first start); "
+            "mend the script, or let it do its work in the background, then clear the task.",
+        )
+    if "quota" in text or ("limit" in text and ("service" in text or "exceeded" in text)):
+        return exceptions.NotebookInstanceQuotaExceeded(notebook_instance_name, problem)
+    return exceptions.NotebookInstanceFailed(notebook_instance_name, problem)
+
+
+def next_look(wait: Wait, poll_interval: float, now: float) -> float:
+    """
+    Say in how many seconds to look again.
+
+    A change in the usual range is noticed within ``poll_interval`` seconds, so looks come twice as often; a start
+    that drags on gets one per interval, and trouble slows them down to one a minute.
+
+    :param wait: what the wait knows.
+    :param poll_interval: the operator's ``poll_interval``, in seconds.
+    :param now: seconds since the epoch.
+    """
+    if wait.troubles:
+        pause: float = min(poll_interval * 2**wait.troubles, max(poll_interval, MAX_BACKOFF))
+    else:
+        pause = poll_interval / 2 if now - wait.began_at < USUAL_START else poll_interval
+    return max(0.0, min(pause, wait.deadline - now))

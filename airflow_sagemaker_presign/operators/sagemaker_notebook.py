@@ -1,0 +1,178 @@
+"""The steps in the order they happen: start, wait, deliver; and the stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_sagemaker_presign import parameters
+from airflow_sagemaker_presign.lifecycle import Goal, Status
+from airflow_sagemaker_presign.operators.notebook_wait import NotebookInstanceOperator
+from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseNotifier, Context
+
+    from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
+
+
+class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
+    """
+    Start a SageMaker notebook instance, wait until it is InService, and deliver a presigned URL that still works.
+
+    The URL is minted last, once for each notifier, and lives five minutes. It goes to the notifiers and nowhere else;
+    the return value is a receipt without it. A retry of the whole task starts anew and sends to all again.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
+
+    :param notebook_instance_name: the notebook instance. (templated)
+    :param notifiers: who is told, and how: one or more of any Airflow notifiers. Their templates see
+        ``presigned_url`` (``.url``, ``.expires_at``, ``.minted_at``, ``.session_expiration_duration``),
+        ``notebook_instance`` (what Describe said), ``recipient``, and Airflow's whole context.
+    :param session_expiration_duration: how long the Jupyter session lasts once the URL was opened: 30 minutes to 12
+        hours, as a timedelta or in seconds. (templated when given as text)
+    :param recipient: for the notifiers' templates: whom the link is for. (templated)
+    :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` what AWS opens.
+    :param min_validity: how long the URL has to live on when a send ends, as a timedelta or in seconds; a link that
+        arrives later counts as not delivered.
+    :param delivery_attempts: how many times each notifier is tried, with a fresh URL each.
+    :param require: ``"all"`` notifiers have to deliver, or ``"any"`` one.
+    :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
+    :param timeout: how long to wait for InService at the most, as a timedelta or in seconds.
+    :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
+        ``[operators] default_deferrable``.
+    :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain. (templated)
+    :param region_name: the region; default: the connection's. (templated)
+    :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
+    :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
+    :raises ValueError: for a parameter that is not allowed: when the DAG is parsed, or for a template before the first
+        AWS call.
+    :raises NotebookInstanceError: in the task, the class that says why the notebook instance is not InService.
+    :raises NotebookUrlDeliveryError: in the task, when a link did not reach somebody.
+    """
+
+    template_fields: Sequence[str] = (
+        *NotebookInstanceOperator.template_fields,
+        "session_expiration_duration",
+        "recipient",
+    )
+
+    def __init__(
+        self,
+        *,
+        notebook_instance_name: str,
+        notifiers: BaseNotifier | Sequence[BaseNotifier],
+        session_expiration_duration: timedelta | int | str = DEFAULT_SESSION_EXPIRATION_DURATION,
+        recipient: str | None = None,
+        landing: Literal["lab", "classic"] | None = "lab",
+        min_validity: timedelta | float = timedelta(minutes=4),
+        delivery_attempts: int = 3,
+        require: Literal["all", "any"] = "all",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(notebook_instance_name=notebook_instance_name, **kwargs)
+        self.notifiers = parameters.notifiers_of(notifiers)
+        self.session_expiration_duration = session_expiration_duration
+        self.recipient = recipient
+        self.landing = parameters.landing_of(landing)
+        self.min_validity = parameters.min_validity_of(min_validity)
+        self.delivery_attempts = parameters.positive_int_of("delivery_attempts", delivery_attempts)
+        self.require = parameters.one_of("require", require, ("all", "any"))
+        if not parameters.is_template(session_expiration_duration):
+            parameters.session_expiration_duration_of(session_expiration_duration)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Start, wait, deliver."""
+        parameters.session_expiration_duration_of(self.session_expiration_duration)
+        self.reach(Goal.IN_SERVICE)
+        return self._deliver(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Go on where the trigger ended."""
+        self.check(event)
+        return self._deliver(context)
+
+    def _deliver(self, context: Context) -> dict[str, Any]:
+        from airflow_sagemaker_presign.delivery import DeliveryPolicy, deliver
+
+        description = self.hook.describe_notebook_instance(self.notebook_instance_name)
+        self.keep_console_link(context, description)
+        deliveries = deliver(
+            self.notifiers,
+            {**context, "notebook_instance": description, "recipient": self.recipient},
+            self._mint,
+            DeliveryPolicy(self.min_validity, self.delivery_attempts, self.require),
+            notebook_instance_name=self.notebook_instance_name,
+        )
+        receipts = [delivery.receipt() for delivery in deliveries]
+        return {
+            "notebook_instance_name": self.notebook_instance_name,
+            "notebook_instance_arn": description["NotebookInstanceArn"],
+            "session_expiration_duration": self._session_seconds(),
+            "session_ends_by": max(receipt["session_ends_by"] for receipt in receipts if "session_ends_by" in receipt),
+            "deliveries": receipts,
+        }
+
+    def _mint(self) -> PresignedNotebookUrl:
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        from airflow_sagemaker_presign.redaction import quoted_forms
+
+        presigned_url = self.hook.create_presigned_url(
+            self.notebook_instance_name, self._session_seconds(), self.landing
+        )
+        for form in quoted_forms(presigned_url.url):
+            mask_secret(form)
+        return presigned_url
+
+    def _session_seconds(self) -> int:
+        duration = parameters.session_expiration_duration_of(self.session_expiration_duration)
+        return int(duration.total_seconds())
+
+
+class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
+    """
+    Stop a SageMaker notebook instance, from whatever status it is in; fit for a teardown.
+
+    AWS stops from InService only. So one that is still Pending (a task that failed on the way leaves it so) is waited
+    for, and stopped then; one that is Stopped, Failed or Deleting already needs nothing.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopNotebookInstance.html
+
+    :param notebook_instance_name: the notebook instance. (templated)
+    :param wait_for_completion: wait until it is Stopped; else only until the stop is under way.
+    :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
+    :param timeout: how long to wait at the most, as a timedelta or in seconds.
+    :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
+        ``[operators] default_deferrable``.
+    :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain. (templated)
+    :param region_name: the region; default: the connection's. (templated)
+    :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
+    :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
+    :raises ValueError: for a parameter that is not allowed: when the DAG is parsed, or for a template before the first
+        AWS call.
+    :raises NotebookInstanceError: in the task, the class that says why the notebook instance is not stopped.
+    """
+
+    def __init__(self, *, notebook_instance_name: str, wait_for_completion: bool = True, **kwargs: Any) -> None:
+        super().__init__(notebook_instance_name=notebook_instance_name, **kwargs)
+        self.wait_for_completion = wait_for_completion
+
+    def execute(self, context: Context) -> str:
+        """Stop, wait."""
+        self.reach(Goal.STOPPED if self.wait_for_completion else Goal.STOPPING)
+        return self._finish(context)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
+        """Go on where the trigger ended."""
+        self.check(dict(event or {}))
+        return self._finish(context)
+
+    def _finish(self, context: Context) -> str:
+        description = self.hook.describe_notebook_instance(self.notebook_instance_name)
+        self.keep_console_link(context, description)
+        status: str = description["NotebookInstanceStatus"]
+        if status == Status.FAILED:
+            self.log.warning("It is Failed, which AWS can only start or delete: %s", description.get("FailureReason"))
+        return status

@@ -1,0 +1,149 @@
+"""Check what people write: each error names the parameter, its value and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Literal, NoReturn, cast
+
+from airflow_sagemaker_presign.presigned_url import (
+    MAX_SESSION_EXPIRATION_DURATION,
+    MIN_SESSION_EXPIRATION_DURATION,
+    URL_VALIDITY,
+)
+
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+_MAX_NAME_LENGTH = 63
+
+Landing = Literal["lab", "classic"]
+
+
+def is_template(value: object) -> bool:
+    """Tell whether a value is known only when the task runs: Jinja, or another task's output."""
+    return hasattr(value, "resolve") or (isinstance(value, str) and ("{{" in value or "{%" in value))
+
+
+def notebook_instance_name_of(value: object) -> str:
+    """
+    Check a notebook instance's name.
+
+    :raises ValueError: when AWS would refuse it.
+    """
+    if not isinstance(value, str) or len(value) > _MAX_NAME_LENGTH or not _NAME.fullmatch(value):
+        refuse(
+            "notebook_instance_name",
+            value,
+            f"1 to {_MAX_NAME_LENGTH} letters, digits and hyphens, with a letter or digit at both ends",
+        )
+    return value
+
+
+def session_expiration_duration_of(value: object) -> timedelta:
+    """
+    Check how long a Jupyter session is to last.
+
+    :param value: a timedelta, or seconds as a whole number or as digits (what a template renders to).
+    :raises ValueError: when it is none of these, or out of the range that AWS allows.
+    """
+    duration = _timedelta_of(value)
+    low, high = MIN_SESSION_EXPIRATION_DURATION, MAX_SESSION_EXPIRATION_DURATION
+    if duration is None or not low <= duration <= high or duration.microseconds:
+        refuse(
+            "session_expiration_duration",
+            value,
+            f"{low.total_seconds():g} to {high.total_seconds():g} whole seconds (30 minutes to 12 hours), "
+            "as a timedelta, a number of seconds or its digits",
+        )
+    return duration
+
+
+def landing_of(value: object) -> Landing | None:
+    """
+    Check which page a notebook opens with.
+
+    :raises ValueError: when it is no such page.
+    """
+    return cast("Landing | None", one_of("landing", value, ("lab", "classic", None)))
+
+
+def one_of(name: str, value: object, allowed: tuple[Any, ...]) -> Any:
+    """Check a parameter that takes one of a few values."""
+    if value not in allowed:
+        refuse(name, value, " or ".join(map(repr, allowed)))
+    return value
+
+
+def positive_duration_of(name: str, value: object) -> timedelta:
+    """
+    Check a duration that has to be longer than nothing.
+
+    :param name: the parameter's name, for the message.
+    :param value: a timedelta, or seconds.
+    :raises ValueError: when it is no duration, or not a positive one.
+    """
+    duration = _seconds_or(value)
+    if not isinstance(duration, timedelta) or duration <= timedelta(0):
+        refuse(name, value, "a timedelta, or a number of seconds, above 0")
+    return duration
+
+
+def min_validity_of(value: object) -> timedelta:
+    """
+    Check how long a URL has to live on, on arrival.
+
+    :raises ValueError: when it is no duration, not above 0, or longer than a URL lives at all.
+    """
+    duration = _seconds_or(value)
+    if not isinstance(duration, timedelta) or not timedelta(0) < duration < URL_VALIDITY:
+        refuse("min_validity", value, "above 0 and below 5 minutes, the whole life of a presigned URL")
+    return duration
+
+
+def positive_int_of(name: str, value: object) -> int:
+    """Check a count that has to be 1 or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        refuse(name, value, "a whole number, 1 or more")
+    return value
+
+
+def notifiers_of(value: object) -> tuple[Any, ...]:
+    """
+    Check the notifiers: at least one, and each one of Airflow's notifiers.
+
+    :param value: one notifier, or several.
+    :raises ValueError: when there is none, or something else among them.
+    """
+    from airflow.providers.common.compat.sdk import BaseNotifier
+
+    notifiers = (value,) if isinstance(value, BaseNotifier) or not isinstance(value, Iterable) else tuple(value)
+    if not notifiers or isinstance(value, (str, bytes)):
+        refuse("notifiers", value, "at least one notifier, such as NotebookUrlSmtpNotifier(...)")
+    for index, notifier in enumerate(notifiers):
+        if not isinstance(notifier, BaseNotifier):
+            refuse(f"notifiers[{index}]", notifier, "an instance of a subclass of Airflow's BaseNotifier")
+    return notifiers
+
+
+def refuse(name: str, value: object, allowed: str) -> NoReturn:
+    """Raise the error of a parameter that is not what it has to be."""
+    shown = repr(value)
+    raise ValueError(f"{name}={shown if len(shown) <= 120 else shown[:117] + '...'} is not allowed: {allowed}.")
+
+
+def _timedelta_of(value: object) -> timedelta | None:
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        value = int(value)
+    duration = _seconds_or(value)
+    return duration if isinstance(duration, timedelta) else None
+
+
+def _seconds_or(value: object) -> object:
+    """Read a number as seconds; leave anything else, and what no timedelta can hold, as it is."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return value
+    try:
+        return timedelta(seconds=value)
+    except (OverflowError, ValueError):
+        return value

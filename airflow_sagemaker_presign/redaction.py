@@ -1,0 +1,174 @@
+"""Keep a presigned URL out of everything this process writes, for as long as the process holds it."""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import re
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, MutableSequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+
+MASK = "***"
+
+# Whatever follows the token's name is a token, even one that nobody registered (an AWS answer is logged by botocore
+# before anybody could know it).
+_TOKEN = re.compile(r"""(authToken["']?(?:=|:\s*|%3D|%253D|&#61;|\\u003d)["']?)[^\s&"'<>\\,;)}\]|]+""", re.IGNORECASE)
+
+_lock = threading.RLock()
+_registered: Counter[str] = Counter()
+_guards = 0
+_uninstall = ExitStack()
+
+
+def redact(text: str) -> str:
+    """Answer ``text`` without any presigned URL or token that is known here, or that shows by its name."""
+    with _lock:
+        known = sorted(_registered, key=len, reverse=True)
+    for form in known:
+        text = text.replace(form, MASK)
+    return _TOKEN.sub(rf"\1{MASK}", text)
+
+
+def quoted_forms(url: str) -> frozenset[str]:
+    """List the ways in which a URL, and the token in it, are commonly written: plain, URL-, HTML- and JSON-quoted."""
+    tokens = [value for name, value in parse_qsl(urlsplit(url).query) if len(value) >= 16 or name == "authToken"]
+    forms = set()
+    for secret in (url, *tokens):
+        forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+        forms |= {html.escape(secret), json.dumps(secret)[1:-1], secret.replace("&", "\\u0026")}
+        forms.add(secret.replace("/", "\\/"))
+    return frozenset(form for form in forms if form)
+
+
+@contextmanager
+def redacted(url: str | None = None) -> Iterator[Callable[[str], None]]:
+    """
+    Keep a URL out of this process's logs and consoles while the block runs.
+
+    Log records and prints of every thread lose it; records at DEBUG are not made at all meanwhile, because a
+    library's wire log may hold it in an encoding that no search would find. Airflow's own ``mask_secret`` is the
+    second line behind this one: it does not reach the executor's console.
+
+    :param url: the URL, if it is known already; the function that the block gets adds one that becomes known in it.
+    """
+    forms: list[str] = []
+
+    def add(late_url: str) -> None:
+        new = quoted_forms(late_url)
+        forms.extend(new)
+        with _lock:
+            _registered.update(new)
+
+    _enter()
+    try:
+        if url is not None:
+            add(url)
+        yield add
+    finally:
+        with _lock:
+            _registered.subtract(forms)
+            for form in [form for form, count in _registered.items() if count <= 0]:
+                del _registered[form]
+        _leave()
+
+
+def _enter() -> None:
+    global _guards
+    with _lock:
+        _guards += 1
+        if _guards == 1:
+            _quiet_debug(_uninstall)
+            _guard_records(_uninstall)
+            _guard_structlog(_uninstall)
+            _guard_streams(_uninstall)
+
+
+def _leave() -> None:
+    global _guards
+    with _lock:
+        _guards -= 1
+        if _guards == 0:
+            _uninstall.close()
+
+
+def _quiet_debug(undo: ExitStack) -> None:
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.DEBUG))
+    undo.callback(logging.disable, before)
+
+
+def _guard_records(undo: ExitStack) -> None:
+    make = logging.getLogRecordFactory()
+
+    def make_clean(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):
+            message = f"{record.msg} {record.args}"
+        if (clean := redact(message)) != message:
+            record.msg, record.args = clean, ()
+        if record.exc_info and record.exc_info[1] is not None:
+            text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+            if (clean := redact(text)) != text:
+                record.exc_info, record.exc_text = None, clean
+        return record
+
+    logging.setLogRecordFactory(make_clean)
+    undo.callback(logging.setLogRecordFactory, make)
+
+
+def _guard_structlog(undo: ExitStack) -> None:
+    """Airflow 3 logs through structlog; its loggers share one list of processors, the last of which writes."""
+    structlog = sys.modules.get("structlog")
+    processors = structlog.get_config()["processors"] if structlog else None
+    if not isinstance(processors, MutableSequence) or not processors:
+        return
+    processors.insert(len(processors) - 1, _clean_event)
+    undo.callback(processors.remove, _clean_event)
+
+
+def _clean_event(_logger: Any, _method: str, event: Any) -> Any:
+    return _clean(event)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    if value is None or isinstance(value, (int, float)):
+        return value
+    text = str(value)
+    return value if redact(text) == text else redact(text)
+
+
+def _guard_streams(undo: ExitStack) -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None:
+            setattr(sys, name, _CleanStream(stream))
+            undo.callback(setattr, sys, name, stream)
+
+
+class _CleanStream:
+    """A text stream that loses presigned URLs on the way."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(redact(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -1,0 +1,88 @@
+"""The wait, in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+from airflow_sagemaker_presign.lifecycle import Wait, next_look
+
+if TYPE_CHECKING:
+    from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+
+
+class SageMakerNotebookInstanceTrigger(BaseTrigger):
+    """
+    Wait for a notebook instance, by the same rules as the worker does; start or stop it when its status lets it.
+
+    Its arguments are stored in Airflow's database and say all that the wait needs, so it survives the triggerer.
+    There is no secret among them.
+
+    :param wait: :meth:`airflow_sagemaker_presign.lifecycle.Wait.as_dict`.
+    :param poll_interval: seconds within which a change is noticed in the usual range.
+    :param aws_conn_id: the Airflow connection.
+    :param region_name: the region; default: the connection's.
+    :param verify: how TLS certificates are checked; default: the connection's.
+    :param botocore_config: botocore's client configuration; default: the connection's.
+    """
+
+    def __init__(
+        self,
+        wait: Mapping[str, Any],
+        poll_interval: float,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.wait = Wait.from_dict(wait)
+        self.poll_interval = poll_interval
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Answer the class and its arguments, for Airflow's database."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "wait": self.wait.as_dict(),
+            "poll_interval": self.poll_interval,
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "botocore_config": self.botocore_config,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and end with one event: success, or the error that the operator is to raise."""
+        from asgiref.sync import sync_to_async
+
+        # boto3, and whatever it imports first, blocks: none of it may happen on the triggerer's event loop.
+        hook = await sync_to_async(self._make_hook, thread_sensitive=False)()
+        advance = sync_to_async(hook.advance, thread_sensitive=False)
+        wait = self.wait
+        try:
+            while True:
+                wait, done = await advance(wait)
+                if done:
+                    break
+                await asyncio.sleep(next_look(wait, self.poll_interval, time.time()))
+        except NotebookInstanceError as error:
+            yield TriggerEvent({"status": "error", **error.as_event()})
+        else:
+            yield TriggerEvent({"status": "success", "notebook_instance_status": wait.status})
+
+    def _make_hook(self) -> SageMakerNotebookHook:
+        from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+
+        hook = SageMakerNotebookHook(
+            self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
+        )
+        _ = hook.conn
+        return hook
