@@ -1,0 +1,153 @@
+"""Moto's notebook instances, each with a timeline; and the moment of time at which they are looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.sagemaker.models import FakeSagemakerNotebookInstance, SageMakerModelBackend
+from moto.sagemaker.responses import SageMakerResponse
+
+from airflow_sagemaker_presign.local.clock import LocalClock
+from airflow_sagemaker_presign.local.constraints import validation_error
+from airflow_sagemaker_presign.local.status_timeline import GONE, Timeline, Transition
+
+# On moto's own objects, so that whatever resets moto resets this too.
+_TIMELINE = "local_timeline"
+_SEEDED = "local_seeded"
+_LOCAL_ROLE = "arn:aws:iam::123456789012:role/local-notebook"
+_SUMMARY = (
+    "NotebookInstanceName",
+    "NotebookInstanceArn",
+    "NotebookInstanceStatus",
+    "Url",
+    "InstanceType",
+    "CreationTime",
+    "LastModifiedTime",
+    "NotebookInstanceLifecycleConfigName",
+    "DefaultCodeRepository",
+    "AdditionalCodeRepositories",
+)
+
+
+class NotebookStore:
+    """
+    Finds notebook instances in a moto backend and says how they are now.
+
+    :param clock: what time it is.
+    :param start_seconds: how long a start takes, where a notebook instance's tags say nothing else.
+    :param stop_seconds: how long a stop takes, likewise.
+    :param existing: names that exist, Stopped, in every account and region from the start.
+    """
+
+    def __init__(self, clock: LocalClock, start_seconds: float, stop_seconds: float, existing: tuple[str, ...]) -> None:
+        self.clock = clock
+        self.start_seconds = start_seconds
+        self.stop_seconds = stop_seconds
+        self.existing = existing
+
+    def now(self) -> Any:
+        """Tell the time of the clock."""
+        return self.clock.now()
+
+    def seed(self, backend: SageMakerModelBackend) -> None:
+        """Let those exist that exist from the start; once in an account and region."""
+        if not vars(backend).get(_SEEDED):
+            vars(backend)[_SEEDED] = True
+            for name in self.existing:
+                self.add(backend, name, "Stopped")
+
+    def add(
+        self,
+        backend: SageMakerModelBackend,
+        name: str,
+        status: str,
+        *,
+        instance_type: str = "ml.t3.medium",
+        failure_reason: str | None = None,
+    ) -> FakeSagemakerNotebookInstance:
+        """Let a notebook instance exist, in a status of its own."""
+        notebook = backend.create_notebook_instance(name, instance_type, _LOCAL_ROLE)
+        now = self.now()
+        self.timeline(notebook).plan(now, Transition(now, status, failure_reason))
+        return notebook
+
+    def create(self, response: SageMakerResponse) -> FakeSagemakerNotebookInstance:
+        """Create with everything that the request says; an earlier one that is gone makes room."""
+        backend = response.sagemaker_backend
+        self._drop_if_gone(backend, response._get_param("NotebookInstanceName"))
+        return backend.create_notebook_instance(
+            notebook_instance_name=response._get_param("NotebookInstanceName"),
+            instance_type=response._get_param("InstanceType"),
+            subnet_id=response._get_param("SubnetId"),
+            security_group_ids=response._get_param("SecurityGroupIds"),
+            role_arn=response._get_param("RoleArn"),
+            kms_key_id=response._get_param("KmsKeyId"),
+            tags=response._get_param("Tags"),
+            lifecycle_config_name=response._get_param("LifecycleConfigName"),
+            direct_internet_access=response._get_param("DirectInternetAccess"),
+            volume_size_in_gb=response._get_param("VolumeSizeInGB"),
+            accelerator_types=response._get_param("AcceleratorTypes"),
+            default_code_repository=response._get_param("DefaultCodeRepository"),
+            additional_code_repositories=response._get_param("AdditionalCodeRepositories"),
+            root_access=response._get_param("RootAccess"),
+        )
+
+    def find(self, backend: SageMakerModelBackend, name: str) -> FakeSagemakerNotebookInstance:
+        """
+        Find one by name.
+
+        :raises SagemakerClientError: ValidationException with ``RecordNotFound``, as AWS says it.
+        """
+        self._drop_if_gone(backend, name)
+        notebook = backend.notebook_instances.get(name)
+        if notebook is None:
+            raise validation_error("RecordNotFound")
+        return notebook
+
+    def all(self, backend: SageMakerModelBackend) -> list[FakeSagemakerNotebookInstance]:
+        """All that exist in this account and region."""
+        for name in list(backend.notebook_instances):
+            self._drop_if_gone(backend, name)
+        return list(backend.notebook_instances.values())
+
+    def timeline(self, notebook: FakeSagemakerNotebookInstance) -> Timeline:
+        """Find a notebook instance's timeline; one that moto made in another way gets it here."""
+        held: Timeline | None = vars(notebook).get(_TIMELINE)
+        if held is None:
+            tags = {tag["Key"]: tag["Value"] for tag in notebook.tags}
+            held = Timeline(
+                _seconds(tags, "local:start-seconds", self.start_seconds),
+                _seconds(tags, "local:stop-seconds", self.stop_seconds),
+                [Transition(self.now(), "InService")],
+            )
+            vars(notebook)[_TIMELINE] = held
+        return held
+
+    def description(self, notebook: FakeSagemakerNotebookInstance) -> dict[str, Any]:
+        """Say what DescribeNotebookInstance says now."""
+        timeline = self.timeline(notebook)
+        state = timeline.at(self.now())
+        described = notebook.to_dict() | {
+            "NotebookInstanceStatus": state.status,
+            "CreationTime": timeline.transitions[0].at,
+            "LastModifiedTime": state.at,
+            "FailureReason": state.failure_reason,
+        }
+        return {key: value for key, value in described.items() if value is not None}
+
+    def summary(self, notebook: FakeSagemakerNotebookInstance) -> dict[str, Any]:
+        """Say what ListNotebookInstances says now: no FailureReason among it."""
+        described = self.description(notebook)
+        return {key: described[key] for key in _SUMMARY if key in described}
+
+    def _drop_if_gone(self, backend: SageMakerModelBackend, name: str) -> None:
+        notebook = backend.notebook_instances.get(name)
+        if notebook is not None and self.timeline(notebook).at(self.now()).status == GONE:
+            del backend.notebook_instances[name]
+
+
+def _seconds(tags: dict[str, str], key: str, default: float) -> float:
+    try:
+        return float(tags.get(key, default))
+    except ValueError:
+        raise validation_error(f"Tag {key} must be a number of seconds, not '{tags[key]}'") from None

@@ -1,0 +1,128 @@
+"""What shall go wrong in the local SageMaker: written down beforehand, taken from here when it is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+
+class StartOutcome(StrEnum):
+    """How a start of a notebook instance ends."""
+
+    IN_SERVICE = "in-service"
+    NO_CAPACITY = "no-capacity"
+    LIFECYCLE_TIMEOUT = "lifecycle-timeout"
+    DOES_NOT_TAKE = "does-not-take"
+    QUOTA = "quota"
+
+
+class CallError(StrEnum):
+    """What an API call answers instead of doing its work."""
+
+    THROTTLING = "throttling"
+    ACCESS_DENIED = "access-denied"
+    INTERNAL_FAILURE = "internal-failure"
+
+
+@dataclass
+class ScriptedOutcome:
+    """How the next starts of a notebook instance end."""
+
+    outcome: StartOutcome
+    notebook: str
+    times: int | None
+
+
+@dataclass
+class ScriptedError:
+    """What the next matching API calls answer."""
+
+    error: CallError
+    operation: str | None
+    notebook: str | None
+    times: int | None
+
+    def matches(self, operation: str, notebook: str | None) -> bool:
+        """Whether this call is meant."""
+        return self.operation in (None, operation) and self.notebook in (None, notebook)
+
+
+Entry = TypeVar("Entry", ScriptedOutcome, ScriptedError)
+
+
+class SageMakerFaults:
+    """The script of failures. ``times=None`` means: every time, until ``clear``."""
+
+    def __init__(self) -> None:
+        self._outcomes: list[ScriptedOutcome] = []
+        self._errors: list[ScriptedError] = []
+
+    def on_start(self, notebook: str, outcome: StartOutcome | str, times: int | None = None) -> None:
+        """
+        Decide how starts of a notebook instance end.
+
+        :param notebook: its name.
+        :param outcome: ``no-capacity``, ``lifecycle-timeout``, ``does-not-take``, ``quota`` or
+            ``in-service``.
+        :param times: for how many starts. None: for every start.
+        """
+        self._outcomes.append(ScriptedOutcome(StartOutcome(outcome), notebook, _checked(times)))
+
+    def fail_calls(
+        self,
+        error: CallError | str,
+        *,
+        operation: str | None = None,
+        notebook: str | None = None,
+        times: int | None = 1,
+    ) -> None:
+        """
+        Let API calls fail.
+
+        :param error: ``throttling``, ``access-denied`` or ``internal-failure``.
+        :param operation: only this one, for example ``StartNotebookInstance``. None: any.
+        :param notebook: only calls that name this notebook instance. None: any.
+        :param times: how many calls. None: every call.
+        """
+        self._errors.append(ScriptedError(CallError(error), operation, notebook, _checked(times)))
+
+    def clear(self) -> None:
+        """Forget the whole script: everything works again."""
+        self._outcomes.clear()
+        self._errors.clear()
+
+    def take_outcome(self, notebook: str) -> StartOutcome:
+        """Use up one scripted outcome of this notebook instance's start."""
+        scripted = _take(self._outcomes, lambda entry: entry.notebook == notebook)
+        return scripted.outcome if scripted else StartOutcome.IN_SERVICE
+
+    def take_error(self, operation: str, notebook: str | None) -> CallError | None:
+        """Use up one scripted error of this call, if there is one."""
+        scripted = _take(self._errors, lambda entry: entry.matches(operation, notebook))
+        return scripted.error if scripted else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Show what is still to come."""
+        return {
+            "starts": [asdict(entry) for entry in self._outcomes],
+            "calls": [asdict(entry) for entry in self._errors],
+        }
+
+
+def _checked(times: int | None) -> int | None:
+    if times is not None and times < 1:
+        raise ValueError(f"times must be a whole number from 1 on, or None for always, not {times!r}.")
+    return times
+
+
+def _take(entries: list[Entry], wanted: Callable[[Entry], bool]) -> Entry | None:
+    for entry in entries:
+        if wanted(entry):
+            if entry.times is not None:
+                entry.times -= 1
+                if entry.times == 0:
+                    entries.remove(entry)
+            return entry
+    return None

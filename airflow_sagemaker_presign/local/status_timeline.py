@@ -1,0 +1,53 @@
+"""What status a notebook instance has at a given moment: a list of transitions, and no timers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+GONE = "(gone)"
+"""Not a status of AWS's: the notebook instance is deleted by then."""
+
+
+@dataclass(frozen=True)
+class Transition:
+    """From ``at`` on, the notebook instance has this status."""
+
+    at: datetime
+    status: str
+    failure_reason: str | None = None
+
+
+def current(transitions: Sequence[Transition], now: datetime) -> Transition:
+    """
+    Find the transition that holds at ``now``.
+
+    :param transitions: in the order of time; the first one always holds, even when the clock is before it.
+    :param now: the moment asked for.
+    """
+    begun = [transition for transition in transitions if transition.at <= now]
+    return begun[-1] if begun else transitions[0]
+
+
+@dataclass
+class Timeline:
+    """
+    The past and the planned future of one notebook instance.
+
+    :param start_seconds: from Pending to InService.
+    :param stop_seconds: from Stopping to Stopped, and from Deleting to gone.
+    """
+
+    start_seconds: float
+    stop_seconds: float
+    transitions: list[Transition] = field(default_factory=list)
+
+    def at(self, now: datetime) -> Transition:
+        """Find the transition that holds at ``now``."""
+        return current(self.transitions, now)
+
+    def plan(self, now: datetime, *transitions: Transition) -> None:
+        """Replace what was to come after ``now`` with these transitions."""
+        past = [transition for transition in self.transitions if transition.at <= now]
+        self.transitions = [*past, *transitions]
