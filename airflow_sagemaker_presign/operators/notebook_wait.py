@@ -6,12 +6,10 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError
-from airflow_sagemaker_presign.lifecycle import Goal, Wait, next_look
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
 from airflow_sagemaker_presign.parameters import is_template, notebook_instance_name_of, positive_duration_of
 
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+    from airflow_sagemaker_presign.lifecycle import Wait
 
 # Airflow's own limit on a deferral is the belt to the trigger's braces: it ends a wait whose triggerer is gone.
 _TRIGGERER_MARGIN = timedelta(minutes=5)
@@ -79,7 +78,7 @@ class NotebookInstanceOperator(BaseOperator):
             self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
         )
 
-    def reach(self, goal: Goal) -> None:
+    def reach(self, goal: Literal["InService", "Stopping", "Stopped"]) -> None:
         """
         Bring the notebook instance to where it is to be.
 
@@ -88,10 +87,12 @@ class NotebookInstanceOperator(BaseOperator):
             :meth:`execute_complete`.
         :raises NotebookInstanceError: the class that says why it will not get there.
         """
+        from airflow_sagemaker_presign.lifecycle import Goal, Wait, next_look
+
         now = datetime.now(UTC)
         wait = Wait(
             notebook_instance_name_of(self.notebook_instance_name),
-            goal,
+            Goal(goal),
             began_at=now.timestamp(),
             deadline=(now + self.timeout).timestamp(),
         )
@@ -117,6 +118,8 @@ class NotebookInstanceOperator(BaseOperator):
         :param event: the trigger's event.
         :raises NotebookInstanceError: when it ended with an error.
         """
+        from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+
         if not event or event.get("status") != "success":
             raise NotebookInstanceError.from_event(event or {})
 

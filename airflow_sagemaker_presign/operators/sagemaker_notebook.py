@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_sagemaker_presign import parameters
-from airflow_sagemaker_presign.lifecycle import Goal, Status
 from airflow_sagemaker_presign.operators.notebook_wait import NotebookInstanceOperator
 from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 
@@ -85,7 +84,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Start, wait, deliver."""
         parameters.session_expiration_duration_of(self.session_expiration_duration)
-        self.reach(Goal.IN_SERVICE)
+        self.reach("InService")
         return self._deliver(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -142,6 +141,8 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
 
     :param notebook_instance_name: the notebook instance. (templated)
     :param wait_for_completion: wait until it is Stopped; else only until the stop is under way.
+    :param only_if_started_in_run: for cleaning up: stop it only if its status has moved since this DAG run began, and
+        skip the task otherwise. What ran before may be somebody's work of this morning.
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
     :param timeout: how long to wait at the most, as a timedelta or in seconds.
     :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
@@ -155,13 +156,23 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
     :raises NotebookInstanceError: in the task, the class that says why the notebook instance is not stopped.
     """
 
-    def __init__(self, *, notebook_instance_name: str, wait_for_completion: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        notebook_instance_name: str,
+        wait_for_completion: bool = True,
+        only_if_started_in_run: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(notebook_instance_name=notebook_instance_name, **kwargs)
         self.wait_for_completion = wait_for_completion
+        self.only_if_started_in_run = only_if_started_in_run
 
     def execute(self, context: Context) -> str:
         """Stop, wait."""
-        self.reach(Goal.STOPPED if self.wait_for_completion else Goal.STOPPING)
+        if self.only_if_started_in_run:
+            self._skip_if_older_than_run(context)
+        self.reach("Stopped" if self.wait_for_completion else "Stopping")
         return self._finish(context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
@@ -169,10 +180,21 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
         self.check(dict(event or {}))
         return self._finish(context)
 
+    def _skip_if_older_than_run(self, context: Context) -> None:
+        from airflow.providers.common.compat.sdk import AirflowSkipException
+
+        description = self.hook.describe_notebook_instance(self.notebook_instance_name)
+        began = context["dag_run"].start_date
+        if began is not None and description["LastModifiedTime"] < began:
+            raise AirflowSkipException(
+                f"Notebook instance {self.notebook_instance_name} is {description['NotebookInstanceStatus']} since "
+                "before this run began, so there is nothing of this run's to stop."
+            )
+
     def _finish(self, context: Context) -> str:
         description = self.hook.describe_notebook_instance(self.notebook_instance_name)
         self.keep_console_link(context, description)
         status: str = description["NotebookInstanceStatus"]
-        if status == Status.FAILED:
+        if status == "Failed":
             self.log.warning("It is Failed, which AWS can only start or delete: %s", description.get("FailureReason"))
         return status

@@ -1,0 +1,79 @@
+"""
+A notebook on demand: somebody fills in the form of the DAG in Airflow's UI, and gets the link by mail and on Slack.
+
+The form refuses what AWS would refuse. If something fails on the way, both notifiers say what, and the notebook
+instance is stopped again, unless it ran before the DAG did: somebody may be working in it.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.providers.common.compat.sdk import DAG, Param, TriggerRule
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
+from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
+from airflow_sagemaker_presign.operators.sagemaker_notebook import (
+    SageMakerPresignedNotebookUrlOperator,
+    SageMakerStopNotebookInstanceOperator,
+)
+
+NOTIFIERS = [
+    NotebookUrlSmtpNotifier(to="{{ params.recipient }}"),
+    NotebookUrlSlackNotifier(user="{{ params.recipient }}"),
+]
+
+with DAG(
+    dag_id="notebook_on_demand",
+    description="Start a SageMaker notebook instance and send somebody its link",
+    schedule=None,
+    start_date=pendulum.datetime(2025, 1, 1, tz="UTC"),
+    doc_md=__doc__,
+    tags=["sagemaker", "notebook"],
+    params={
+        "notebook_instance_name": Param(
+            "research",
+            type="string",
+            title="Notebook instance",
+            description="Its name in SageMaker: letters, digits and hyphens.",
+            pattern="^[a-zA-Z0-9](-*[a-zA-Z0-9])*$",
+            maxLength=63,
+        ),
+        "recipient": Param(
+            "ada@example.com",
+            type="string",
+            title="Who gets the link",
+            description="An e-mail address; Slack finds the person by it too. Whoever has the link gets in.",
+            format="idn-email",
+            minLength=3,
+        ),
+        "session_hours": Param(
+            8,
+            type="number",
+            title="Session, in hours",
+            description="How long the Jupyter session lasts once the link was opened: half an hour to 12 hours.",
+            minimum=0.5,
+            maximum=12,
+        ),
+    },
+) as dag:
+    notebook_link = SageMakerPresignedNotebookUrlOperator(
+        task_id="notebook_link",
+        notebook_instance_name="{{ params.notebook_instance_name }}",
+        session_expiration_duration="{{ (params.session_hours * 3600) | int }}",
+        recipient="{{ params.recipient }}",
+        notifiers=NOTIFIERS,
+        deferrable=True,
+        on_failure_callback=NOTIFIERS,
+    )
+    stop_if_failed = SageMakerStopNotebookInstanceOperator(
+        task_id="stop_if_failed",
+        notebook_instance_name="{{ params.notebook_instance_name }}",
+        trigger_rule=TriggerRule.ONE_FAILED,
+        only_if_started_in_run=True,
+        deferrable=True,
+    )
+    # A run is what its last tasks are: without this one, a clean-up that worked would paint a failed run green.
+    delivered = EmptyOperator(task_id="delivered")
+
+    notebook_link >> [delivered, stop_if_failed]

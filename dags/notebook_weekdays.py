@@ -1,0 +1,72 @@
+"""
+A notebook each weekday: started in the morning in Berlin, its link in the team's channel, stopped in the evening.
+
+The evening's DAG stops it whatever happened during the day, on weekends too, so that no forgotten notebook burns
+money.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.providers.common.compat.sdk import DAG, TriggerRule
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
+from airflow_sagemaker_presign.operators.sagemaker_notebook import (
+    SageMakerPresignedNotebookUrlOperator,
+    SageMakerStopNotebookInstanceOperator,
+)
+
+NOTEBOOK = "research"
+START = pendulum.datetime(2025, 1, 1, tz="Europe/Berlin")
+SLACK = NotebookUrlSlackNotifier(channel="#research", timezone="Europe/Berlin")
+
+with DAG(
+    dag_id="notebook_weekday_morning",
+    description="Start the research notebook and post its link",
+    schedule="0 8 * * 1-5",
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["sagemaker", "notebook"],
+) as morning:
+    notebook_link = SageMakerPresignedNotebookUrlOperator(
+        task_id="notebook_link",
+        notebook_instance_name=NOTEBOOK,
+        session_expiration_duration=timedelta(hours=11),
+        notifiers=[SLACK],
+        deferrable=True,
+        on_failure_callback=[SLACK],
+    )
+    stop_if_failed = SageMakerStopNotebookInstanceOperator(
+        task_id="stop_if_failed",
+        notebook_instance_name=NOTEBOOK,
+        trigger_rule=TriggerRule.ONE_FAILED,
+        only_if_started_in_run=True,
+        deferrable=True,
+    )
+    # A run is what its last tasks are: without this one, a clean-up that worked would paint a failed run green.
+    delivered = EmptyOperator(task_id="delivered")
+
+    notebook_link >> [delivered, stop_if_failed]
+
+with DAG(
+    dag_id="notebook_every_evening",
+    description="Stop the research notebook",
+    schedule="0 19 * * *",
+    start_date=START,
+    catchup=False,
+    doc_md=__doc__,
+    tags=["sagemaker", "notebook"],
+) as evening:
+    SageMakerStopNotebookInstanceOperator(
+        task_id="stop",
+        notebook_instance_name=NOTEBOOK,
+        retries=2,
+        retry_delay=timedelta(minutes=5),
+        deferrable=True,
+        on_failure_callback=[SLACK],
+    )
