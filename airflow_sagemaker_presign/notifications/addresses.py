@@ -1,0 +1,65 @@
+"""E-mail addresses as people write them in a DAG file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from airflow_sagemaker_presign.parameters import refuse
+
+_ALLOWED = "an e-mail address such as 'ada@example.com' or 'Ada <ada@example.com>', or several"
+_SEPARATOR = re.compile(r"""[;,](?=(?:[^"]*"[^"]*")*[^"]*$)""")
+_SPEC = r"[^\s<>@\",;:()\[\]\\]+@[^\s<>@\",;:()\[\]\\]+"
+_NAMED = re.compile(rf"""(?:"(?P<quoted>[^"]*)"|(?P<plain>[^"<>@]*?))\s*<(?P<spec>{_SPEC})>""")
+_BARE = re.compile(_SPEC)
+
+
+class Mailbox(NamedTuple):
+    """
+    A person's name and address.
+
+    :param name: may be empty.
+    :param spec: the address alone, as SMTP takes it.
+    """
+
+    name: str
+    spec: str
+
+    @property
+    def domain(self) -> str:
+        """The part after the ``@``."""
+        return self.spec.partition("@")[2]
+
+
+def mailboxes_of(parameter: str, value: object) -> tuple[Mailbox, ...]:
+    """
+    Read the addresses that a parameter holds.
+
+    :param parameter: its name, for the error.
+    :param value: a text with one address or several (split at ``,`` or ``;``), or an iterable of such texts.
+    :raises ValueError: when there is none, or one that is no address; a line break is in none of them, since a
+        mail's header would end there.
+    """
+    texts: Iterable[Any] = [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
+    items = [item.strip() for text in texts if text is not None for item in _SEPARATOR.split(str(text))]
+    # A template without a recipient renders to the word None.
+    mailboxes = tuple(_mailbox(parameter, item) for item in items if item not in ("", "None"))
+    if not mailboxes:
+        refuse(parameter, value, _ALLOWED)
+    return mailboxes
+
+
+def _mailbox(parameter: str, text: str) -> Mailbox:
+    named = _NAMED.fullmatch(text)
+    spec = named["spec"] if named else text
+    if not text.isprintable() or not _BARE.fullmatch(spec):
+        refuse(parameter, text, _ALLOWED)
+    user, _, domain = spec.partition("@")
+    if not domain.isascii():
+        try:
+            domain = domain.encode("idna").decode("ascii")
+        except UnicodeError:
+            refuse(parameter, text, _ALLOWED)
+    name = (named["quoted"] or named["plain"] or "").strip() if named else ""
+    return Mailbox(name, f"{user}@{domain}")

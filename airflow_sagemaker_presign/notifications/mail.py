@@ -1,0 +1,67 @@
+"""A message as an e-mail: text and HTML of the same words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import make_msgid
+
+from airflow_sagemaker_presign.notifications.addresses import Mailbox
+from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
+
+
+def build_mail(
+    message: LinkMessage | FailureMessage,
+    *,
+    sender: Mailbox,
+    to: tuple[Mailbox, ...],
+    cc: tuple[Mailbox, ...] = (),
+    subject: str | None = None,
+) -> EmailMessage:
+    """
+    Write the e-mail.
+
+    :param message: what it says.
+    :param subject: its subject; default: the message's own.
+    """
+    mail = EmailMessage(policy=SMTP)
+    # A subject is one line, whatever a template made of it.
+    mail["Subject"] = " ".join((subject or message.subject).split())
+    mail["From"] = _address(sender)
+    mail["To"] = tuple(map(_address, to))
+    if cc:
+        mail["Cc"] = tuple(map(_address, cc))
+    mail["Date"] = datetime.now(UTC)
+    # With the sender's domain: the default is the worker's host name, which is nobody's business.
+    mail["Message-ID"] = make_msgid(domain=sender.domain)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    # Quoted-printable keeps lines short: a server may break one of over 998 characters, and the URL with it.
+    text, html = render(message)
+    mail.set_content(text, cte="quoted-printable")
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    return mail
+
+
+def render(message: LinkMessage | FailureMessage) -> tuple[str, str]:
+    """Answer the message as plain text and as HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("airflow_sagemaker_presign.notifications"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    kind = "link" if isinstance(message, LinkMessage) else "failure"
+    text = environment.get_template(f"{kind}.txt").render(message=message)
+    return text, environment.get_template(f"{kind}.html").render(message=message)
+
+
+def _address(mailbox: Mailbox) -> Address:
+    user, _, domain = mailbox.spec.partition("@")
+    return Address(mailbox.name, user, domain)

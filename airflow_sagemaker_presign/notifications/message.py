@@ -1,0 +1,208 @@
+"""What the messages say, whatever the medium: the one with the link, and the one that says why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Any, NamedTuple
+
+from airflow_sagemaker_presign.links import console_open_url, region_of
+from airflow_sagemaker_presign.notifications.times import clock_time, in_words
+from airflow_sagemaker_presign.parameters import is_template
+
+MAX_REASON_LENGTH = 300
+
+PERSONAL = (
+    "This link is personal. Whoever opens it is in, without signing in, and can do all that the notebook may do. "
+    "Please do not forward it."
+)
+
+
+class Fact(NamedTuple):
+    """One line of the message's table."""
+
+    label: str
+    value: str
+
+
+class NextStep(NamedTuple):
+    """
+    Something the reader can do.
+
+    :param lead: for whom or what for.
+    :param text: what to do; the words of the link.
+    :param url: where.
+    """
+
+    lead: str
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
+class LinkMessage:
+    """
+    The notebook is ready: here is the link.
+
+    :param title: the news, as a headline.
+    :param works_until: the time when the link ends.
+    :param url: the presigned URL; a credential, so it shows in no ``repr``.
+    :param facts: what the reader has to know about link and notebook.
+    :param note: the DAG author's own words; may be empty.
+    :param when_expired: where to go when the link has ended.
+    """
+
+    title: str
+    works_until: str
+    url: str = field(repr=False)
+    facts: tuple[Fact, ...]
+    note: str = field(repr=False)
+    when_expired: tuple[NextStep, ...]
+    button = "Open the notebook"
+    warning = PERSONAL
+
+    @property
+    def lead(self) -> str:
+        """The one sentence that matters most."""
+        return f"Open it by {self.works_until}. The link works for five minutes only."
+
+    @property
+    def subject(self) -> str:
+        """The title with the time, for those who read no further."""
+        return f"{self.title}: open it by {self.works_until}"
+
+
+@dataclass(frozen=True)
+class FailureMessage:
+    """
+    There is no link, and why.
+
+    :param title: the news, as a headline.
+    :param problem: what went wrong, in plain words.
+    :param advice: what the reader can do about it.
+    :param facts: which notebook, which task, which run.
+    :param next_steps: where to go.
+    """
+
+    title: str
+    problem: str
+    advice: str
+    facts: tuple[Fact, ...]
+    next_steps: tuple[NextStep, ...]
+
+    @property
+    def subject(self) -> str:
+        """The title, for those who read no further."""
+        return self.title
+
+
+def link_message(context: Mapping[str, Any], *, note: str, zone: tzinfo) -> LinkMessage:
+    """
+    Write the message that brings the link.
+
+    :param context: what the operator gives a notifier: ``presigned_url``, ``notebook_instance`` and Airflow's own.
+    :param note: the DAG author's own words, rendered.
+    :param zone: the time zone in which to say times.
+    """
+    presigned_url = context["presigned_url"]
+    arn = (context.get("notebook_instance") or {}).get("NotebookInstanceArn") or ""
+    works_until = clock_time(presigned_url.expires_at, zone, presigned_url.minted_at)
+    session = in_words(presigned_url.session_expiration_duration)
+    steps = (
+        ("With access to the AWS console:", "open the notebook there", console_open_url(arn)),
+        ("For a fresh link:", "open the task in Airflow and clear it", _task_page(context)),
+    )
+    return LinkMessage(
+        title=f"Notebook {presigned_url.notebook_instance_name} is ready",
+        works_until=works_until,
+        url=presigned_url.url,
+        facts=_facts(
+            ("Notebook instance", presigned_url.notebook_instance_name),
+            ("Region", region_of(arn)),
+            ("Link works until", works_until),
+            ("Session lasts", f"{session} from when you open it"),
+        ),
+        note=note.strip(),
+        when_expired=_steps(steps),
+    )
+
+
+def failure_message(context: Mapping[str, Any]) -> FailureMessage:
+    """
+    Write the message that says why there is no link.
+
+    :param context: what Airflow gives an ``on_failure_callback``.
+    """
+    from airflow_sagemaker_presign.redaction import redact
+
+    error = context.get("exception")
+    task_id = str(getattr(context.get("ti"), "task_id", "") or getattr(context.get("task"), "task_id", ""))
+    dag_id = str(getattr(context.get("ti"), "dag_id", ""))
+    name = _notebook_instance_name(context)
+    return FailureMessage(
+        title=redact(_failure_title(context, name, task_id)),
+        problem=redact(_problem(error)),
+        advice=redact(
+            _text_of(error, "advice") or "Read the end of the task's log, mend what it says, then clear the task."
+        ),
+        facts=_facts(
+            ("Notebook instance", name),
+            ("Task", ".".join(filter(None, (dag_id, task_id)))),
+            ("Run", str(context.get("run_id") or "")),
+        ),
+        next_steps=_steps((("For its log, and to run it again:", "open the task in Airflow", _task_page(context)),)),
+    )
+
+
+def _failure_title(context: Mapping[str, Any], name: str, task_id: str) -> str:
+    if getattr(context.get("exception"), "delivered", ()):
+        return f"Not everybody got the link to notebook {name}"
+    if hasattr(context.get("task"), "recipient"):
+        return f"No link to notebook {name}" if name else "No notebook link"
+    return f"Notebook {name}: task {task_id} failed" if name else f"Task {task_id} failed"
+
+
+def _notebook_instance_name(context: Mapping[str, Any]) -> str:
+    name = _text_of(context.get("exception"), "notebook_instance_name")
+    name = name or _text_of(context.get("task"), "notebook_instance_name")
+    # A task that was killed from outside is read from its DAG file, where a template is not rendered yet.
+    return "" if is_template(name) else name
+
+
+def _problem(error: object) -> str:
+    if problem := _text_of(error, "problem"):
+        return problem
+    if error is None:
+        return "The task ended without saying why; its process may have been killed."
+    # Redacted in whole before it is cut: half a token would not be known as one.
+    from airflow_sagemaker_presign.redaction import redact
+
+    reason = redact(str(error)).strip().partition("\n")[0].strip()
+    if len(reason) > MAX_REASON_LENGTH:
+        reason = reason[: MAX_REASON_LENGTH - 1] + "…"
+    if isinstance(error, str):
+        return reason or "The task failed."
+    return f"{type(error).__name__}: {reason}" if reason else f"{type(error).__name__}."
+
+
+def _text_of(thing: object, attribute: str) -> str:
+    value = getattr(thing, attribute, None)
+    return value if isinstance(value, str) else ""
+
+
+def _task_page(context: Mapping[str, Any]) -> str | None:
+    """Answer the task's page in Airflow; a message must not fail because it cannot be had."""
+    try:
+        page = context["ti"].log_url
+    except Exception:
+        return None
+    return page if isinstance(page, str) and page.startswith(("https://", "http://")) else None
+
+
+def _facts(*facts: tuple[str, str]) -> tuple[Fact, ...]:
+    return tuple(Fact(label, value) for label, value in facts if value)
+
+
+def _steps(steps: tuple[tuple[str, str, str | None], ...]) -> tuple[NextStep, ...]:
+    return tuple(NextStep(lead, text, url) for lead, text, url in steps if url)

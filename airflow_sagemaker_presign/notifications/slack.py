@@ -1,0 +1,152 @@
+"""The notebook's link by Slack."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_sagemaker_presign.notifications.notifier import (
+    NotebookUrlNotifier,
+    no_recipient,
+    optional_text,
+)
+from airflow_sagemaker_presign.notifications.outcome import SendFailed, SendOutcomeUnknown, ServerAnswer
+from airflow_sagemaker_presign.parameters import is_template, positive_int_of, refuse
+
+if TYPE_CHECKING:
+    from airflow.providers.slack.hooks.slack import SlackHook
+
+    from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
+
+_USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
+_USER_ALLOWED = "an e-mail address, or a Slack user id such as 'U012AB3CD' (“Copy member ID” in a profile)"
+_CHANNEL_ALLOWED = "a channel's name such as '#notebooks', or its id such as 'C012AB3CD'"
+_ONE_OF = f"exactly one of channel ({_CHANNEL_ALLOWED}) and user ({_USER_ALLOWED})"
+
+
+class NotebookUrlSlackNotifier(NotebookUrlNotifier):
+    """
+    Sends a notebook's link by Slack, as a button; as ``on_failure_callback``, what went wrong and what to do.
+
+    The connection is Airflow's Slack API connection with a bot token. Scopes: ``chat:write``, and
+    ``users:read.email`` to find a person by e-mail address. A person gets a direct message from the app.
+    https://docs.slack.dev/reference/methods/chat.postMessage
+
+    Slack's desktop shows a warning sign beside a link button once it was clicked, unless the app has an
+    interactivity endpoint; the link opens all the same. An endpoint would get a copy of the message with the URL in
+    it: name none but your own.
+
+    :param channel: the channel (templated): everybody in it can open the notebook.
+    :param user: or the person, by e-mail address or Slack user id (templated), such as ``"{{ recipient }}"``.
+    :param note: words of your own in the message with the link (templated).
+    :param timezone: the IANA time zone in which the message says times (templated); default: Airflow's
+        ``core.default_timezone``.
+    :param timeout: seconds to wait for Slack's answer; default: the connection's ``timeout``, else 30.
+    :param slack_conn_id: the Airflow connection (templated).
+    """
+
+    template_fields: Sequence[str] = (*NotebookUrlNotifier.template_fields, "channel", "user", "slack_conn_id")
+
+    def __init__(
+        self,
+        *,
+        channel: str | None = None,
+        user: str | None = None,
+        note: str | None = None,
+        timezone: str | None = None,
+        timeout: int | None = None,
+        slack_conn_id: str = "slack_api_default",
+    ) -> None:
+        super().__init__(note=note, timezone=timezone)
+        if (channel is None) == (user is None):
+            refuse("channel, user", (channel, user), _ONE_OF)
+        self.channel = optional_text("channel", channel)
+        self.user = optional_text("user", user)
+        self.timeout = None if timeout is None else positive_int_of("timeout", timeout)
+        self.slack_conn_id = slack_conn_id
+        if not is_template(channel if user is None else user):
+            self._check_recipient()
+
+    def send_link(self, message: LinkMessage) -> None:
+        """Post the message with the link."""
+        from airflow_sagemaker_presign.notifications.slack_blocks import link_payload
+
+        self._post(link_payload(message))
+
+    def send_failure(self, message: FailureMessage) -> None:
+        """Post the message that says why there is no link."""
+        from airflow_sagemaker_presign.notifications.slack_blocks import failure_payload
+
+        self._post(failure_payload(message))
+
+    def _check_recipient(self) -> None:
+        name, allowed = ("channel", _CHANNEL_ALLOWED) if self.user is None else ("user", _USER_ALLOWED)
+        value = getattr(self, name)
+        text = str(value).strip()
+        if no_recipient(value) or (name == "user" and "@" not in text[1:] and not _USER_ID.fullmatch(text)):
+            refuse(name, value, allowed)
+        setattr(self, name, text)
+
+    def _post(self, payload: dict[str, Any]) -> None:
+        self._check_recipient()
+        hook = self._hook()
+        recipient = self.channel or self._user_id(hook)
+        # A user id is as good as a channel here: it opens the direct message, without a scope of its own.
+        self._call(hook, "chat.postMessage", json={"channel": recipient, **payload})
+
+    def _user_id(self, hook: SlackHook) -> str:
+        user = str(self.user)
+        if "@" not in user:
+            return user
+        return str(self._call(hook, "users.lookupByEmail", params={"email": user})["user"]["id"])
+
+    def _hook(self) -> SlackHook:
+        try:
+            from airflow.providers.slack.hooks.slack import SlackHook
+        except ImportError as error:
+            raise SendFailed(
+                "The Slack provider is not installed. Install airflow-sagemaker-presign[slack] where the tasks run."
+            ) from error
+        # slack_sdk logs bodies at DEBUG, and with them the link: its logger here has no such level.
+        logger = logging.getLogger(f"{__name__}.slack_sdk")
+        logger.setLevel(logging.INFO)
+        # No retry handlers: a second send needs a fresh link, so it is the delivery's to make.
+        return SlackHook(slack_conn_id=self.slack_conn_id, timeout=self.timeout, retry_handlers=[], logger=logger)
+
+    def _call(self, hook: SlackHook, method: str, **arguments: Any) -> Any:
+        """Call Slack once, and tell what certainly failed from what may have arrived."""
+        from http.client import HTTPException
+        from urllib.error import URLError
+
+        from slack_sdk.errors import SlackApiError, SlackRequestError
+
+        # Slack's errors hold the request, and so the link. What is raised here does not: hence `from None`.
+        try:
+            return hook.call(method, **arguments)
+        except SlackApiError as error:
+            raise self._refused(method, error.response) from None
+        except (URLError, SlackRequestError) as error:
+            # urllib wraps in it what happens until the request is out, and nothing that happens later.
+            raise SendFailed(f"Slack could not be reached: {getattr(error, 'reason', error)}.") from None
+        except (OSError, HTTPException) as error:
+            raise self._unanswered(method, type(error).__name__) from None
+
+    def _refused(self, method: str, response: Any) -> SendFailed | SendOutcomeUnknown:
+        from airflow_sagemaker_presign.notifications.slack_errors import in_words
+
+        if response.status_code == 504:
+            return self._unanswered(method, "HTTP status 504")
+        recipient = str(self.channel or self.user)
+        answer = response.data if isinstance(response.data, dict) else {}
+        problem = in_words(response.status_code, answer, recipient=recipient, connection=self.slack_conn_id)
+        return SendFailed(problem, ServerAnswer(response.status_code, dict(response.headers)))
+
+    def _unanswered(self, method: str, how: str) -> SendFailed | SendOutcomeUnknown:
+        if method != "chat.postMessage":
+            return SendFailed(f"Slack did not answer {method} ({how}).")
+        return SendOutcomeUnknown(
+            f"Slack had the message for {self.channel or self.user!r} and did not answer ({how}): it may have arrived. "
+            "Look there before you clear the task."
+        )

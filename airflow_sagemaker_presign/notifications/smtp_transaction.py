@@ -1,0 +1,96 @@
+"""
+One SMTP transaction, step by step, so that a failure tells whether the message may have arrived.
+
+``smtplib.SMTP.sendmail`` raises the same error for a connection that broke before the message went out and for one
+that broke after it, and says nothing about refused recipients as long as one was accepted.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+from collections.abc import Sequence
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+
+from airflow_sagemaker_presign.notifications.outcome import SendFailed, SendOutcomeUnknown, SentToSomeOnly
+from airflow_sagemaker_presign.redaction import redact
+
+
+def send_once(client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients: Sequence[str]) -> None:
+    """
+    Hand a mail to the server, once.
+
+    :param client: connected and logged in.
+    :param sender: the envelope's sender, without a name.
+    :param recipients: the envelope's recipients, likewise.
+    :raises SendFailed: when nobody got it.
+    :raises SentToSomeOnly: when the server refused some of the recipients.
+    :raises SendOutcomeUnknown: when the server had the whole message and did not answer.
+    """
+    try:
+        refused = _envelope(client, mail, sender, recipients)
+    except (smtplib.SMTPException, OSError) as error:
+        raise SendFailed(f"The connection to the mail server broke before the message went out: {error}.") from None
+    accepted = tuple(recipient for recipient in recipients if recipient not in refused)
+    _body(client, mail, accepted)
+    if refused:
+        raise SentToSomeOnly(accepted, refused)
+
+
+def _envelope(client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients: Sequence[str]) -> dict[str, str]:
+    """Name sender and recipients, and get leave to send; answer who was refused."""
+    client.ehlo_or_helo_if_needed()
+    options = []
+    if not "".join((sender, *recipients)).isascii():
+        if not client.has_extn("smtputf8"):
+            raise SendFailed(
+                "The mail server takes no addresses with letters beyond ASCII (it lacks SMTPUTF8): "
+                f"{', '.join(recipients)} from {sender}."
+            )
+        options = ["SMTPUTF8", "BODY=8BITMIME"]
+    _expect(client.mail(sender, options), 250, f"the sender {sender}")
+    refused = {}
+    for recipient in recipients:
+        code, reply = client.rcpt(recipient)
+        if code not in (250, 251):
+            refused[recipient] = _said(code, reply)
+    if len(refused) == len(recipients):
+        reasons = "; ".join(f"{recipient}: {reason}" for recipient, reason in refused.items())
+        raise SendFailed(f"The mail server refused every recipient. {reasons}.")
+    _expect(client.docmd("DATA"), 354, f"a message for {', '.join(recipients)}")
+    return refused
+
+
+def _body(client: smtplib.SMTP, mail: EmailMessage, recipients: Sequence[str]) -> None:
+    """Send the message itself; once it is out, only an answer tells what became of it."""
+    whom = ", ".join(recipients)
+    policy = SMTP if whom.isascii() else SMTPUTF8
+    dotted = re.sub(rb"(?m)^\.", b"..", mail.as_bytes(policy=policy))
+    try:
+        client.send(dotted + (b".\r\n" if dotted.endswith(b"\r\n") else b"\r\n.\r\n"))
+    except (smtplib.SMTPException, OSError):
+        # The end of the message never went out, and a server keeps no message without its end.
+        raise SendFailed(f"The connection to the mail server broke amid the message for {whom}.") from None
+    try:
+        code, reply = client.getreply()
+    except (smtplib.SMTPException, OSError) as error:
+        raise SendOutcomeUnknown(
+            f"The mail server had the whole message for {whom} and did not answer ({error}): it may have arrived. "
+            "Ask them before you clear the task."
+        ) from None
+    if code == -1:
+        raise SendOutcomeUnknown(
+            f"The mail server's answer to the message for {whom} makes no sense: it may have arrived."
+        )
+    _expect((code, reply), 250, f"the message for {whom}")
+
+
+def _expect(answer: tuple[int, bytes], code: int, what: str) -> None:
+    if answer[0] != code:
+        raise SendFailed(f"The mail server refused {what}: {_said(*answer)}.")
+
+
+def _said(code: int, reply: bytes) -> str:
+    # A spam filter may quote the link that it does not like.
+    return redact(f"{code} {' '.join(reply.decode('utf-8', 'replace').split())[:300]}").rstrip(".")
