@@ -31,6 +31,4 @@ with DAG(
         notifiers=[MAIL],
         deferrable=True,
         map_index_template="{{ task.notebook_instance_name }}",
-    ).expand_kwargs(
-        [{"recipient": person, "notebook_instance_name": notebook} for person, notebook in TEAM.items()]
-    )
+    ).expand_kwargs([{"recipient": person, "notebook_instance_name": notebook} for person, notebook in TEAM.items()])

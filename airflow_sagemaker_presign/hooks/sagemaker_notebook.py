@@ -142,6 +142,10 @@ class SageMakerNotebookHook(AwsBaseHook):
             session_expiration_duration=duration,
         )
 
+    def now(self) -> float:
+        """Tell the time, in seconds since the epoch."""
+        return self.clock().timestamp()
+
     def advance(self, wait: Wait) -> tuple[Wait, bool]:
         """
         Take one step of a wait: look, decide, and send a Start or Stop if that is what it takes.
@@ -153,13 +157,13 @@ class SageMakerNotebookHook(AwsBaseHook):
         name, before = wait.notebook_instance_name, wait
         try:
             look = Look.from_description(self.describe_notebook_instance(name))
-            wait, action = lifecycle.decide(wait, look, self._now())
+            wait, action = lifecycle.decide(wait, look, self.now())
             if action in (Action.START, Action.STOP):
                 self._send(action, name)
-                wait = wait.after_sending(look, self._now())
+                wait = wait.after_sending(look, self.now())
         except exceptions.SageMakerUnavailable as error:
             self.log.warning("%s", error.problem)
-            return wait.after_trouble(error.problem, self._now()), False
+            return wait.after_trouble(error.problem, self.now()), False
         except exceptions.NotebookInstanceNotFound:
             if not wait.status:
                 raise
@@ -205,9 +209,6 @@ class SageMakerNotebookHook(AwsBaseHook):
             finally:
                 client.meta.events.unregister(MINT_EVENT, learn)
         return str(answer["AuthorizedUrl"])
-
-    def _now(self) -> float:
-        return self.clock().timestamp()
 
 
 @contextmanager

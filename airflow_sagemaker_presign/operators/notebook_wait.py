@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
-from airflow_sagemaker_presign.parameters import is_template, notebook_instance_name_of, positive_duration_of
+from airflow_sagemaker_presign.parameters import (
+    is_template,
+    notebook_instance_name_of,
+    one_of,
+    positive_duration_of,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -60,12 +66,16 @@ class NotebookInstanceOperator(BaseOperator):
         self.poll_interval = positive_duration_of("poll_interval", poll_interval).total_seconds()
         self.timeout = positive_duration_of("timeout", timeout)
         self.deferrable = (
-            conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
+            conf.getboolean("operators", "default_deferrable", fallback=False)
+            if deferrable is None
+            else one_of("deferrable", deferrable, (True, False))
         )
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
+        if botocore_config is not None and not isinstance(botocore_config, dict):
+            refuse("botocore_config", botocore_config, "a dict of botocore's Config options, or None")
         if not is_template(notebook_instance_name):
             notebook_instance_name_of(notebook_instance_name)
 
@@ -89,26 +99,21 @@ class NotebookInstanceOperator(BaseOperator):
         """
         from airflow_sagemaker_presign.lifecycle import Goal, Wait, next_look
 
-        now = datetime.now(UTC)
-        wait = Wait(
-            notebook_instance_name_of(self.notebook_instance_name),
-            Goal(goal),
-            began_at=now.timestamp(),
-            deadline=(now + self.timeout).timestamp(),
-        )
-        wait, done = self.hook.advance(wait)
+        name = notebook_instance_name_of(self.notebook_instance_name)
+        now = self.hook.now()
+        wait, done = self.hook.advance(Wait(name, Goal(goal), now, now + self.timeout.total_seconds()))
         if done:
             return
         self.log.info(
             "Waiting for notebook instance %s to be %s, until %s at the latest.",
-            wait.notebook_instance_name,
+            name,
             goal,
             f"{datetime.fromtimestamp(wait.deadline, UTC):%H:%M:%S} UTC",
         )
         if self.deferrable:
             self._defer(wait)
         while not done:
-            time.sleep(next_look(wait, self.poll_interval, time.time()))
+            time.sleep(next_look(wait, self.poll_interval, self.hook.now()))
             wait, done = self.hook.advance(wait)
 
     def check(self, event: dict[str, Any] | None) -> None:

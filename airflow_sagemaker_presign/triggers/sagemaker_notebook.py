@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,7 @@ class SageMakerNotebookInstanceTrigger(BaseTrigger):
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.wait = Wait.from_dict(wait)
         self.poll_interval = poll_interval
         self.aws_conn_id = aws_conn_id
@@ -72,7 +71,7 @@ class SageMakerNotebookInstanceTrigger(BaseTrigger):
                 wait, done = await advance(wait)
                 if done:
                     break
-                await asyncio.sleep(next_look(wait, self.poll_interval, time.time()))
+                await asyncio.sleep(next_look(wait, self.poll_interval, hook.now()))
         except NotebookInstanceError as error:
             yield TriggerEvent({"status": "error", **error.as_event()})
         else:

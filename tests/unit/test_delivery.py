@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from airflow.providers.common.compat.sdk import BaseNotifier
+
+from airflow_sagemaker_presign.delivery import Delivery, DeliveryPolicy, deliver
+from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
+from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
+from tests.unit.conftest import TOKEN, URL, Clock
+
+POLICY = DeliveryPolicy(min_validity=timedelta(minutes=4), attempts=3, require="all")
+
+
+class Recorder(BaseNotifier):
+    """A notifier that does to each message what its plan says, and remembers what it would have sent."""
+
+    template_fields = ("to", "text")
+
+    def __init__(self, *plan: Callable[[], object], to: str = "ada@example.com") -> None:
+        super().__init__()
+        self.to = to
+        self.text = "{{ presigned_url.url }}"
+        self.plan = list(plan)
+        self.sent: list[str] = []
+
+    def notify(self, context: Any) -> None:
+        step = self.plan.pop(0) if self.plan else None
+        if step is not None:
+            step()
+        self.sent.append(self.text)
+
+
+class Other(Recorder):
+    pass
+
+
+def fail(error: BaseException) -> Callable[[], object]:
+    def step() -> None:
+        raise error
+
+    return step
+
+
+class SlackSaysNo(Exception):
+    def __init__(self, status: int, **headers: str) -> None:
+        super().__init__(f"The request to the Slack API failed. status: {status}")
+        self.response = type("Response", (), {"status_code": status, "headers": headers})()
+
+
+@pytest.fixture
+def mints(clock: Clock) -> Callable[[], PresignedNotebookUrl]:
+    count = 0
+    lock = threading.Lock()
+
+    def mint() -> PresignedNotebookUrl:
+        nonlocal count
+        with lock:
+            count += 1
+            number = count
+        return PresignedNotebookUrl(
+            f"{URL}{number}",
+            notebook_instance_name="research",
+            minted_at=clock(),
+            session_expiration_duration=timedelta(hours=1),
+        )
+
+    return mint
+
+
+@pytest.fixture
+def send(mints: Callable[[], PresignedNotebookUrl], clock: Clock) -> Callable[..., list[Delivery]]:
+    def send(*notifiers: Any, policy: DeliveryPolicy = POLICY, mint: Any = mints) -> list[Delivery]:
+        return deliver(notifiers, {}, mint, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance)
+
+    return send
+
+
+Send = Callable[..., list[Delivery]]
+
+
+def test_each_notifier_gets_a_url_of_its_own_and_the_receipt_has_none(send: Send) -> None:
+    mail, slack = Recorder(), Other()
+    first, second = send(mail, slack)
+    assert len({*mail.sent, *slack.sent}) == 2
+    assert first.receipt() == {
+        "notifier": "Recorder to ada@example.com",
+        "attempts": 1,
+        "minted_at": "2026-03-02T08:00:00+00:00",
+        "delivered_at": "2026-03-02T08:00:00+00:00",
+        "validity_left": 300.0,
+        "session_ends_by": "2026-03-02T09:05:00+00:00",
+    }
+    assert "authToken" not in repr((first, second, first.receipt()))
+
+
+def test_a_notifier_is_copied_so_that_a_second_delivery_sends_a_second_url(send: Send) -> None:
+    mail = Recorder()
+    send(mail)
+    send(mail)
+    assert len(set(mail.sent)) == 2
+    assert mail.text == "{{ presigned_url.url }}"
+
+
+def test_a_send_that_failed_is_tried_again_with_a_fresh_url(send: Send, clock: Clock) -> None:
+    mail = Recorder(fail(OSError("refused")), fail(OSError("refused")))
+    began = clock()
+    (delivery,) = send(mail)
+    assert delivery.attempts == 3
+    assert mail.sent == [f"{URL}3"]
+    assert clock() - began == timedelta(seconds=1 + 2)
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("0", 1), ("30", 30), ("nonsense", 1)])
+def test_a_429_is_waited_out_as_long_as_slack_asks(send: Send, clock: Clock, asked: str, waited: int) -> None:
+    slack = Recorder(fail(SlackSaysNo(429, **{"Retry-After": asked})))
+    began = clock()
+    (delivery,) = send(slack)
+    assert delivery.attempts == 2
+    assert clock() - began == timedelta(seconds=waited)
+    assert delivery.receipt()["validity_left"] == 300.0
+
+
+def test_a_429_that_asks_for_an_hour_is_not_waited_for(send: Send) -> None:
+    with pytest.raises(NotebookUrlDeliveryError, match="asks to wait 3600 s"):
+        send(Recorder(fail(SlackSaysNo(429, **{"Retry-After": "3600"}))))
+
+
+def test_a_link_that_arrives_too_late_is_followed_by_a_fresh_one(send: Send, clock: Clock) -> None:
+    mail = Recorder(lambda: clock.advance(61))
+    (delivery,) = send(mail)
+    assert mail.sent == [f"{URL}1", f"{URL}2"]
+    assert delivery.attempts == 2
+
+
+def test_a_link_that_arrives_too_late_every_time_is_no_delivery(send: Send, clock: Clock) -> None:
+    late = [lambda: clock.advance(61)] * 3
+    with pytest.raises(NotebookUrlDeliveryError, match=r"Recorder to ada@example.com: it arrived with 239 s .* left"):
+        send(Recorder(*late))
+
+
+def test_a_mint_that_takes_too_long_sends_nothing_dead(
+    send: Send, mints: Callable[[], PresignedNotebookUrl], clock: Clock
+) -> None:
+    def slow() -> PresignedNotebookUrl:
+        presigned_url = mints()
+        clock.advance(61)
+        return presigned_url
+
+    mail = Recorder()
+    with pytest.raises(NotebookUrlDeliveryError, match="too old before it could be sent"):
+        send(mail, mint=slow)
+    assert mail.sent == []
+
+
+def test_a_send_that_hangs_is_given_up_in_time_and_not_repeated(send: Send) -> None:
+    over = threading.Event()
+    mail = Recorder(over.wait)
+    policy = DeliveryPolicy(timedelta(seconds=299.8), attempts=3, require="all")
+    try:
+        with pytest.raises(NotebookUrlDeliveryError, match=r"hung and was given up .* may still arrive"):
+            send(mail, policy=policy)
+        assert mail.plan == []
+    finally:
+        over.set()
+
+
+@pytest.mark.parametrize("error", [TimeoutError("timed out"), ConnectionResetError(), requests.ReadTimeout()])
+def test_a_send_that_may_have_arrived_is_not_repeated(send: Send, error: Exception) -> None:
+    mail = Recorder(fail(error))
+    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again"):
+        send(mail)
+    assert mail.sent == []
+
+
+def test_one_that_fails_does_not_keep_the_others_and_is_named_with_who_got_none(send: Send) -> None:
+    mail = Recorder(*[fail(OSError("no route to host"))] * 3, to="grace@example.com")
+    slack, chime = Other(), Recorder()
+    with pytest.raises(NotebookUrlDeliveryError) as raised:
+        send(slack, mail, chime)
+    assert raised.value.failures == {"Recorder #1 to grace@example.com": "OSError: no route to host"}
+    assert raised.value.delivered == ("Other to ada@example.com", "Recorder #2 to ada@example.com")
+    assert len(slack.sent) == len(chime.sent) == 1
+    assert "'research'" in str(raised.value)
+
+
+def test_with_any_one_delivery_is_enough(send: Send) -> None:
+    failing = Recorder(*[fail(OSError("down"))] * 3)
+    policy = DeliveryPolicy(timedelta(minutes=4), attempts=3, require="any")
+    failed, delivered = send(failing, Other(), policy=policy)
+    assert failed.receipt()["failure"] == "OSError: down"
+    assert not delivered.failure
+
+
+@pytest.mark.parametrize("require", ["all", "any"])
+def test_when_all_fail_all_are_named(send: Send, require: str) -> None:
+    with pytest.raises(NotebookUrlDeliveryError) as raised:
+        send(
+            Recorder(*[fail(OSError("down"))] * 3),
+            Other(*[fail(OSError("down too"))] * 3),
+            policy=DeliveryPolicy(timedelta(minutes=4), 3, require),
+        )
+    assert len(raised.value.failures) == 2
+
+
+def test_a_mint_that_fails_is_tried_again_and_then_said(send: Send) -> None:
+    def mint() -> PresignedNotebookUrl:
+        raise RuntimeError("Rate exceeded")
+
+    with pytest.raises(NotebookUrlDeliveryError, match="no URL could be minted: RuntimeError: Rate exceeded"):
+        send(Recorder(), mint=mint)
+
+
+def test_whatever_a_notifier_writes_the_url_is_not_in_it(
+    send: Send, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Chatty(Recorder):
+        def notify(self, context: Any) -> None:
+            print("sending", self.text)
+            logging.getLogger("somebodys.client").debug("request %s", self.text)
+            logging.getLogger("somebodys.client").info("request %s", {"url": self.text})
+            try:
+                raise ValueError(f"cannot send {self.text}")
+            except ValueError:
+                logging.getLogger("somebodys.client").exception("trouble")
+                self.log.warning("trouble with %s", self.text)
+                raise
+
+    with caplog.at_level(logging.DEBUG), pytest.raises(NotebookUrlDeliveryError) as raised:
+        send(Chatty())
+    captured = capsys.readouterr()
+    everything = caplog.text + captured.out + captured.err + str(raised.value) + repr(raised.value.failures)
+    assert "sending ***" in captured.out
+    assert "cannot send ***" in everything
+    assert TOKEN not in everything
+    assert "secret" not in everything
+
+
+def test_a_task_that_is_killed_sends_nothing_more(
+    mints: Callable[[], PresignedNotebookUrl], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept = threading.Event()
+    killed = threading.Event()
+    mail = Recorder(fail(OSError("refused")))
+
+    def sleep(_: float) -> None:
+        slept.set()
+        killed.wait(10)
+
+    real_join = threading.Thread.join
+
+    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+        if timeout is not None:
+            return real_join(thread, timeout)
+        slept.wait(10)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "join", join)
+    with pytest.raises(KeyboardInterrupt):
+        deliver([mail], {}, mints, POLICY, notebook_instance_name="research", clock=clock, sleep=sleep)
+    monkeypatch.undo()
+    killed.set()
+    for thread in threading.enumerate():
+        if thread.daemon and thread is not threading.current_thread() and "Thread-" in thread.name:
+            thread.join(5)
+    assert mail.sent == []

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseNotifier, TaskDeferred
+
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, console_open_url, console_page_url
+from airflow_sagemaker_presign.operators.sagemaker_notebook import (
+    SageMakerPresignedNotebookUrlOperator as Link,
+)
+from airflow_sagemaker_presign.operators.sagemaker_notebook import (
+    SageMakerStopNotebookInstanceOperator as Stop,
+)
+from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
+from tests.unit.conftest import ARN, URL, Clock, Script
+
+
+class Recorder(BaseNotifier):
+    template_fields = ("text",)
+    sent: list[str] = []
+
+    def __init__(
+        self, text: str = "{{ recipient }} {{ presigned_url.url }} {{ notebook_instance.NotebookInstanceArn }}"
+    ):
+        super().__init__()
+        self.text = text
+
+    def notify(self, context: Any) -> None:
+        self.sent.append(self.text)
+
+
+@pytest.fixture(autouse=True)
+def nothing_sent_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recorder, "sent", [])
+
+
+@pytest.fixture
+def make(hook: SageMakerNotebookHook, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Make an operator that talks to the script."""
+
+    def make(kind: type = Link, **kwargs: Any) -> Any:
+        if kind is Link:
+            kwargs.setdefault("notifiers", [Recorder()])
+        operator = kind(task_id="notebook", **{"notebook_instance_name": "research", "deferrable": False, **kwargs})
+        operator.__dict__["hook"] = hook
+        return operator
+
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.mask_secret", lambda *_: None, raising=False)
+    return make
+
+
+@pytest.fixture(autouse=True)
+def real_time(clock: Clock) -> None:
+    clock.now = datetime.now(UTC)
+
+
+def test_a_notebook_in_service_is_delivered_at_once(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
+) -> None:
+    sagemaker.describe("InService").describe("InService").mint(28800)
+    operator = make(session_expiration_duration=timedelta(hours=8), recipient="ada@example.com", deferrable=True)
+    receipt = operator.execute(context)
+    assert Recorder.sent == [f"ada@example.com {URL}&view=lab {ARN}"]
+    assert receipt["notebook_instance_name"] == "research"
+    assert receipt["session_expiration_duration"] == 28800
+    assert receipt["deliveries"][0]["validity_left"] > 290
+    assert receipt["session_ends_by"] == receipt["deliveries"][0]["session_ends_by"]
+    assert "authToken" not in repr(receipt)
+    assert context["ti"].xcoms == {SageMakerNotebookConsoleLink.key: ARN}
+
+
+def test_a_stopped_notebook_is_started_and_waited_for_in_the_worker(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
+) -> None:
+    sagemaker.describe("Stopped").start().describe("Pending", modified=1).describe("InService", modified=2)
+    sagemaker.describe("InService").mint()
+    make().execute(context)
+    assert len(Recorder.sent) == 1
+
+
+def test_a_stopping_notebook_is_waited_for_and_then_started(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
+) -> None:
+    sagemaker.describe("Stopping").describe("Stopping").describe("Stopped").start()
+    sagemaker.describe("Pending").describe("InService").describe("InService").mint()
+    make().execute(context)
+    assert len(Recorder.sent) == 1
+
+
+def test_a_deferrable_task_hands_all_that_it_knows_to_the_trigger(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
+) -> None:
+    sagemaker.describe("Stopped").start()
+    with pytest.raises(TaskDeferred) as deferred:
+        make(deferrable=True, poll_interval=2, timeout=600, region_name="eu-central-1").execute(context)
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, SageMakerNotebookInstanceTrigger)
+    path, arguments = trigger.serialize()
+    assert path == "airflow_sagemaker_presign.triggers.sagemaker_notebook.SageMakerNotebookInstanceTrigger"
+    assert arguments["wait"]["sends"] == 1
+    assert arguments["wait"]["deadline"] - arguments["wait"]["began_at"] == 600
+    assert (arguments["poll_interval"], arguments["region_name"]) == (2.0, "eu-central-1")
+    assert deferred.value.method_name == "execute_complete"
+    assert SageMakerNotebookInstanceTrigger(**arguments).serialize() == (path, arguments)
+
+
+def test_a_resumed_task_delivers(make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]) -> None:
+    sagemaker.describe("InService").mint()
+    make(deferrable=True).execute_complete(context, {"status": "success", "notebook_instance_status": "InService"})
+    assert len(Recorder.sent) == 1
+
+
+def test_a_resumed_task_raises_what_the_trigger_found(make: Callable[..., Any], context: dict[str, Any]) -> None:
+    error = exceptions.NotebookInstanceNoCapacity("research", "No machines.")
+    with pytest.raises(exceptions.NotebookInstanceNoCapacity, match="No machines"):
+        make(deferrable=True).execute_complete(context, {"status": "error", **error.as_event()})
+
+
+@pytest.mark.parametrize(
+    ("status", "calls"),
+    [
+        ("Stopped", ()),
+        ("Failed", ()),
+        ("Deleting", ()),
+        ("InService", ("stop", "Stopping", "Stopped")),
+        ("Stopping", ("Stopped",)),
+        ("Pending", ("InService", "stop", "Stopping", "Stopped")),
+        ("Updating", ("Stopped",)),
+        ("PendingMaintenance", ("InMaintenance", "InService", "stop", "Stopping", "Stopped")),
+        ("InMaintenance", ("Stopped",)),
+        ("SomethingNew", ("Stopped",)),
+    ],
+)
+def test_the_stop_is_safe_in_each_status(
+    make: Callable[..., Any],
+    sagemaker: Script,
+    context: dict[str, Any],
+    no_sleep: Callable[[float], None],
+    status: str,
+    calls: tuple[str, ...],
+) -> None:
+    sagemaker.describe(status)
+    for call in calls:
+        _ = sagemaker.stop() if call == "stop" else sagemaker.describe(call)
+    last = calls[-1] if calls else status
+    sagemaker.describe(last)
+    assert make(Stop).execute(context) == last
+
+
+def test_a_stop_that_is_not_waited_for_ends_when_it_is_under_way(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
+) -> None:
+    sagemaker.describe("InService").stop().describe("Stopping").describe("Stopping")
+    assert make(Stop, wait_for_completion=False).execute(context) == "Stopping"
+
+
+def test_a_clean_up_leaves_alone_what_ran_before_the_run(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
+) -> None:
+    context["dag_run"] = SimpleNamespace(start_date=datetime(2026, 3, 2, 7, 0, 30, tzinfo=UTC))
+    sagemaker.describe("InService", modified=10)
+    with pytest.raises(AirflowSkipException, match="InService since before this run began"):
+        make(Stop, only_if_started_in_run=True).execute(context)
+    sagemaker.describe("InService", modified=40).describe("InService").stop().describe("Stopped").describe("Stopped")
+    assert make(Stop, only_if_started_in_run=True).execute(context) == "Stopped"
+
+
+def test_the_stop_can_be_a_teardown() -> None:
+    assert Stop(task_id="stop", notebook_instance_name="research").as_teardown().is_teardown
+
+
+WRONG = [
+    ({"notebook_instance_name": "a" * 64}, r"notebook_instance_name='a+' is not allowed: 1 to 63"),
+    ({"notebook_instance_name": "my_notebook"}, r"notebook_instance_name='my_notebook' is not allowed"),
+    ({"notebook_instance_name": None}, r"notebook_instance_name=None is not allowed"),
+    ({"session_expiration_duration": 1799}, r"session_expiration_duration=1799 is not allowed: 1800 to 43200"),
+    ({"session_expiration_duration": 43201}, r"session_expiration_duration=43201 is not allowed"),
+    ({"session_expiration_duration": "8h"}, r"session_expiration_duration='8h' is not allowed"),
+    ({"session_expiration_duration": timedelta(days=1)}, r"session_expiration_duration=.* is not allowed"),
+    ({"notifiers": []}, r"notifiers=\[\] is not allowed: at least one notifier"),
+    ({"notifiers": None}, r"notifiers\[0\]=None is not allowed: an instance of a subclass of Airflow's BaseNotifier"),
+    ({"notifiers": "mail"}, r"notifiers='mail' is not allowed"),
+    ({"notifiers": [print]}, r"notifiers\[0\]=<built-in function print> is not allowed"),
+    ({"notifiers": [Recorder]}, r"notifiers\[0\]=.* is not allowed: an instance"),
+    ({"landing": "desktop"}, r"landing='desktop' is not allowed: 'lab' or 'classic' or None"),
+    ({"min_validity": timedelta(minutes=6)}, r"min_validity=.* is not allowed: above 0 and below 5 minutes"),
+    ({"min_validity": 300}, r"min_validity=300 is not allowed"),
+    ({"min_validity": -1}, r"min_validity=-1 is not allowed"),
+    ({"delivery_attempts": 0}, r"delivery_attempts=0 is not allowed: a whole number, 1 or more"),
+    ({"require": "most"}, r"require='most' is not allowed: 'all' or 'any'"),
+    ({"poll_interval": 0}, r"poll_interval=0 is not allowed: a timedelta, or a number of seconds, above 0"),
+    ({"poll_interval": "5"}, r"poll_interval='5' is not allowed"),
+    ({"timeout": -60}, r"timeout=-60 is not allowed"),
+    ({"timeout": timedelta(hours=-1)}, r"timeout=.* is not allowed"),
+    ({"timeout": float("nan")}, r"timeout=nan is not allowed"),
+    ({"deferrable": "yes"}, r"deferrable='yes' is not allowed: True or False"),
+    ({"botocore_config": "x"}, r"botocore_config='x' is not allowed: a dict"),
+]
+
+
+@pytest.mark.parametrize(("kwargs", "message"), WRONG)
+def test_wrong_input_is_refused_when_the_dag_is_parsed(
+    make: Callable[..., Any], kwargs: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**kwargs)
+
+
+@pytest.mark.parametrize(
+    ("field", "template", "rendered", "message"),
+    [
+        ("notebook_instance_name", "{{ params.name }}", "my_notebook", "notebook_instance_name='my_notebook'"),
+        ("session_expiration_duration", "{{ params.hours }}", "1799", "session_expiration_duration='1799'"),
+        ("session_expiration_duration", "{{ params.hours }}", "8h", "session_expiration_duration='8h'"),
+        ("session_expiration_duration", "{{ params.hours }}", None, "session_expiration_duration=None"),
+    ],
+)
+def test_wrong_input_from_a_template_is_refused_before_the_first_aws_call(
+    make: Callable[..., Any],
+    sagemaker: Script,
+    context: dict[str, Any],
+    field: str,
+    template: str,
+    rendered: Any,
+    message: str,
+) -> None:
+    operator = make(**{field: template})
+    setattr(operator, field, rendered)
+    with pytest.raises(ValueError, match=message):
+        operator.execute(context)
+
+
+def test_a_session_given_as_digits_is_taken(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
+) -> None:
+    sagemaker.describe("InService").describe("InService").mint(3600)
+    assert make(session_expiration_duration="3600").execute(context)["session_expiration_duration"] == 3600
+
+
+@pytest.mark.parametrize(
+    ("arn", "page"),
+    [
+        (
+            ARN,
+            "https://eu-central-1.console.aws.amazon.com/sagemaker/home?region=eu-central-1#/notebook-instances/",
+        ),
+        (
+            "arn:aws-cn:sagemaker:cn-north-1:1:notebook-instance/research",
+            "https://cn-north-1.console.amazonaws.cn/sagemaker/home?region=cn-north-1#/notebook-instances/",
+        ),
+    ],
+)
+def test_the_console_links_are_the_consoles_own(arn: str, page: str) -> None:
+    assert console_page_url(arn) == f"{page}research"
+    assert console_open_url(arn) == f"{page}openNotebook/research?view=lab"
+
+
+def test_an_unknown_partition_has_no_console_link() -> None:
+    assert console_page_url("arn:aws-moon:sagemaker:x:1:notebook-instance/research") is None
+    assert console_open_url("nonsense") is None

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import html
+import logging
+import sys
+from urllib.parse import quote, quote_plus
+
+import pytest
+import structlog
+
+from airflow_sagemaker_presign.redaction import quoted_forms, redact, redacted
+from tests.unit.conftest import TOKEN, URL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        URL,
+        TOKEN,
+        quote(URL, safe=""),
+        quote_plus(URL),
+        html.escape(URL),
+        quote(TOKEN, safe=""),
+        URL.replace("/", "\\/"),
+    ],
+)
+def test_a_known_url_is_lost_in_every_form(text: str) -> None:
+    with redacted(URL):
+        assert "secret" not in redact(f"see {text} now")
+        assert redact(f"see {text} now").endswith(" now")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET /?authToken=unknown.secret HTTP/1.1",
+        '{"AuthorizedUrl":"https://x?authToken=unknown.secret"}',
+        "https%3A%2F%2Fx%3FauthToken%3Dunknown.secret",
+        '{"authToken": "unknown.secret"}',
+    ],
+)
+def test_a_token_that_nobody_registered_is_lost_by_its_name(text: str) -> None:
+    assert "secret" not in redact(text)
+
+
+def test_text_without_a_url_stays_as_it_is() -> None:
+    with redacted(URL):
+        assert redact("Notebook instance research is InService.") == "Notebook instance research is InService."
+
+
+def test_the_landing_page_is_no_secret() -> None:
+    assert "lab" not in quoted_forms(f"{URL}&view=lab")
+
+
+def test_nothing_is_remembered_and_nothing_stays_patched_after_the_block() -> None:
+    before = (logging.getLogRecordFactory(), logging.root.manager.disable, sys.stdout, sys.stderr)
+    with redacted(URL), redacted(URL):
+        pass
+    assert (logging.getLogRecordFactory(), logging.root.manager.disable, sys.stdout, sys.stderr) == before
+    assert redact(TOKEN) == TOKEN
+
+
+def test_structlog_loggers_that_were_bound_before_lose_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+    log = structlog.get_logger("airflow.task")
+    log.info("before")
+    with redacted(URL):
+        log.info("sent %s", URL, url=URL, nested={"forms": [quote(URL, safe="")]})
+        try:
+            raise ValueError(URL)
+        except ValueError:
+            log.exception("trouble")
+    captured = capsys.readouterr()
+    assert "secret" not in captured.out + captured.err
+    assert "***" in captured.out + captured.err
