@@ -98,10 +98,7 @@ def _call_action(before: BeforeCall, after: AfterCall) -> Callable[[SageMakerRes
         operation = response._get_action() or "(none)"
         notebook = response._get_param("NotebookInstanceName")
         error = before(response, operation, notebook)
-        if error is None:
-            answer = original(response)
-        else:
-            answer = _refusal(error, response, operation, notebook)
+        answer = original(response) if error is None else _refusal(error, response, operation, notebook)
         after(operation, notebook, _error_code(answer))
         return answer
 

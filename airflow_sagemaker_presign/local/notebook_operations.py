@@ -126,9 +126,9 @@ class NotebookOperations:
                 f"Unable to create a presigned URL for Notebook Instance ({notebook.arn})"
             )
         duration = timedelta(seconds=seconds if seconds is not None else DEFAULT_SESSION_SECONDS)
+        # AWS writes no slash before the query; a browser adds it by itself.
         base = self.jupyter_url or f"https://{name}.notebook.{response.region}.sagemaker.aws"
         query = urlencode({"authToken": self.tokens.mint(name, duration)})
-        # AWS writes no slash before the query; a browser adds it by itself.
         return ActionResult({"AuthorizedUrl": f"{base}?{query}"})
 
     def _named(self, response: SageMakerResponse) -> Any:

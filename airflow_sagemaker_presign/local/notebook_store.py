@@ -49,9 +49,13 @@ class NotebookStore:
         """Tell the time of the clock."""
         return self.clock.now()
 
+    def seeded(self, backend: SageMakerModelBackend) -> bool:
+        """Whether anybody has used this account and region yet."""
+        return _SEEDED in vars(backend)
+
     def seed(self, backend: SageMakerModelBackend) -> None:
         """Let those exist that exist from the start; once in an account and region."""
-        if not vars(backend).get(_SEEDED):
+        if not self.seeded(backend):
             vars(backend)[_SEEDED] = True
             for name in self.existing:
                 self.add(backend, name, "Stopped")

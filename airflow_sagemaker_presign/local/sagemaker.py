@@ -186,8 +186,9 @@ class LocalSageMaker:
         return backend
 
     def _backends(self) -> list[SageMakerModelBackend]:
-        self._backend(DEFAULT_REGION)
-        return [backend for account in list(sagemaker_backends.values()) for backend in account.values()]
+        # Those that somebody has used; moto makes one more for itself.
+        every = [backend for account in list(sagemaker_backends.values()) for backend in account.values()]
+        return [backend for backend in every if self._store.seeded(backend)] or [self._backend(DEFAULT_REGION)]
 
     def _before(self, response: SageMakerResponse, operation: str, notebook: str | None) -> CallError | None:
         with self._lock:

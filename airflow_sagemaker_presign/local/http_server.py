@@ -1,0 +1,143 @@
+"""One HTTP port for everything: moto's API for signed requests, our own pages for all others."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Blueprint, Flask, Response, jsonify, redirect, request
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from moto.sagemaker.exceptions import SagemakerClientError
+from werkzeug.exceptions import HTTPException
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Response as AnyResponse
+
+LOOPBACK = "127.0.0.1"
+_OURS = ("/inbox", "/local", "/slack", "/services")
+LOG = logging.getLogger(__name__)
+
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class PortInUse(OSError):
+    """Somebody else listens on the port that was asked for; the message says which."""
+
+
+def bind(port: int, purpose: str) -> socket.socket:
+    """
+    Reserve a port on loopback; there is no way to ask for another address.
+
+    :param port: 0 for a free one.
+    :param purpose: what for, to say so when it is taken.
+    :raises PortInUse: when it is taken.
+    """
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((LOOPBACK, port))
+        bound.listen(128)
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise PortInUse(f"Port {port} of {LOOPBACK} for {purpose} cannot be used: {error}.") from None
+    return bound
+
+
+class _QuietHandler(MotoRequestHandler):
+    # A line per request tells a person nothing, and no address shall be logged here.
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Log what went wrong, as far as it holds no address."""
+        LOG.debug("HTTP %s", type)
+
+
+class HttpServer:
+    """
+    Serves until it is stopped, each request in a thread of its own.
+
+    :param bound: the port.
+    :param blueprints: our pages.
+    """
+
+    def __init__(self, bound: socket.socket, blueprints: list[Blueprint]) -> None:
+        self.port: int = bound.getsockname()[1]
+        application = _Dispatcher(_pages(blueprints), DomainDispatcherApplication(create_backend_app))
+        self._server: BaseWSGIServer = make_server(
+            LOOPBACK,
+            self.port,
+            application,
+            threaded=True,
+            request_handler=_QuietHandler,
+            fd=bound.fileno(),
+        )
+        # The server holds a duplicate of the socket.
+        bound.close()
+        # Those that hang on purpose shall not keep the process.
+        self._server.daemon_threads = True  # type: ignore[attr-defined]
+        self._server.block_on_close = False  # type: ignore[attr-defined]
+        self._thread = threading.Thread(target=self._server.serve_forever, name="local-http", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Dispatcher:
+    def __init__(self, ours: Wsgi, moto: Wsgi) -> None:
+        self._ours = ours
+        self._moto = moto
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        # An S3 bucket may be called "inbox": a signed request is moto's, whatever its path.
+        signed = environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4-")
+        first = f"/{path.split('/')[1]}" if path.count("/") else path
+        browser = path == "/" and environ.get("REQUEST_METHOD") == "GET"
+        if not signed and (first in _OURS or browser):
+            return self._ours(environ, start_response)
+        return self._moto(environ, start_response)
+
+
+def _pages(blueprints: list[Blueprint]) -> Flask:
+    app = Flask(__name__, static_folder=None)
+    for blueprint in blueprints:
+        app.register_blueprint(blueprint)
+
+    @app.before_request
+    def only_local_names() -> AnyResponse | None:
+        # A foreign page can point a name of its own at 127.0.0.1 and read the inbox from a visitor's browser.
+        if request.host.rpartition(":")[0] in (LOOPBACK, "localhost"):
+            return None
+        return Response("Reach this server as 127.0.0.1 or localhost.\n", 403)
+
+    @app.get("/")
+    def home() -> AnyResponse:
+        return redirect("/inbox")
+
+    @app.errorhandler(TypeError)
+    @app.errorhandler(ValueError)
+    @app.errorhandler(KeyError)
+    @app.errorhandler(LookupError)
+    @app.errorhandler(SagemakerClientError)
+    def bad_input(error: Exception) -> tuple[Response, int]:
+        return jsonify(error=f"{type(error).__name__}: {error}"), 400
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> tuple[Response, int]:
+        return jsonify(error=error.description), error.code or 500
+
+    return app

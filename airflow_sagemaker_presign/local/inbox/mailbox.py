@@ -1,0 +1,182 @@
+"""What was received: mails and Slack messages, in memory and nowhere else."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import asdict, dataclass, field, replace
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from typing import Any
+
+from airflow_sagemaker_presign.local.clock import LocalClock
+from airflow_sagemaker_presign.local.inbox.faults import SlackFaults, SmtpFaults
+
+
+@dataclass(frozen=True)
+class Mail:
+    """
+    A mail.
+
+    :param id: counts up with every message of the inbox.
+    :param arrived_at: when the server accepted it, in seconds since the epoch.
+    :param acknowledged: False when a scripted fault kept the sender from hearing that it was accepted.
+    :param sender: the envelope's sender.
+    :param recipients: the envelope's recipients, blind copies included.
+    :param subject: as the header says.
+    :param text: the plain-text part.
+    :param html: the HTML part.
+    :param headers: all headers, in their order.
+    """
+
+    id: int
+    arrived_at: float
+    acknowledged: bool
+    sender: str
+    recipients: tuple[str, ...]
+    subject: str
+    text: str
+    html: str
+    headers: tuple[tuple[str, str], ...]
+    kind: str = "mail"
+
+
+@dataclass(frozen=True)
+class SlackMessage:
+    """
+    A Slack message.
+
+    :param id: counts up with every message of the inbox.
+    :param arrived_at: when the server accepted it, in seconds since the epoch.
+    :param acknowledged: False when a scripted fault kept the sender from hearing that it was accepted.
+    :param channel: the channel as the sender wrote it; for a webhook its path.
+    :param recipient: the e-mail address behind a user id or a direct message, where it is known.
+    :param text: the plain-text fallback.
+    :param blocks: Block Kit.
+    :param payload: everything that was sent.
+    """
+
+    id: int
+    arrived_at: float
+    acknowledged: bool
+    channel: str
+    recipient: str | None
+    text: str
+    blocks: list[dict[str, Any]]
+    payload: dict[str, Any] = field(repr=False)
+    kind: str = "slack"
+
+
+Message = Mail | SlackMessage
+
+
+class Inbox:
+    """
+    Holds the messages, and the scripts of what shall go wrong in taking them.
+
+    :param clock: what time it is.
+    """
+
+    def __init__(self, clock: LocalClock) -> None:
+        self.smtp = SmtpFaults()
+        self.slack = SlackFaults()
+        self._clock = clock
+        self._ids = itertools.count(1)
+        self._messages: list[Message] = []
+        self._changed = threading.Condition()
+
+    @property
+    def mails(self) -> list[Mail]:
+        """The mails, oldest first."""
+        return [message for message in self.messages() if isinstance(message, Mail)]
+
+    @property
+    def slack_messages(self) -> list[SlackMessage]:
+        """The Slack messages, oldest first."""
+        return [message for message in self.messages() if isinstance(message, SlackMessage)]
+
+    def messages(self) -> list[Message]:
+        """All messages, oldest first."""
+        with self._changed:
+            return list(self._messages)
+
+    def wait_for(self, count: int, timeout: float = 10) -> list[Message]:
+        """
+        Wait until this many messages are there.
+
+        :param count: how many, of both kinds together.
+        :param timeout: in seconds of the machine's time.
+        :raises TimeoutError: when they do not come.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._messages) >= count, timeout):
+                raise TimeoutError(f"{len(self._messages)} of {count} messages came within {timeout} s.")
+            return list(self._messages)
+
+    def clear(self) -> None:
+        """Throw all messages away; the scripts stay."""
+        with self._changed:
+            self._messages.clear()
+
+    def receive_mail(self, sender: str, recipients: list[str], content: bytes, *, acknowledged: bool = True) -> None:
+        """
+        Take a mail.
+
+        :param sender: the envelope's sender.
+        :param recipients: the envelope's recipients.
+        :param content: the mail as it was sent.
+        :param acknowledged: whether its sender is going to hear of it.
+        """
+        arrived_at = self._clock.now().timestamp()
+        parsed = BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
+        mail = Mail(
+            id=0,
+            arrived_at=arrived_at,
+            acknowledged=acknowledged,
+            sender=sender,
+            recipients=tuple(recipients),
+            subject=str(parsed["Subject"] or ""),
+            text=_part(parsed, "plain"),
+            html=_part(parsed, "html"),
+            headers=tuple((name, str(value)) for name, value in parsed.items()),
+        )
+        self._add(mail)
+
+    def receive_slack(
+        self, channel: str, recipient: str | None, payload: dict[str, Any], *, acknowledged: bool = True
+    ) -> SlackMessage:
+        """
+        Take a Slack message.
+
+        :param channel: the channel as the sender wrote it.
+        :param recipient: the e-mail address of a person, where it is known.
+        :param payload: everything that was sent.
+        :param acknowledged: whether its sender is going to hear of it.
+        """
+        message = SlackMessage(
+            id=0,
+            arrived_at=self._clock.now().timestamp(),
+            acknowledged=acknowledged,
+            channel=channel,
+            recipient=recipient,
+            text=str(payload.get("text") or ""),
+            blocks=list(payload.get("blocks") or []),
+            payload=payload,
+        )
+        self._add(message)
+        return message
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Show all messages as plain data, oldest first."""
+        return [asdict(message) for message in self.messages()]
+
+    def _add(self, message: Message) -> None:
+        with self._changed:
+            self._messages.append(replace(message, id=next(self._ids)))
+            self._changed.notify_all()
+
+
+def _part(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body((kind,))
+    return str(part.get_content()) if part is not None else ""

@@ -1,0 +1,126 @@
+"""A stand-in for Slack: the methods of its Web API that a notifier needs, and incoming webhooks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from airflow_sagemaker_presign.local.inbox.block_kit import block_kit_problem
+from airflow_sagemaker_presign.local.inbox.faults import Scripted, SlackFault
+from airflow_sagemaker_presign.local.inbox.mailbox import Inbox
+
+Reply = Response | tuple[Response, int] | tuple[str, int]
+
+
+class SlackStandIn:
+    """
+    Answers as Slack does; people exist as soon as somebody asks for them by e-mail address.
+
+    :param inbox: where messages go, and the script of faults.
+    """
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._people: dict[str, str] = {}
+        self._directs: dict[str, str] = {}
+        self._stopping = threading.Event()
+
+    def blueprint(self) -> Blueprint:
+        """Make the routes: ``/slack/api/METHOD``, ``/slack/services/…`` and ``/services/…``."""
+        routes = Blueprint("slack", __name__)
+        routes.add_url_rule("/slack/api/<method>", view_func=self._api, methods=["GET", "POST"])
+        for prefix in ("/services", "/slack/services"):
+            routes.add_url_rule(f"{prefix}/<path:token>", f"webhook{prefix}", view_func=self._webhook, methods=["POST"])
+        return routes
+
+    def stop(self) -> None:
+        """Let go of those that hang."""
+        self._stopping.set()
+
+    def _api(self, method: str) -> Reply:
+        arguments = _arguments()
+        if not request.headers.get("Authorization") and "token" not in arguments:
+            return jsonify(ok=False, error="not_authed")
+        fault = self._inbox.slack.take(method)
+        if fault is not None and fault.fault != SlackFault.HANG_AFTER_RECEIPT:
+            return self._fail(fault)
+        answer = self._answer(method, arguments, acknowledged=fault is None)
+        return self._fail(fault) if fault is not None else jsonify(answer)
+
+    def _answer(self, method: str, arguments: dict[str, Any], *, acknowledged: bool) -> dict[str, Any]:
+        if method == "auth.test":
+            return {"ok": True, "url": "https://local.slack.com/", "team": "Local", "user": "airflow"}
+        if method == "users.lookupByEmail":
+            return self._look_up(str(arguments.get("email", "")))
+        if method == "conversations.open":
+            return self._open(str(arguments.get("users", "")))
+        if method == "chat.postMessage":
+            return self._post(arguments, acknowledged=acknowledged)
+        return {"ok": False, "error": "unknown_method", "req_method": method}
+
+    def _look_up(self, email: str) -> dict[str, Any]:
+        if "@" not in email:
+            return {"ok": False, "error": "users_not_found"}
+        user = "U" + hashlib.sha256(email.lower().encode()).hexdigest()[:9].upper()
+        self._people[user] = email
+        profile = {"email": email, "display_name": email.partition("@")[0]}
+        return {"ok": True, "user": {"id": user, "name": profile["display_name"], "profile": profile}}
+
+    def _open(self, user: str) -> dict[str, Any]:
+        if not user.startswith(("U", "W")):
+            return {"ok": False, "error": "user_not_found"}
+        channel = "D" + user[1:]
+        self._directs[channel] = user
+        return {"ok": True, "channel": {"id": channel}}
+
+    def _post(self, arguments: dict[str, Any], *, acknowledged: bool) -> dict[str, Any]:
+        channel = str(arguments.get("channel") or "")
+        problem = "channel_not_found" if not channel else block_kit_problem(arguments)
+        if problem:
+            return {"ok": False, "error": problem}
+        person = self._people.get(self._directs.get(channel, channel))
+        message = self._inbox.receive_slack(channel, person, arguments, acknowledged=acknowledged)
+        return {"ok": True, "channel": channel, "ts": f"{message.arrived_at:.6f}", "message": {}}
+
+    def _webhook(self, token: str) -> Reply:
+        payload = _arguments()
+        fault = self._inbox.slack.take("webhook")
+        if fault is not None and fault.fault != SlackFault.HANG_AFTER_RECEIPT:
+            return self._fail(fault, webhook=True)
+        if problem := block_kit_problem(payload):
+            return problem, 400
+        # A webhook's path is a secret: its channel is all that is shown.
+        channel = str(payload.get("channel") or "(incoming webhook)")
+        self._inbox.receive_slack(channel, None, payload, acknowledged=fault is None)
+        return self._fail(fault, webhook=True) if fault is not None else ("ok", 200)
+
+    def _fail(self, fault: Scripted, *, webhook: bool = False) -> Reply:
+        settings = fault.settings
+        if fault.fault == SlackFault.RATE_LIMITED:
+            limited = jsonify(ok=False, error="ratelimited")
+            limited.headers["Retry-After"] = str(settings["retry_after"])
+            return limited, 429
+        if fault.fault == SlackFault.SERVER_ERROR:
+            return jsonify(ok=False, error="internal_error"), 500
+        if fault.fault == SlackFault.NOT_OK:
+            return (settings["error"], 404) if webhook else jsonify(ok=False, error=settings["error"])
+        self._stopping.wait(settings["hang_seconds"])
+        return jsonify(ok=False, error="request_timeout"), 408
+
+
+def _arguments() -> dict[str, Any]:
+    """Read the arguments of a call, however the client packed them."""
+    body = request.get_json(silent=True)
+    if isinstance(body, dict):
+        return body
+    arguments: dict[str, Any] = request.values.to_dict()
+    if "payload" in arguments:  # How older webhook clients send.
+        arguments = json.loads(arguments["payload"])
+    for name in ("blocks", "attachments"):
+        if isinstance(arguments.get(name), str):
+            arguments[name] = json.loads(arguments[name])
+    return arguments

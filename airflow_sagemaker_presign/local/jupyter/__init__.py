@@ -1,0 +1,1 @@
+"""The JupyterLab behind the presigned URLs of the local SageMaker."""

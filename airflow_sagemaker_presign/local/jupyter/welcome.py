@@ -1,0 +1,56 @@
+"""What a person finds in the JupyterLab: a notebook that says where they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+_TEXT = """# You are in
+
+This is a real JupyterLab on your own machine. It stands for the one that runs on a SageMaker notebook instance.
+
+* The link that brought you here worked for **five minutes**; you may open it again until then.
+* Your session lasts as long as was asked for when the link was made, 12 hours at most.
+* On AWS, whoever holds such a link works with the notebook's execution role. So it is sent to one person, and
+  written down nowhere.
+"""
+_CODE = "sum(range(10))"
+
+
+def write_welcome(root: Path, state: Path) -> None:
+    """
+    Write the welcome notebook, unless there is one, and the settings that keep JupyterLab quiet.
+
+    :param root: where notebooks are.
+    :param state: where JupyterLab's settings are.
+    """
+    welcome = root / "welcome.ipynb"
+    if not welcome.exists():
+        welcome.write_text(json.dumps(_notebook(), indent=1))
+    settings = state / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True, exist_ok=True)
+    # Else JupyterLab asks each new person whether it may fetch news.
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+
+
+def _notebook() -> dict[str, object]:
+    return {
+        "cells": [
+            {"cell_type": "markdown", "id": "welcome", "metadata": {}, "source": _TEXT.splitlines(True)},
+            {
+                "cell_type": "code",
+                "id": "try-me",
+                "execution_count": None,
+                "metadata": {},
+                "outputs": [],
+                "source": [_CODE],
+            },
+        ],
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }

@@ -1,0 +1,180 @@
+"""Everything that this room has, started and stopped together."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from airflow_sagemaker_presign.local.clock import LocalClock
+from airflow_sagemaker_presign.local.control import control_blueprint
+from airflow_sagemaker_presign.local.http_server import LOOPBACK, HttpServer, bind
+from airflow_sagemaker_presign.local.inbox.mailbox import Inbox
+from airflow_sagemaker_presign.local.inbox.page import inbox_blueprint
+from airflow_sagemaker_presign.local.inbox.slack import SlackStandIn
+from airflow_sagemaker_presign.local.inbox.smtp import SmtpServer
+from airflow_sagemaker_presign.local.jupyter.process import JupyterProcess
+from airflow_sagemaker_presign.local.sagemaker import LocalSageMaker
+
+
+class LocalServices:
+    """
+    SageMaker, JupyterLab, a mail server, Slack and an inbox, on loopback.
+
+    :param port: for the SageMaker API and all pages; 0 for a free one.
+    :param smtp_port: for mail; 0 for a free one.
+    :param jupyter: run a real JupyterLab behind the presigned URLs. False: they have AWS's form and lead nowhere.
+    :param start_seconds: how long a notebook instance's start takes.
+    :param stop_seconds: how long its stop takes.
+    :param training_seconds: how long a training job takes.
+    :param notebooks: notebook instances that exist, Stopped, from the start.
+    :param clock: what time it is.
+    :param folder: where JupyterLab keeps its notebooks and log. None: a folder that is removed at the end.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        smtp_port: int = 0,
+        jupyter: bool = True,
+        start_seconds: float = 10,
+        stop_seconds: float = 5,
+        training_seconds: float = 2,
+        notebooks: tuple[str, ...] = ("research",),
+        clock: LocalClock | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.clock = clock or LocalClock()
+        self.sagemaker = LocalSageMaker(
+            clock=self.clock,
+            start_seconds=start_seconds,
+            stop_seconds=stop_seconds,
+            training_seconds=training_seconds,
+            notebooks=notebooks,
+        )
+        self.inbox = Inbox(self.clock)
+        self.port, self.smtp_port = port, smtp_port
+        self.jupyter: JupyterProcess | None = None
+        self._wants_jupyter = jupyter
+        self._folder = folder
+        self._smtp: SmtpServer | None = None
+        self._stack = contextlib.ExitStack()
+
+    def start(self) -> LocalServices:
+        """
+        Start everything; return when all of it answers.
+
+        :raises PortInUse: when a port is taken; nothing is left running then.
+        """
+        with contextlib.ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def stop(self) -> None:
+        """Stop everything and leave no process behind."""
+        self._stack.close()
+
+    def __enter__(self) -> LocalServices:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def endpoint_url(self) -> str:
+        """The endpoint for AWS clients (``AWS_ENDPOINT_URL``)."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def inbox_url(self) -> str:
+        """The inbox's page."""
+        return f"{self.endpoint_url}/inbox"
+
+    @property
+    def slack_base_url(self) -> str:
+        """The Web API's address, for a Slack connection's extra ``base_url``."""
+        return f"{self.endpoint_url}/slack/api/"
+
+    @property
+    def slack_webhook_url(self) -> str:
+        """A whole incoming-webhook URL."""
+        return f"{self.slack_webhook_host}/T00000000/B00000000/local"
+
+    @property
+    def slack_webhook_host(self) -> str:
+        """An incoming webhook's address without its token, for a connection's ``host``."""
+        return f"{self.endpoint_url}/services"
+
+    @property
+    def jupyter_url(self) -> str | None:
+        """JupyterLab's address, which lets nobody in without a presigned URL; None without JupyterLab."""
+        return self.jupyter.url if self.jupyter else None
+
+    def addresses(self) -> dict[str, Any]:
+        """Where everything is, as the ready file says it."""
+        return {
+            "endpoint_url": self.endpoint_url,
+            "port": self.port,
+            "smtp_host": LOOPBACK,
+            "smtp_port": self.smtp_port,
+            "slack_base_url": self.slack_base_url,
+            "slack_webhook_url": self.slack_webhook_url,
+            "slack_webhook_host": self.slack_webhook_host,
+            "inbox_url": self.inbox_url,
+            "messages_url": f"{self.inbox_url}/messages.json",
+            "control_url": f"{self.endpoint_url}/local",
+            "jupyter_url": self.jupyter_url,
+            "jupyter_log": str(self.jupyter.log) if self.jupyter else None,
+            "jupyter_pid": self.jupyter.pid if self.jupyter else None,
+        }
+
+    @contextlib.contextmanager
+    def smtp_down(self) -> Iterator[None]:
+        """Refuse connections to the mail server's port while the block runs."""
+        if self._smtp is None:
+            raise RuntimeError("The local services are not running.")
+        self._smtp.pause()
+        try:
+            yield
+        finally:
+            self._smtp.resume()
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        http_socket = stack.enter_context(bind(self.port, "the SageMaker API and the inbox"))
+        smtp_socket = stack.enter_context(bind(self.smtp_port, "mail"))
+        if self._wants_jupyter:
+            self.jupyter = self._start_jupyter(stack)
+            self.sagemaker.serve_notebooks_at(f"{self.jupyter.url}/")
+        stack.enter_context(self.sagemaker)
+        self._smtp = SmtpServer(self.inbox, smtp_socket)
+        self._smtp.start()
+        stack.callback(self._smtp.stop)
+        self.smtp_port = self._smtp.port
+        slack = SlackStandIn(self.inbox)
+        pages = [inbox_blueprint(self.inbox), slack.blueprint(), control_blueprint(self.sagemaker)]
+        http = HttpServer(http_socket, pages)
+        http.start()
+        stack.callback(http.stop)
+        stack.callback(slack.stop)
+        self.port = http.port
+        if self.jupyter:
+            self.jupyter.wait()
+
+    def _start_jupyter(self, stack: contextlib.ExitStack) -> JupyterProcess:
+        folder = self._folder
+        if folder is None:
+            folder = Path(tempfile.mkdtemp(prefix="local-sagemaker-"))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        jupyter = JupyterProcess(folder.resolve(), self.sagemaker.signing_key, self.clock)
+        stack.callback(jupyter.stop)
+        jupyter.start()
+        return jupyter
