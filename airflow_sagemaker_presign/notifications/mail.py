@@ -27,8 +27,7 @@ def build_mail(
     :param subject: its subject; default: the message's own.
     """
     mail = EmailMessage(policy=SMTP)
-    # A subject is one line, whatever a template made of it.
-    mail["Subject"] = " ".join((subject or message.subject).split())
+    mail["Subject"] = _one_line(subject or message.subject)
     mail["From"] = _address(sender)
     mail["To"] = tuple(map(_address, to))
     if cc:
@@ -64,4 +63,15 @@ def render(message: LinkMessage | FailureMessage) -> tuple[str, str]:
 
 def _address(mailbox: Mailbox) -> Address:
     user, _, domain = mailbox.spec.partition("@")
-    return Address(mailbox.name, user, domain)
+    return Address(_one_line(mailbox.name), user, domain)
+
+
+def _one_line(text: str) -> str:
+    """
+    Answer a text that is safe in a header, whatever a template made of it.
+
+    The standard library decodes a literal encoded word ("=?utf-8?q?…?=") and writes out the line break that it may
+    hold, so that a header could be smuggled in; the start of one is broken up.
+    """
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.replace("=?", "= ?").split())

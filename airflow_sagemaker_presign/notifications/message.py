@@ -160,7 +160,8 @@ def _failure_title(context: Mapping[str, Any], name: str, task_id: str) -> str:
         return f"Not everybody got the link to notebook {name}"
     if hasattr(context.get("task"), "recipient"):
         return f"No link to notebook {name}" if name else "No notebook link"
-    return f"Notebook {name}: task {task_id} failed" if name else f"Task {task_id} failed"
+    task = f"task {task_id}" if task_id else "a task"
+    return f"Notebook {name}: {task} failed" if name else f"{task[0].upper()}{task[1:]} failed"
 
 
 def _notebook_instance_name(context: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any
 
 from airflow_sagemaker_presign.notifications.message import Fact, FailureMessage, LinkMessage, NextStep
@@ -66,11 +68,10 @@ def escape(text: str, limit: int = MAX_SECTION) -> str:
     :param limit: how long the escaped text may be; what is over is cut at a character, never inside an entity.
     """
     quoted = [{"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(character, character) for character in text]
-    if sum(map(len, quoted)) <= limit:
+    lengths = list(accumulate(map(len, quoted)))
+    if not lengths or lengths[-1] <= limit:
         return "".join(quoted)
-    while sum(map(len, quoted)) > limit - 1:
-        quoted.pop()
-    return "".join(quoted) + "…"
+    return "".join(quoted[: bisect_right(lengths, limit - 1)]) + "…"
 
 
 def _link_as_text(message: LinkMessage) -> str:

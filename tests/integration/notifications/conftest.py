@@ -1,0 +1,193 @@
+"""A Slack and a mail server on loopback, reached through real Airflow connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
+
+# As long as a real one, with all that HTML, quoted-printable and URL quoting like to change.
+URL = (
+    "https://research.notebook.eu-central-1.sagemaker.aws?authToken="
+    + "eyJhbGciOiJIUzI1NiJ9.A=3D+/" * 50
+    + "&view=lab&x=%3D%26&copy=1"
+)
+
+
+@pytest.fixture
+def link_context() -> dict[str, Any]:
+    """What the operator gives a notifier; fresh, since a notifier merges its fields into it."""
+    presigned_url = PresignedNotebookUrl(
+        URL,
+        notebook_instance_name="research",
+        minted_at=datetime.now(UTC),
+        session_expiration_duration=timedelta(hours=8),
+    )
+    arn = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"
+    return {
+        "presigned_url": presigned_url,
+        "notebook_instance": {"NotebookInstanceArn": arn},
+        "recipient": "ada@example.com",
+        "ti": SimpleNamespace(
+            dag_id="mornings", task_id="notebook_link", log_url="https://airflow.example.com/dags/mornings?a=1&b=2"
+        ),
+    }
+
+
+@pytest.fixture
+def failure_context(link_context: dict[str, Any]) -> dict[str, Any]:
+    """What Airflow gives an ``on_failure_callback``."""
+    task = SimpleNamespace(task_id="notebook_link", notebook_instance_name="research", recipient="ada@example.com")
+    return {"ti": link_context["ti"], "task": task, "run_id": "manual__1", "exception": RuntimeError("no way")}
+
+
+class SlackStandIn:
+    """Answers like Slack's Web API; ``answers`` says what to answer to a method, or how to fail."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.answers: dict[str, Any] = {
+            "chat.postMessage": {"ok": True, "ts": "1"},
+            "users.lookupByEmail": {"ok": True, "user": {"id": "U012AB3CD"}},
+        }
+        self.release = threading.Event()
+
+    def posted(self) -> list[dict[str, Any]]:
+        """The messages that were posted."""
+        return [body for method, body in self.calls if method == "chat.postMessage"]
+
+    def handle(self, handler: BaseHTTPRequestHandler) -> None:
+        body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
+        method = handler.path.rpartition("/")[2]
+        is_json = handler.headers["Content-Type"].startswith("application/json")
+        self.calls.append((method, json.loads(body) if is_json else {k: v[0] for k, v in parse_qs(body).items()}))
+        answer = self.answers[method]
+        if answer == "hang":
+            self.release.wait(10)
+        if answer in ("hang", "drop"):
+            handler.close_connection = True
+            return
+        status, headers, content = answer if isinstance(answer, tuple) else (200, {}, answer)
+        payload = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+        handler.send_response(status)
+        for name, value in {"Content-Type": "application/json", **headers}.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(payload)))
+        handler.end_headers()
+        handler.wfile.write(payload)
+
+
+@pytest.fixture
+def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackStandIn]:
+    stand_in = SlackStandIn()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            stand_in.handle(self)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    extra = {"base_url": f"http://127.0.0.1:{server.server_port}/api/"}
+    connection = {"conn_type": "slack", "password": "xoxb-test", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(connection))
+    yield stand_in
+    stand_in.release.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class MailStandIn:
+    """A mail server; ``on`` says what to answer to a command, or how to fail at it."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.raw: list[bytes] = []
+        self.envelopes: list[tuple[str, list[str]]] = []
+        self.refused: dict[str, str] = {}
+        self.on: dict[str, str] = {}
+        self.bodies = 0
+        self.port = 0
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        if (answer := self.on.get("MAIL")) == "drop":
+            server.transport.close()
+        elif answer:
+            return answer
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.bodies += 1
+        answer = self.on.get("DATA", "250 OK")
+        if answer == "hang":
+            await asyncio.sleep(3)
+        elif answer == "drop":
+            server.transport.abort()
+        elif answer.startswith("250"):
+            self.raw.append(envelope.content)
+            self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+            self.envelopes.append((envelope.mail_from, envelope.rcpt_tos))
+        return answer
+
+
+@pytest.fixture
+def mail_connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Point Airflow's connection ``smtp_default`` at a port."""
+
+    def connect(port: int, **fields: Any) -> None:
+        extra = {
+            "disable_tls": True,
+            "disable_ssl": True,
+            "timeout": 1,
+            "retry_limit": 0,
+            "from_email": "Notebooks <nb@example.com>",
+            **fields.pop("extra", {}),
+        }
+        connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra, **fields}
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+
+    return connect
+
+
+@pytest.fixture
+def mail(mail_connection: Callable[..., None]) -> Iterator[MailStandIn]:
+    stand_in = MailStandIn()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        stand_in.port = free.getsockname()[1]
+    controller = Controller(
+        stand_in,
+        hostname="127.0.0.1",
+        port=stand_in.port,
+        auth_require_tls=False,
+        authenticator=lambda *_: AuthResult(success=False, handled=False),
+    )
+    controller.start()
+    mail_connection(stand_in.port)
+    yield stand_in
+    controller.stop()

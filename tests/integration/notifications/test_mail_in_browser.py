@@ -1,0 +1,83 @@
+"""The mails as a browser shows them: on a phone and a desktop, light and dark, and with the styles stripped."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any
+
+import pytest
+
+from airflow_sagemaker_presign.notifications.mail import render
+from airflow_sagemaker_presign.notifications.message import failure_message, link_message
+
+pytestmark = pytest.mark.browser
+
+BRIGHTNESS = "e => getComputedStyle(e).{}.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0) / 3"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium")
+    if chromium is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def mails(link_context: dict[str, Any], failure_context: dict[str, Any]) -> dict[str, str]:
+    note = "Model: s3://models/churn/2026-03-04/output/model.tar.gz" + "x" * 100
+    failure_context["run_id"] = "scheduled__" + "2026-03-04T08:30:00+01:00" * 5
+    return {
+        "link": render(link_message(link_context, note=note, zone=UTC))[1],
+        "failure": render(failure_message({**failure_context, "exception": RuntimeError("y" * 200)}))[1],
+    }
+
+
+@pytest.mark.parametrize("kind", ["link", "failure"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 375, 900])
+def test_a_mail_fits_and_can_be_read(browser: Any, mails: dict[str, str], kind: str, scheme: str, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 600}, color_scheme=scheme)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_content(mails[kind])
+
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    card = page.locator(".card").evaluate(BRIGHTNESS.format("backgroundColor"))
+    texts = page.locator(".text, .quiet").evaluate_all(f"all => all.map({BRIGHTNESS.format('color')})")
+    assert (card > 200) == (scheme == "light")
+    assert min(abs(card - text) for text in texts) > 100
+    assert asked == []
+    page.close()
+
+
+def test_the_button_is_as_wide_as_a_phone_and_as_high_as_a_thumb(browser: Any, mails: dict[str, str]) -> None:
+    page = browser.new_page(viewport={"width": 375, "height": 600})
+    page.set_content(mails["link"])
+    box = page.get_by_role("link", name="Open the notebook", exact=True).bounding_box()
+    assert box["width"] > 300
+    assert box["height"] >= 44
+    assert box["y"] + box["height"] < 600, "it is in sight without scrolling"
+    page.close()
+
+
+def test_without_styles_the_link_is_still_there(
+    browser: Any, mails: dict[str, str], link_context: dict[str, Any]
+) -> None:
+    bare = re.sub(r'\s(?:style|class|bgcolor)="[^"]*"|<style>.*?</style>', "", mails["link"], flags=re.DOTALL)
+    page = browser.new_page(viewport={"width": 375, "height": 600})
+    page.set_content(bare)
+    link = page.get_by_role("link", name="Open the notebook", exact=True)
+    assert link.is_visible()
+    assert link.get_attribute("href") == link_context["presigned_url"].url
+    page.close()

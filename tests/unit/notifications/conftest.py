@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
+
+URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=secret-a.b&view=lab"
+
+
+@pytest.fixture
+def presigned_url() -> PresignedNotebookUrl:
+    return PresignedNotebookUrl(
+        URL,
+        notebook_instance_name="research",
+        minted_at=datetime(2026, 3, 4, 8, 30, 40, tzinfo=UTC),
+        session_expiration_duration=timedelta(hours=8),
+    )
+
+
+@pytest.fixture
+def airflow_context() -> dict[str, Any]:
+    """What Airflow gives a callback, as far as a message needs it."""
+    task = SimpleNamespace(task_id="notebook_link", notebook_instance_name="research", recipient="ada@example.com")
+    ti = SimpleNamespace(
+        dag_id="mornings",
+        task_id="notebook_link",
+        log_url="https://airflow.example.com/dags/mornings/tasks/notebook_link",
+    )
+    return {"ti": ti, "task": task, "run_id": "manual__1"}
+
+
+@pytest.fixture
+def link_context(airflow_context: dict[str, Any], presigned_url: PresignedNotebookUrl) -> dict[str, Any]:
+    """What the operator gives a notifier."""
+    arn = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"
+    return {
+        **airflow_context,
+        "presigned_url": presigned_url,
+        "notebook_instance": {"NotebookInstanceArn": arn},
+        "recipient": "ada@example.com",
+    }

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from datetime import UTC
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.notifications.message import failure_message, link_message
+from airflow_sagemaker_presign.redaction import redacted
+
+URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=secret-a.b&view=lab"
+TASK_PAGE = "https://airflow.example.com/dags/mornings/tasks/notebook_link"
+
+
+def test_the_link_message_says_what_the_reader_has_to_know(link_context: dict[str, Any]) -> None:
+    message = link_message(link_context, note=" Model: s3://m \n", zone=ZoneInfo("Europe/Berlin"))
+
+    assert message.title == "Notebook research is ready"
+    assert message.lead == "Open it by 09:35 CET (Europe/Berlin). The link works for five minutes only."
+    assert message.subject == "Notebook research is ready: open it by 09:35 CET (Europe/Berlin)"
+    assert [tuple(fact) for fact in message.facts] == [
+        ("Notebook instance", "research"),
+        ("Region", "eu-central-1"),
+        ("Link works until", "09:35 CET (Europe/Berlin)"),
+        ("Session lasts", "8 hours from when you open it"),
+    ]
+    assert message.note == "Model: s3://m"
+    assert message.url == URL
+    assert "personal" in message.warning
+    assert "not forward" in message.warning
+    console, task = message.when_expired
+    assert console.url.startswith("https://eu-central-1.console.aws.amazon.com/sagemaker/home?region=eu-central-1#")
+    assert console.url.endswith("/openNotebook/research?view=lab")
+    assert task.url == TASK_PAGE
+
+
+def test_no_repr_of_a_message_shows_the_url(link_context: dict[str, Any]) -> None:
+    message = link_message(link_context, note=f"here: {URL}", zone=UTC)
+    assert "secret" not in repr(message)
+
+
+class TaskWithoutPage:
+    dag_id, task_id = "mornings", "notebook_link"
+
+    @property
+    def log_url(self) -> str:
+        raise RuntimeError("no base_url")
+
+
+@pytest.mark.parametrize("ti", [TaskWithoutPage(), SimpleNamespace(log_url="javascript:alert(1)"), None])
+@pytest.mark.parametrize("notebook_instance", [{}, None, {"NotebookInstanceArn": "arn:aws-iso:sagemaker:x"}])
+def test_what_cannot_be_known_is_left_out(
+    link_context: dict[str, Any], ti: object, notebook_instance: dict[str, str] | None
+) -> None:
+    context = {**link_context, "ti": ti, "notebook_instance": notebook_instance}
+    message = link_message(context, note="", zone=UTC)
+    assert message.when_expired == ()
+    assert "Region" not in dict(message.facts)
+
+
+CLASSES = [
+    getattr(exceptions, name)
+    for name in dir(exceptions)
+    if name.startswith("NotebookInstance") and name != "NotebookInstanceError"
+]
+
+
+@pytest.mark.parametrize("error_class", CLASSES)
+def test_a_failure_says_what_went_wrong_and_what_to_do(
+    airflow_context: dict[str, Any], error_class: type[exceptions.NotebookInstanceError]
+) -> None:
+    error = error_class("churn", "It went wrong.")
+    message = failure_message({**airflow_context, "exception": error})
+    assert message.title == message.subject == "No link to notebook churn"
+    assert message.problem == "It went wrong."
+    assert message.advice == error.advice
+    assert dict(message.facts) == {
+        "Notebook instance": "churn",
+        "Task": "mornings.notebook_link",
+        "Run": "manual__1",
+    }
+    assert [step.url for step in message.next_steps] == [TASK_PAGE]
+
+
+def test_a_failed_delivery_names_who_did_not_get_the_link(airflow_context: dict[str, Any]) -> None:
+    error = exceptions.NotebookUrlDeliveryError("research", {"Smtp to ada": "refused"}, ("Slack to bob",))
+    message = failure_message({**airflow_context, "exception": error})
+    assert message.title == "Not everybody got the link to notebook research"
+    assert "Smtp to ada: refused" in message.problem
+
+    error = exceptions.NotebookUrlDeliveryError("research", {"Smtp to ada": "refused"})
+    assert failure_message({**airflow_context, "exception": error}).title == "No link to notebook research"
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (ValueError("no such thing\nwith details"), "ValueError: no such thing"),
+        (KeyError(), "KeyError."),
+        ("Task received SIGTERM signal", "Task received SIGTERM signal"),
+        ("", "The task failed."),
+        (None, "The task ended without saying why; its process may have been killed."),
+        (RuntimeError("x" * 500), f"RuntimeError: {'x' * 299}…"),
+    ],
+)
+def test_any_other_error_is_said_by_its_first_line(
+    airflow_context: dict[str, Any], error: object, problem: str
+) -> None:
+    message = failure_message({**airflow_context, "exception": error})
+    assert message.problem == problem
+    assert message.title == "No link to notebook research"
+    assert "clear the task" in message.advice
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [URL, "x" * 250 + URL, URL.replace("=", "%3D").replace("&", "%26"), URL.replace("&", "&amp;"), "secret-a.b"],
+)
+@pytest.mark.parametrize("how", ["exception", "problem", "text"])
+def test_no_failure_shows_a_presigned_url(airflow_context: dict[str, Any], leak: str, how: str) -> None:
+    errors: dict[str, object] = {
+        "exception": RuntimeError(f"could not send {leak}"),
+        "problem": exceptions.NotebookInstanceFailed("research", f"could not send {leak}"),
+        "text": f"could not send {leak}",
+    }
+    with redacted(URL):
+        message = failure_message({**airflow_context, "exception": errors[how]})
+    assert "secret" not in repr(message)
+
+
+@pytest.mark.parametrize("leak", [URL, URL.replace("=", "%3D"), "x" * 275 + "authToken=secret-a.b"])
+def test_a_token_shows_in_no_failure_even_when_nobody_registered_it(airflow_context: dict[str, Any], leak: str) -> None:
+    message = failure_message({**airflow_context, "exception": RuntimeError(leak)})
+    assert "secret" not in repr(message)
+
+
+def test_a_stop_that_failed_is_not_said_to_be_a_missing_link(airflow_context: dict[str, Any]) -> None:
+    task = SimpleNamespace(task_id="stop", notebook_instance_name="research")
+    context = {**airflow_context, "task": task, "ti": None, "exception": RuntimeError("no")}
+    assert failure_message(context).title == "Notebook research: task stop failed"
+
+
+def test_a_task_without_a_notebook_is_named_itself(airflow_context: dict[str, Any]) -> None:
+    context = {**airflow_context, "task": SimpleNamespace(task_id="train"), "ti": None}
+    message = failure_message(context)
+    assert message.title == "Task train failed"
+    assert dict(message.facts) == {"Task": "train", "Run": "manual__1"}
+
+
+def test_a_notebooks_name_that_is_still_a_template_is_left_out(airflow_context: dict[str, Any]) -> None:
+    airflow_context["task"].notebook_instance_name = "{{ params.notebook }}"
+    message = failure_message(airflow_context)
+    assert message.title == "No notebook link"
+    assert "{{" not in repr(message)
+
+
+def test_a_context_with_nothing_in_it_still_makes_a_message() -> None:
+    message = failure_message({})
+    assert message.title == "A task failed"
+    assert message.facts == ()
+    assert message.next_steps == ()

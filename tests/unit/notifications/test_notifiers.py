@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import copy
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
+from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
+from airflow_sagemaker_presign.notifications.notifier import NotebookUrlNotifier
+from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, r"channel, user=\(None, None\) is not allowed: exactly one of channel"),
+        ({"channel": "#a", "user": "U012AB3CD"}, r"channel, user=\('#a', 'U012AB3CD'\) is not allowed: exactly one of"),
+        ({"channel": ""}, "channel='' is not allowed: a channel's name such as"),
+        ({"channel": 7}, "channel=7 is not allowed"),
+        ({"user": "@ada"}, "user='@ada' is not allowed: an e-mail address, or a Slack user id"),
+        ({"user": "ada"}, "user='ada' is not allowed"),
+        ({"user": "u012ab3cd"}, "user='u012ab3cd' is not allowed"),
+        ({"channel": "#a", "timezone": "Mars/Base"}, "timezone='Mars/Base' is not allowed: an IANA time zone"),
+        ({"channel": "#a", "timeout": 0}, "timeout=0 is not allowed"),
+        ({"channel": "#a", "timeout": -1}, "timeout=-1 is not allowed"),
+        ({"channel": "#a", "note": 7}, "note=7 is not allowed"),
+    ],
+)
+def test_a_slack_notifier_refuses_what_is_wrong_when_it_is_made(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        NotebookUrlSlackNotifier(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"to": ""}, "to='' is not allowed: an e-mail address"),
+        ({"to": []}, r"to=\[\] is not allowed"),
+        ({"to": "ada"}, "to='ada' is not allowed"),
+        ({"to": ["ada@example.com", "bob"]}, "to='bob' is not allowed"),
+        ({"cc": "bob"}, "cc='bob' is not allowed"),
+        ({"from_email": "me"}, "from_email='me' is not allowed"),
+        ({"timezone": "Mars/Base"}, "timezone='Mars/Base' is not allowed"),
+        ({"subject": 7}, "subject=7 is not allowed"),
+    ],
+)
+def test_a_mail_notifier_refuses_what_is_wrong_when_it_is_made(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        NotebookUrlSmtpNotifier(**arguments)
+
+
+def test_templates_are_not_judged_before_they_are_rendered() -> None:
+    NotebookUrlSlackNotifier(user="{{ recipient }}", timezone="{{ params.zone }}")
+    NotebookUrlSmtpNotifier(to=["{{ recipient }}", "bob@example.com"], from_email="{{ params.sender }}")
+
+
+@pytest.mark.parametrize("recipient", [None, "", "ada"])
+def test_a_recipient_that_renders_to_nobody_is_an_error_that_names_the_parameter(
+    link_context: dict[str, Any], recipient: str | None
+) -> None:
+    context = {**link_context, "recipient": recipient}
+    with pytest.raises(ValueError, match=r"^user=.* is not allowed: an e-mail address, or a Slack user id"):
+        copy.copy(NotebookUrlSlackNotifier(user="{{ recipient }}"))(context)
+    with pytest.raises(ValueError, match=r"^to=.* is not allowed: an e-mail address"):
+        copy.copy(NotebookUrlSmtpNotifier())(context)
+
+
+def test_a_time_zone_that_renders_to_none_that_exists_is_an_error(link_context: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="timezone='Mars/Base' is not allowed"):
+        NotebookUrlSmtpNotifier(timezone="{{ zone }}")({**link_context, "zone": "Mars/Base"})
+
+
+class Recorder(NotebookUrlNotifier):
+    """Keeps what it would have sent."""
+
+    template_fields = (*NotebookUrlNotifier.template_fields, "to")
+
+    def __init__(self, sent: list[tuple[Any, LinkMessage | FailureMessage]], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.to = "{{ recipient }}"
+        self.sent = sent
+
+    def send_link(self, message: LinkMessage) -> None:
+        self.sent.append((self.to, message))
+
+    def send_failure(self, message: FailureMessage) -> None:
+        self.sent.append((self.to, message))
+
+
+def test_one_object_serves_link_failure_and_link_again(
+    link_context: dict[str, Any], airflow_context: dict[str, Any]
+) -> None:
+    sent: list[tuple[Any, Any]] = []
+    notifier = Recorder(sent, note="for {{ recipient }} until {{ presigned_url.expires_at.minute }}")
+    failed = {**airflow_context, "exception": RuntimeError("no")}
+
+    copy.copy(notifier)({**link_context})
+    notifier(failed)
+    copy.copy(notifier)({**link_context, "recipient": "bob@example.com"})
+    airflow_context["task"].recipient = "eve@example.com"
+    notifier(failed)
+
+    assert [to for to, _ in sent] == ["ada@example.com", "ada@example.com", "bob@example.com", "eve@example.com"]
+    assert [type(message) for _, message in sent] == [LinkMessage, FailureMessage, LinkMessage, FailureMessage]
+    assert sent[0][1].note == "for ada@example.com until 35"
+    assert sent[2][1].note == "for bob@example.com until 35"
+    assert notifier.to == "{{ recipient }}"
+
+
+def test_a_callback_leaves_airflows_context_as_it_was(airflow_context: dict[str, Any]) -> None:
+    before = dict(airflow_context)
+    Recorder([], note="x")(airflow_context)
+    assert airflow_context == before
+
+
+def test_a_recipient_that_was_never_rendered_is_nobody(airflow_context: dict[str, Any]) -> None:
+    """The callback of a task that was killed from outside runs from the DAG file, where nothing is rendered."""
+    sent: list[tuple[Any, Any]] = []
+    airflow_context["task"].recipient = "{{ params.recipient }}"
+    Recorder(sent)(airflow_context)
+    assert sent[0][0] == "None"
+
+
+def test_what_a_person_typed_is_not_rendered_again(airflow_context: dict[str, Any]) -> None:
+    sent: list[tuple[Any, Any]] = []
+    airflow_context["task"].recipient = "{{ 7 * 7 }}"
+    Recorder(sent)(airflow_context)
+    assert "49" not in repr(sent)
+
+
+@pytest.mark.parametrize(
+    ("make", "module", "extra"),
+    [
+        (lambda: NotebookUrlSlackNotifier(channel="#a"), "airflow.providers.slack.hooks.slack", "slack"),
+        (lambda: NotebookUrlSmtpNotifier(to="ada@example.com"), "airflow.providers.smtp.hooks.smtp", "smtp"),
+    ],
+)
+def test_a_missing_provider_is_an_error_that_names_the_extra(
+    link_context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, make: Any, module: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(Exception, match=re.escape(f"airflow-sagemaker-presign[{extra}]")):
+        make()(link_context)
+
+
+def test_no_memory_address_is_among_what_a_notifier_holds() -> None:
+    for notifier in (
+        NotebookUrlSlackNotifier(channel="#a", note="n"),
+        NotebookUrlSmtpNotifier(to=iter(["ada@example.com"])),
+    ):
+        held = [getattr(notifier, name) for name in notifier.template_fields]
+        assert " at 0x" not in repr(held)
+
+
+COST = """
+import sys, time
+import airflow.sdk
+from airflow.providers.common.compat.sdk import BaseNotifier
+loaded, before = set(sys.modules), time.process_time()
+import airflow_sagemaker_presign.notifications.slack, airflow_sagemaker_presign.notifications.email
+print(time.process_time() - before)
+heavy = ("boto3", "botocore", "slack_sdk", "smtplib", "airflow.providers.")
+print([name for name in set(sys.modules) - loaded if name.startswith(heavy)])
+"""
+
+
+def test_importing_both_notifiers_costs_a_dag_parse_under_ten_milliseconds() -> None:
+    # With compiled modules, as an installed package has them: the first run compiles.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", COST]
+    runs = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True) for _ in range(2)]
+    lines = [run.stdout.splitlines()[-2:] for run in runs]
+    assert [line[1] for line in lines] == ["[]"] * 2
+    assert min(float(line[0]) for line in lines) < 0.010
