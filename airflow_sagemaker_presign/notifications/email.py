@@ -108,8 +108,9 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
                 f"({error.smtp_code}). Check its login and password."
             ) from None
         except (smtplib.SMTPException, OSError, AirflowException) as error:
+            reason = str(error).rstrip(".")
             raise SendFailed(
-                f"The mail server of the Airflow connection {self.smtp_conn_id!r} could not be reached: {error}. "
+                f"The mail server of the Airflow connection {self.smtp_conn_id!r} could not be reached: {reason}. "
                 "Check its host and port, and `disable_ssl` and `disable_tls` in its extra."
             ) from error
 

@@ -274,3 +274,13 @@ def test_nothing_is_logged_that_holds_the_url(
     _send(link_context)
     assert len(mail.mails) == 1
     assert "authToken" not in caplog.text
+
+
+def test_a_connection_that_does_not_exist_is_named(
+    link_context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
+    with pytest.raises(
+        SendFailed, match=r"Airflow connection 'nowhere' could not be reached: SMTP connection is not found\. "
+    ):
+        _send(link_context, smtp_conn_id="nowhere")
