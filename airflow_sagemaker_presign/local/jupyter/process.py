@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from airflow_sagemaker_presign.local.clock import LocalClock
 from airflow_sagemaker_presign.local.jupyter.welcome import write_welcome
@@ -35,6 +35,8 @@ class JupyterProcess:
     :param signing_key: what presigned URLs are signed with.
     :param clock: what time it is.
     """
+
+    log_level: ClassVar[str] = "INFO"
 
     def __init__(self, folder: Path, signing_key: bytes, clock: LocalClock) -> None:
         self.root = folder / "notebooks"
@@ -117,6 +119,7 @@ class JupyterProcess:
             f"--ServerApp.ip={LOOPBACK}",
             f"--ServerApp.port={self._port}",
             "--ServerApp.port_retries=0",
+            f"--ServerApp.log_level={self.log_level}",
             "--ServerApp.open_browser=False",
             "--ServerApp.allow_root=True",
             # "Shut Down" in the menu would end it for every link that is still to come.

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from airflow_sagemaker_presign.local.fixtures import local_sagemaker as local_sagemaker
+from airflow_sagemaker_presign.local.sagemaker import LocalSageMaker
+
+
+@pytest.fixture(scope="session")
+def boto3_session() -> boto3.Session:
+    # One for all tests: each session reads SageMaker's service model anew, which is what takes time.
+    return boto3.Session("local", "local", region_name="us-east-1")
+
+
+@pytest.fixture
+def client(local_sagemaker: LocalSageMaker, boto3_session: boto3.Session) -> Any:
+    return boto3_session.client("sagemaker", config=Config(retries={"total_max_attempts": 1}))

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_sagemaker_presign.local.clock import LocalClock
+from airflow_sagemaker_presign.local.presigned_tokens import LinkRefused, PresignedTokens
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock() -> LocalClock:
+    return LocalClock(NOON)
+
+
+@pytest.fixture
+def tokens(clock: LocalClock) -> PresignedTokens:
+    return PresignedTokens(b"k" * 32, clock)
+
+
+def test_a_link_opens_a_session_of_its_notebook_as_often_as_one_likes(tokens: PresignedTokens) -> None:
+    token = tokens.mint("research", timedelta(hours=8))
+    for _ in range(2):
+        session = tokens.open_link(token)
+        assert (session.notebook_instance_name, session.ends_at) == ("research", NOON + timedelta(hours=8))
+
+
+def test_a_link_works_for_five_minutes_and_not_a_second_longer(tokens: PresignedTokens, clock: LocalClock) -> None:
+    token = tokens.mint("research", timedelta(hours=8))
+    clock.advance(299)
+    tokens.open_link(token)
+    clock.advance(1)
+    with pytest.raises(LinkRefused, match="expired"):
+        tokens.open_link(token)
+
+
+def test_a_session_outlives_its_link_and_ends_when_it_was_to_end(tokens: PresignedTokens, clock: LocalClock) -> None:
+    cookie = tokens.cookie_of(tokens.open_link(tokens.mint("research", timedelta(hours=8))))
+    clock.advance(timedelta(hours=8) - timedelta(seconds=1))
+    assert tokens.read_cookie(cookie).notebook_instance_name == "research"
+    clock.advance(1)
+    with pytest.raises(LinkRefused, match="session has ended"):
+        tokens.read_cookie(cookie)
+
+
+def test_an_altered_link_is_refused_wherever_it_was_altered(tokens: PresignedTokens) -> None:
+    token = tokens.mint("research", timedelta(hours=8))
+    # The last character carries bits that decoding drops, so it alone proves nothing.
+    for place in range(len(token) - 1):
+        altered = token[:place] + ("B" if token[place] == "A" else "A") + token[place + 1 :]
+        with pytest.raises(LinkRefused, match="altered"):
+            tokens.open_link(altered)
+
+
+def test_a_link_of_another_service_is_refused(tokens: PresignedTokens, clock: LocalClock) -> None:
+    foreign = PresignedTokens(b"f" * 32, clock).mint("research", timedelta(hours=8))
+    with pytest.raises(LinkRefused, match="not made by this local SageMaker"):
+        tokens.open_link(foreign)
+
+
+def test_a_link_is_no_cookie_and_a_cookie_no_link(tokens: PresignedTokens) -> None:
+    token = tokens.mint("research", timedelta(hours=8))
+    with pytest.raises(LinkRefused):
+        tokens.read_cookie(token)
+    with pytest.raises(LinkRefused):
+        tokens.open_link(tokens.cookie_of(tokens.open_link(token)))

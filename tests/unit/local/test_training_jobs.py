@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_sagemaker_presign.local.sagemaker import LocalSageMaker
+
+JOB = {
+    "TrainingJobName": "churn",
+    "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+    "RoleArn": "arn:aws:iam::123456789012:role/training",
+    "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
+    "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+}
+
+
+def test_a_training_job_takes_a_moment_and_leaves_its_model(local_sagemaker: LocalSageMaker, client: Any) -> None:
+    client.create_training_job(**JOB)
+    running = client.describe_training_job(TrainingJobName="churn")
+    assert running["TrainingJobStatus"] == "InProgress"
+    assert "ModelArtifacts" not in running
+    local_sagemaker.clock.advance(2)
+    done = client.describe_training_job(TrainingJobName="churn")
+    assert (done["TrainingJobStatus"], done["SecondaryStatus"]) == ("Completed", "Completed")
+    assert done["ModelArtifacts"] == {"S3ModelArtifacts": "s3://models/out/churn/output/model.tar.gz"}
+    assert (done["TrainingEndTime"] - done["TrainingStartTime"]).total_seconds() == 2
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"Tags": [{"Key": "local:outcome", "Value": "Failed"}]},
+        {"HyperParameters": {"local:outcome": "Failed", "local:seconds": "1"}},
+    ],
+)
+def test_a_training_job_fails_when_asked_to(wish: dict[str, Any], local_sagemaker: LocalSageMaker, client: Any) -> None:
+    client.create_training_job(**JOB, **wish)
+    local_sagemaker.clock.advance(2)
+    failed = client.describe_training_job(TrainingJobName="churn")
+    assert failed["TrainingJobStatus"] == "Failed"
+    assert "AlgorithmError" in failed["FailureReason"]
+    assert "ModelArtifacts" not in failed
+    assert client.list_training_jobs(StatusEquals="Failed")["TrainingJobSummaries"][0]["TrainingJobName"] == "churn"
