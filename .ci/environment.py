@@ -1,0 +1,193 @@
+"""
+Make the virtual environment ``.venv`` of this checkout if it is not there yet, then run a command in it.
+
+    python3 .ci/environment.py EXTRA COMMAND [ARGUMENT...]
+
+This runs before anything is installed, so it needs Python's standard library only. Versions come from constraints.txt.
+An environment that was left half made is made again; a good one is used until what it is made from changes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+import venv
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "ready.json"
+LOG = VENV / "install.log"
+# An environment for the tests is good for the demo too; one for the demo is made quicker.
+EXTRAS = {"local": ["local"], "test": ["local", "test"]}
+PR_SET_PDEATHSIG = 1
+
+
+class Failed(Exception):
+    """The environment could not be made; the message says why."""
+
+
+def main() -> None:
+    """Make the environment, and become the command."""
+    extra, *command = sys.argv[1:]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+    try:
+        with Path(__file__).open() as lock:
+            hold(lock.fileno())
+            make(extra)
+    except Failed as error:
+        sys.exit(f"{error}")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    path = os.pathsep.join((str(VENV / "bin"), os.environ.get("PATH", os.defpath)))
+    os.execve(VENV / "bin" / command[0], command, {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)})
+
+
+def hold(lock: int) -> None:
+    """Wait for others that make the environment just now. The kernel lets go of the lock when its holder ends."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("Another make is at the Python environment in .venv: waiting for it ...")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def make(extra: str) -> None:
+    """
+    Make what is missing.
+
+    :param extra: what has to be in the environment: ``local`` or ``test``.
+    :raises Failed: when it cannot be made.
+    """
+    wanted, started = fingerprint(), time.monotonic()
+    there = extras_there(wanted)
+    if extra in there:
+        return
+    if importlib.util.find_spec("ensurepip") is None:
+        raise Failed("This Python has no venv module. On Debian and Ubuntu: apt install python3-venv")
+    if not there:
+        say("Making a Python environment in .venv; this takes a minute or two, the first time only.")
+        shutil.rmtree(VENV, ignore_errors=True)
+        venv.create(VENV, with_pip=True)
+    STAMP.unlink(missing_ok=True)
+    # The build backend first: otherwise pip downloads it into a hidden environment to build this package.
+    install("hatchling", "editables")
+    install("--no-build-isolation", "--editable", f"{ROOT}[{extra}]")
+    STAMP.write_text(json.dumps({"fingerprint": wanted, "extras": EXTRAS[extra]}))
+    say(f"Installed in .venv: {time.monotonic() - started:.0f} s")
+
+
+def fingerprint() -> str:
+    """Tell apart environments that were made from something else: versions, Python, place."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    made_from = (
+        project["build-system"],
+        project["project"],
+        (ROOT / "constraints.txt").read_text(),
+        Path(__file__).read_text(),
+        sys.version,
+        str(VENV),
+    )
+    return hashlib.sha256(repr(made_from).encode()).hexdigest()
+
+
+def extras_there(wanted: str) -> list[str]:
+    """
+    Tell which extras the environment has; none when it is not to be used.
+
+    :param wanted: the fingerprint that it has to have.
+    """
+    try:
+        stamp: dict[str, list[str]] = json.loads(STAMP.read_text())
+        subprocess.run([VENV / "bin" / "python", "-c", "import airflow_sagemaker_presign"], check=True, cwd=VENV)
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return []
+    return stamp["extras"] if stamp["fingerprint"] == wanted else []
+
+
+def install(*what: str) -> None:
+    """
+    Run ``pip install``, and show how far it is.
+
+    :param what: its last arguments.
+    :raises Failed: when it fails, with the end of its output.
+    """
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    pip += ["--progress-bar", "off", "--constraint", str(ROOT / "constraints.txt"), *what]
+    with LOG.open("ab") as log:
+        process = subprocess.Popen(
+            pip,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        try:
+            follow(process, log)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+    if code:
+        end = "".join(LOG.read_text().splitlines(True)[-15:])
+        raise Failed(f"{end}\npip could not install it; all that it said is in {LOG}")
+
+
+def follow(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    """Keep pip's output, and show how far it is: on a terminal in one line that changes, else one now and then."""
+    assert process.stdout is not None
+    on_terminal = sys.stderr.isatty()
+    started = shown = time.monotonic()
+    output = b""
+    while True:
+        if select.select([process.stdout], [], [], 0.5)[0]:
+            chunk = os.read(process.stdout.fileno(), 65536)
+            if not chunk:
+                break
+            log.write(chunk)
+            output += chunk
+        if time.monotonic() - shown > (0.5 if on_terminal else 20):
+            shown = time.monotonic()
+            text = f"  {shown - started:4.0f} s  {doing(output)}"
+            sys.stderr.write(f"\r{text}\033[K" if on_terminal else f"{text}\n")
+            sys.stderr.flush()
+    if on_terminal:
+        sys.stderr.write("\r\033[K")
+
+
+def doing(output: bytes) -> str:
+    """Say in words where pip is."""
+    if installing := re.search(rb"^Installing collected packages: (.*)", output, re.MULTILINE):
+        return f"installing {installing[1].count(b',') + 1} packages"
+    found = len(re.findall(rb"^(Collecting|Processing) ", output, re.MULTILINE))
+    return f"fetching packages, {found} so far"
+
+
+def die_with_parent() -> None:
+    """Have the kernel end pip when this process is killed. Elsewhere than on Linux its next line of output ends it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def say(line: str) -> None:
+    """Tell the user."""
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+# GNU make, the old one of macOS too. Needs Python 3.11 or newer, and makes its own environment in .venv.
+
+# The first that is new enough; `make PYTHON=/path/to/python demo` takes another.
+PYTHONS = $(PYTHON) python3.11 python3.12 python3.13 python3
+
+# $(call in_environment,EXTRA) COMMAND: run a command in .venv. With exec, so that signals reach the command itself.
+in_environment = @for python in $(PYTHONS); do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			exec "$$python" .ci/environment.py $(1) $(2); \
+		fi; \
+	done; \
+	echo "This needs Python 3.11 or newer, and found none as: $(PYTHONS)." >&2; \
+	echo "Install one, or name it: make PYTHON=/path/to/python $@" >&2; \
+	exit 1
+
+# Compiled modules make Airflow start quicker.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo test bench lint format clean
+
+help:
+	@echo "make demo         see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C"
+	@echo "make demo once=1  the same, but open the link, check it, and end"
+	@echo "make test         lint, types, and all tests: unit, integration, system"
+	@echo "make bench        measure how quickly a link is delivered (N=20: so many runs)"
+	@echo "make lint         lint and types only"
+	@echo "make format       put the code in order"
+	@echo "make clean        remove the environment and all that was made here"
+
+demo:
+	$(call in_environment,local,python -m airflow_sagemaker_presign.local.demo $(if $(once),--once) $(if $(port),--port "$(port)"))
+
+test: lint
+	$(call in_environment,test,python -m pytest $(args))
+
+bench:
+	$(call in_environment,test,python -m tests.benchmarks $(N))
+
+lint:
+	$(call in_environment,test,sh -c 'ruff check . && ruff format --check . && mypy')
+
+format:
+	$(call in_environment,test,sh -c 'ruff format . && ruff check --fix .')
+
+clean:
+	rm -rf .venv .demo .bench .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
