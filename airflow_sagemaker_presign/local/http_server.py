@@ -80,9 +80,6 @@ class HttpServer:
         )
         # The server holds a duplicate of the socket.
         bound.close()
-        # Those that hang on purpose shall not keep the process.
-        self._server.daemon_threads = True  # type: ignore[attr-defined]
-        self._server.block_on_close = False  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-http", daemon=True)
 
     def start(self) -> None:

@@ -8,6 +8,7 @@ set on the classes themselves. That works in ``mock_aws`` and in a served moto a
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -93,8 +94,14 @@ def _validate_instance_type(_notebook: FakeSagemakerNotebookInstance, instance_t
 
 def _call_action(before: BeforeCall, after: AfterCall) -> Callable[[SageMakerResponse], Answer]:
     original = SageMakerResponse.call_action
+    # Served moto answers each request in a thread of its own; of two starts at once, one comes first.
+    one_at_a_time = threading.Lock()
 
     def call_action(response: SageMakerResponse) -> Answer:
+        with one_at_a_time:
+            return answer_to(response)
+
+    def answer_to(response: SageMakerResponse) -> Answer:
         operation = response._get_action() or "(none)"
         notebook = response._get_param("NotebookInstanceName")
         error = before(response, operation, notebook)

@@ -148,13 +148,19 @@ class LocalSageMaker:
                 self._store.timeline(notebook).plan(now, Transition(now, status, failure_reason))
 
     def status(self, name: str, region: str | None = None) -> str | None:
-        """Tell the status now; None when there is no such notebook instance (any more)."""
+        """
+        Tell the status now; None when there is no such notebook instance (any more).
+
+        :param name: the notebook instance.
+        :param region: where. None: in that region where it changed last.
+        """
         with self._lock:
             try:
                 found = self._where(name, region)
             except LookupError:
                 return None
-            return str(self._store.description(found[0])["NotebookInstanceStatus"])
+            states = [self._store.timeline(notebook).at(self.clock.now()) for notebook in found]
+            return max(states, key=lambda state: state.at).status
 
     def notebooks(self) -> list[dict[str, Any]]:
         """Show all notebook instances of all regions as Describe would."""

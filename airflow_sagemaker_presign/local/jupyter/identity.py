@@ -24,11 +24,11 @@ LOG = logging.getLogger(__name__)
 LAB = "/lab"
 NO_SESSION = "This notebook opens with a presigned link only, and your browser brought none."
 WHAT_TO_DO = "Ask for a new link: run the Airflow task again, or call CreatePresignedNotebookInstanceUrl."
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>No entry with this link</title>
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>You need a new link</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{{font:17px/1.5 system-ui,sans-serif;max-width:34em;margin:15vh auto;padding:0 1.5em;
 color-scheme:light dark}}h1{{font-size:1.4em}}</style>
-<h1>No entry with this link</h1><p>{reason}</p><p>{what_to_do}</p></html>"""
+<h1>You need a new link</h1><p>{reason}</p><p>{what_to_do}</p></html>"""
 
 
 class FrontDoor(JupyterHandler):

@@ -56,9 +56,7 @@ def test_a_start_beyond_the_quota_is_refused_each_time(local_sagemaker: LocalSag
     local_sagemaker.create_notebook("research")
     local_sagemaker.faults.on_start("research", "quota")
     for _ in range(2):
-        with pytest.raises(
-            ClientError, match=r"service limit 'ml\.t3\.medium for notebook"
-        ) as caught:
+        with pytest.raises(ClientError, match=r"service limit 'ml\.t3\.medium for notebook") as caught:
             start(client)
         assert caught.value.response["Error"]["Code"] == "ResourceLimitExceeded"
     assert local_sagemaker.status("research") == "Stopped"

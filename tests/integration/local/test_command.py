@@ -1,0 +1,146 @@
+"""``python -m airflow_sagemaker_presign.local`` from start to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil  # type: ignore[import-untyped]
+import pytest
+import requests
+
+COMMAND = [sys.executable, "-m", "airflow_sagemaker_presign.local", "--port", "0"]
+
+
+class Service:
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.ready_file = folder / "ready.json"
+        self.process = subprocess.Popen(
+            [*COMMAND, "--ready-file", str(self.ready_file), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def addresses(self) -> dict[str, Any]:
+        give_up = time.monotonic() + 60
+        while not self.ready_file.exists():
+            assert self.process.poll() is None, self.process.communicate()[0]
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        return dict(json.loads(self.ready_file.read_text()))
+
+    def end(self, number: int) -> tuple[int, str]:
+        self.process.send_signal(number)
+        output, _ = self.process.communicate(timeout=20)
+        return self.process.returncode, output
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[list[Service]]:
+    services: list[Service] = []
+    yield services
+    for service in services:
+        service.process.kill()
+        service.process.wait()
+
+
+def all_gone(pids: list[int], seconds: float = 15) -> bool:
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        if not any(alive(pid) for pid in pids):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_things_are_and_ends_clean(number: int, tmp_path: Path, started: list[Service]) -> None:
+    service = Service(tmp_path, "--no-jupyter", "--notebook", "ada", "--notebook", "grace")
+    started.append(service)
+    addresses = service.addresses()
+    names = [row["NotebookInstanceName"] for row in requests.get(f"{addresses['control_url']}/notebooks").json()]
+    assert names == ["ada", "grace"]
+    code, output = service.end(number)
+    assert code == 0
+    assert f"AWS_ENDPOINT_URL={addresses['endpoint_url']}" in output
+    assert "aws sagemaker start-notebook-instance --notebook-instance-name ada" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("option", ["--port", "--smtp-port"])
+def test_a_port_in_use_is_a_clear_error_with_code_2(option: str, tmp_path: Path, started: list[Service]) -> None:
+    first = Service(tmp_path, "--no-jupyter")
+    started.append(first)
+    port = str(first.addresses()["port"])
+    second = subprocess.run([*COMMAND, "--no-jupyter", option, port], capture_output=True, text=True, timeout=30)
+    assert second.returncode == 2
+    assert f"Port {port} of 127.0.0.1" in second.stderr
+    assert "--port or --smtp-port" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_two_services_run_side_by_side(tmp_path: Path, started: list[Service]) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        started.append(Service(tmp_path / name, "--no-jupyter"))
+    one, two = (service.addresses() for service in started)
+    assert one["endpoint_url"] != two["endpoint_url"]
+    assert one["smtp_port"] != two["smtp_port"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_process_is_left_however_it_ends(number: int, tmp_path: Path, started: list[Service]) -> None:
+    service = Service(tmp_path, "--folder", str(tmp_path / "folder"), "--start-seconds", "0")
+    started.append(service)
+    addresses = service.addresses()
+    start_a_kernel(addresses)
+    jupyter = psutil.Process(addresses["jupyter_pid"])
+    kernels = [child.pid for child in jupyter.children(recursive=True)]
+    assert kernels
+    os.kill(service.process.pid, number)
+    assert all_gone([jupyter.pid, *kernels])
+
+
+def test_no_process_is_left_when_it_is_killed_while_jupyterlab_starts(tmp_path: Path, started: list[Service]) -> None:
+    service = Service(tmp_path, "--folder", str(tmp_path / "folder"))
+    started.append(service)
+    parent = psutil.Process(service.process.pid)
+    give_up = time.monotonic() + 30
+    while not (children := parent.children(recursive=True)):
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    service.process.kill()
+    assert all_gone([child.pid for child in children])
+
+
+def start_a_kernel(addresses: dict[str, Any]) -> None:
+    client = boto3.client(
+        "sagemaker",
+        endpoint_url=addresses["endpoint_url"],
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    client.start_notebook_instance(NotebookInstanceName="research")
+    url = client.create_presigned_notebook_instance_url(NotebookInstanceName="research")["AuthorizedUrl"]
+    browser = requests.Session()
+    browser.get(url)
+    headers = {"X-XSRFToken": browser.cookies["_xsrf"]}
+    answer = browser.post(f"{addresses['jupyter_url']}/api/kernels", json={}, headers=headers)
+    assert answer.status_code == 201, answer.text
