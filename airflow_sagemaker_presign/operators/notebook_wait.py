@@ -88,10 +88,11 @@ class NotebookInstanceOperator(BaseOperator):
             self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
         )
 
-    def reach(self, goal: Literal["InService", "Stopping", "Stopped"]) -> None:
+    def reach(self, context: Context, goal: Literal["InService", "Stopping", "Stopped"]) -> None:
         """
         Bring the notebook instance to where it is to be.
 
+        :param context: the task's context.
         :param goal: where that is.
         :raises TaskDeferred: when there is something to wait for and the task is deferrable; goes on in
             :meth:`execute_complete`.
@@ -100,6 +101,9 @@ class NotebookInstanceOperator(BaseOperator):
         from airflow_sagemaker_presign.lifecycle import Goal, Wait, next_look
 
         name = notebook_instance_name_of(self.notebook_instance_name)
+        # The console's address needs no account, so the button is there while the task waits, and when it fails.
+        region, partition = self.hook.conn_region_name, self.hook.conn_partition
+        self.keep_console_link(context, f"arn:{partition}:sagemaker:{region}::notebook-instance/{name}")
         now = self.hook.now()
         wait, done = self.hook.advance(Wait(name, Goal(goal), now, now + self.timeout.total_seconds()))
         if done:
@@ -128,9 +132,9 @@ class NotebookInstanceOperator(BaseOperator):
         if not event or event.get("status") != "success":
             raise NotebookInstanceError.from_event(event or {})
 
-    def keep_console_link(self, context: Context, description: dict[str, Any]) -> None:
+    def keep_console_link(self, context: Context, notebook_instance_arn: str) -> None:
         """Give the task its button to the AWS console."""
-        SageMakerNotebookConsoleLink.persist(context, description["NotebookInstanceArn"])
+        SageMakerNotebookConsoleLink.persist(context, notebook_instance_arn)
 
     def _defer(self, wait: Wait) -> None:
         from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_sagemaker_presign import parameters
+from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
 from airflow_sagemaker_presign.operators.notebook_wait import NotebookInstanceOperator
 from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 
@@ -84,7 +85,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Start, wait, deliver."""
         parameters.session_expiration_duration_of(self.session_expiration_duration)
-        self.reach("InService")
+        self.reach(context, "InService")
         return self._deliver(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -96,7 +97,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         from airflow_sagemaker_presign.delivery import DeliveryPolicy, deliver
 
         description = self.hook.describe_notebook_instance(self.notebook_instance_name)
-        self.keep_console_link(context, description)
+        self.keep_console_link(context, description["NotebookInstanceArn"])
         deliveries = deliver(
             self.notifiers,
             {**context, "notebook_instance": description, "recipient": self.recipient},
@@ -142,7 +143,8 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
     :param notebook_instance_name: the notebook instance. (templated)
     :param wait_for_completion: wait until it is Stopped; else only until the stop is under way.
     :param only_if_started_in_run: for cleaning up: stop it only if its status has moved since this DAG run began, and
-        skip the task otherwise. What ran before may be somebody's work of this morning.
+        skip the task otherwise. What ran before may be somebody's work of this morning. Where tasks of this package
+        are directly upstream, one of them has to have begun, too: else somebody else started it.
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
     :param timeout: how long to wait at the most, as a timedelta or in seconds.
     :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
@@ -171,8 +173,8 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
     def execute(self, context: Context) -> str:
         """Stop, wait."""
         if self.only_if_started_in_run:
-            self._skip_if_older_than_run(context)
-        self.reach("Stopped" if self.wait_for_completion else "Stopping")
+            self._skip_unless_started_in_run(context)
+        self.reach(context, "Stopped" if self.wait_for_completion else "Stopping")
         return self._finish(context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
@@ -180,9 +182,15 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
         self.check(dict(event or {}))
         return self._finish(context)
 
-    def _skip_if_older_than_run(self, context: Context) -> None:
+    def _skip_unless_started_in_run(self, context: Context) -> None:
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
+        starters = [name for name in sorted(self.upstream_task_ids) if _is_of_this_package(self.dag.get_task(name))]
+        key = SageMakerNotebookConsoleLink.key  # What each leaves behind as soon as it has begun.
+        if starters and not any(context["ti"].xcom_pull(task_ids=starters, key=key)):
+            raise AirflowSkipException(
+                f"No task of this run got as far as starting notebook instance {self.notebook_instance_name}."
+            )
         description = self.hook.describe_notebook_instance(self.notebook_instance_name)
         began = context["dag_run"].start_date
         if began is not None and description["LastModifiedTime"] < began:
@@ -193,8 +201,13 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
 
     def _finish(self, context: Context) -> str:
         description = self.hook.describe_notebook_instance(self.notebook_instance_name)
-        self.keep_console_link(context, description)
+        self.keep_console_link(context, description["NotebookInstanceArn"])
         status: str = description["NotebookInstanceStatus"]
         if status == "Failed":
             self.log.warning("It is Failed, which AWS can only start or delete: %s", description.get("FailureReason"))
         return status
+
+
+def _is_of_this_package(task: Any) -> bool:
+    # A mapped task is none of its operator's instances.
+    return issubclass(getattr(task, "operator_class", type(task)), NotebookInstanceOperator)
