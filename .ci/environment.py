@@ -24,6 +24,7 @@ import sys
 import time
 import tomllib
 import venv
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO
 
@@ -32,7 +33,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "ready.json"
 LOG = VENV / "install.log"
 # An environment for the tests is good for the demo too; one for the demo is made quicker.
-EXTRAS = {"local": ["local"], "test": ["local", "test"]}
+EXTRAS = {"local": ("local",), "test": ("local", "test")}
 PR_SET_PDEATHSIG = 1
 
 
@@ -54,7 +55,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     path = os.pathsep.join((str(VENV / "bin"), os.environ.get("PATH", os.defpath)))
-    os.execve(VENV / "bin" / command[0], command, {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)})
+    os.execvpe(command[0], command, {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)})
 
 
 def hold(lock: int) -> None:
@@ -87,7 +88,7 @@ def make(extra: str) -> None:
     # The build backend first: otherwise pip downloads it into a hidden environment to build this package.
     install("hatchling", "editables")
     install("--no-build-isolation", "--editable", f"{ROOT}[{extra}]")
-    STAMP.write_text(json.dumps({"fingerprint": wanted, "extras": EXTRAS[extra]}))
+    STAMP.write_text(json.dumps({"fingerprint": wanted, "extra": extra}))
     say(f"Installed in .venv: {time.monotonic() - started:.0f} s")
 
 
@@ -105,18 +106,23 @@ def fingerprint() -> str:
     return hashlib.sha256(repr(made_from).encode()).hexdigest()
 
 
-def extras_there(wanted: str) -> list[str]:
+def extras_there(wanted: str) -> Collection[str]:
     """
     Tell which extras the environment has; none when it is not to be used.
 
     :param wanted: the fingerprint that it has to have.
     """
     try:
-        stamp: dict[str, list[str]] = json.loads(STAMP.read_text())
-        subprocess.run([VENV / "bin" / "python", "-c", "import airflow_sagemaker_presign"], check=True, cwd=VENV)
+        stamp = json.loads(STAMP.read_text())
+        subprocess.run(
+            [VENV / "bin" / "python", "-c", "import airflow_sagemaker_presign"],
+            check=True,
+            cwd=VENV,
+            capture_output=True,
+        )
     except (OSError, ValueError, subprocess.CalledProcessError):
-        return []
-    return stamp["extras"] if stamp["fingerprint"] == wanted else []
+        return ()
+    return EXTRAS[stamp["extra"]] if stamp["fingerprint"] == wanted else ()
 
 
 def install(*what: str) -> None:
@@ -138,7 +144,8 @@ def install(*what: str) -> None:
             preexec_fn=die_with_parent,
         )
         try:
-            follow(process, log)
+            if process.stdout is not None:
+                follow(process.stdout, log)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -148,15 +155,14 @@ def install(*what: str) -> None:
         raise Failed(f"{end}\npip could not install it; all that it said is in {LOG}")
 
 
-def follow(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+def follow(pip_output: IO[bytes], log: IO[bytes]) -> None:
     """Keep pip's output, and show how far it is: on a terminal in one line that changes, else one now and then."""
-    assert process.stdout is not None
     on_terminal = sys.stderr.isatty()
     started = shown = time.monotonic()
     output = b""
     while True:
-        if select.select([process.stdout], [], [], 0.5)[0]:
-            chunk = os.read(process.stdout.fileno(), 65536)
+        if select.select([pip_output], [], [], 0.5)[0]:
+            chunk = os.read(pip_output.fileno(), 65536)
             if not chunk:
                 break
             log.write(chunk)
