@@ -51,6 +51,7 @@ class AirflowStandalone:
     :param home: its AIRFLOW_HOME; made if it is not there.
     :param dags: the folder of the DAG files.
     :param env: more environment for all its processes: connections (``AIRFLOW_CONN_…``), settings (``AIRFLOW__…``).
+        Until the start, ``self.env`` takes more.
     :param port: the port of the UI and API; 0 takes a free one.
     :param start_timeout: seconds until all of its parts have to be healthy.
     """
@@ -69,7 +70,7 @@ class AirflowStandalone:
         self.console = self.home / "console.log"
         self.username = USERNAME
         self.password = secrets.token_urlsafe(12)
-        self._env = dict(env or {})
+        self.env = dict(env or {})
         self._start_timeout = start_timeout
         self._reserved = _reserve(port)
         self.port: int = self._reserved.getsockname()[1]
@@ -117,8 +118,7 @@ class AirflowStandalone:
         """
         deadline = time.monotonic() + self._start_timeout
         while unhealthy := self._unhealthy():
-            if self._process is None or (code := self._process.returncode()) is not None:
-                raise self._error(f"Airflow ended while it started, with code {code}")
+            self.check_running()
             if time.monotonic() > deadline:
                 raise self._error(f"Airflow is not healthy after {self._start_timeout:.0f} s: {', '.join(unhealthy)}")
             time.sleep(0.25)
@@ -130,6 +130,15 @@ class AirflowStandalone:
             self._process.stop()
         self._http.close()
         self._reserved.close()
+
+    def check_running(self) -> None:
+        """
+        See that it has not ended by itself.
+
+        :raises AirflowStandaloneError: when it has.
+        """
+        if self._process is None or self._process.returncode() is not None:
+            raise self._error("Airflow does not run, or ended by itself")
 
     def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
         """
@@ -190,8 +199,7 @@ class AirflowStandalone:
                 progress(self.task_instances(dag_id, run_id))
             if state in ("success", "failed"):
                 return state
-            if self._process is not None and self._process.returncode() is not None:
-                raise self._error("Airflow ended")
+            self.check_running()
             if time.monotonic() > deadline:
                 raise self._error(f"The run {run_id} of {dag_id} is still {state} after {timeout:.0f} s")
             time.sleep(0.25)
@@ -239,7 +247,7 @@ class AirflowStandalone:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
             **{f"AIRFLOW__{key}": value for key, value in settings.items()},
-            **self._env,
+            **self.env,
         }
 
     def _unhealthy(self) -> list[str]:
