@@ -69,6 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
     from airflow_sagemaker_presign.local.jupyter.process import JupyterFailed
     from airflow_sagemaker_presign.local.services import LocalServices
 
+    if options.ready_file:
+        options.ready_file.parent.mkdir(parents=True, exist_ok=True)
+        # One of an earlier run would tell a reader that we are up.
+        options.ready_file.unlink(missing_ok=True)
     services = LocalServices(
         port=options.port,
         smtp_port=options.smtp_port,
@@ -93,6 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
         stop.wait()
     finally:
         services.stop()
+        if options.ready_file:
+            options.ready_file.unlink(missing_ok=True)
     return 0
 
 

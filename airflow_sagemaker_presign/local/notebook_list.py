@@ -38,7 +38,13 @@ def list_page(summaries: list[Summary], param: Callable[[str], Any]) -> dict[str
     :param param: reads a parameter of the request.
     :raises SagemakerClientError: when NextToken is none of ours.
     """
-    sort_key = _SORT_KEYS[param("SortBy") or "Name"]
+    sort_by = param("SortBy") or "Name"
+    if sort_by not in _SORT_KEYS:
+        raise validation_error(
+            f"1 validation error detected: Value '{sort_by}' at 'sortBy' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{', '.join(_SORT_KEYS)}]"
+        )
+    sort_key = _SORT_KEYS[sort_by]
     rows = sorted(
         (row for row in summaries if _wanted(row, param)),
         key=lambda row: _position(row, sort_key),

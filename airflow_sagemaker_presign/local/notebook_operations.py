@@ -39,6 +39,8 @@ QUOTA = (
     "request an increase for this quota."
 )
 STARTABLE = ("Stopped", "Failed")
+# A creation is a start, too; but what the caller of Start is told concerns Start only.
+OUTCOMES_OF_CREATION = (StartOutcome.NO_CAPACITY, StartOutcome.LIFECYCLE_TIMEOUT)
 DEFAULT_SESSION_SECONDS = 43200
 TAG_STATUS, TAG_START = "local:status", "local:start"
 
@@ -70,7 +72,7 @@ class NotebookOperations:
         if TAG_STATUS in tags:
             timeline.plan(now, Transition(now, tags[TAG_STATUS]))
         else:
-            outcome = self.faults.take_outcome(name)
+            outcome = self.faults.take_outcome(name, OUTCOMES_OF_CREATION)
             timeline.plan(now, *self._start_transitions(notebook, timeline, outcome))
         return ActionResult({"NotebookInstanceArn": notebook.arn})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -93,9 +93,14 @@ class SageMakerFaults:
         self._outcomes.clear()
         self._errors.clear()
 
-    def take_outcome(self, notebook: str) -> StartOutcome:
-        """Use up one scripted outcome of this notebook instance's start."""
-        scripted = _take(self._outcomes, lambda entry: entry.notebook == notebook)
+    def take_outcome(self, notebook: str, among: Collection[StartOutcome] = tuple(StartOutcome)) -> StartOutcome:
+        """
+        Use up one scripted outcome of this notebook instance's start.
+
+        :param notebook: its name.
+        :param among: the outcomes that make sense now; others are left for later.
+        """
+        scripted = _take(self._outcomes, lambda entry: entry.notebook == notebook and entry.outcome in among)
         return scripted.outcome if scripted else StartOutcome.IN_SERVICE
 
     def take_error(self, operation: str, notebook: str | None) -> CallError | None:

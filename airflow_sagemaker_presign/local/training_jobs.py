@@ -10,6 +10,7 @@ from moto.core.responses import ActionResult
 from moto.sagemaker.responses import SageMakerResponse
 
 from airflow_sagemaker_presign.local.clock import LocalClock
+from airflow_sagemaker_presign.local.constraints import validation_error
 
 FAILURE_REASON = "AlgorithmError: ExecuteUserScriptError: training script ended with exit code 1"
 OUTCOME, SECONDS = "local:outcome", "local:seconds"
@@ -35,6 +36,11 @@ class TrainingJobs:
         job = response.sagemaker_backend.training_jobs[response._get_param("TrainingJobName")]
         now = self._clock.now()
         job.creation_time = job.training_start_time = now
+        try:
+            self._bring_up_to_date(job)
+        except ValueError:
+            del response.sagemaker_backend.training_jobs[job.training_job_name]
+            raise validation_error(f"{SECONDS} must be a number of seconds.") from None
         # What moto invents, and what no job of AWS's has that defined no metrics.
         job.algorithm_specification.pop("MetricDefinitions", None)
         job.final_metric_data_list = []

@@ -112,16 +112,15 @@ class SmtpServer:
         self._listener: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="local-smtp", daemon=True)
+        self._running = threading.Event()
         self._quiet = _WarningsOnly()
         self.port: int = bound.getsockname()[1]
 
     def start(self) -> None:
         """Begin to listen."""
         logging.getLogger("mail.log").addFilter(self._quiet)
-        # By now a connection is taken; the thread answers it as soon as it runs.
-        if self._socket is not None:
-            self._socket.listen(100)
         self._thread.start()
+        self._running.wait()
 
     def pause(self) -> None:
         """Listen no more: connections are refused, until ``resume``."""
@@ -140,6 +139,7 @@ class SmtpServer:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._listen())
+        self._loop.call_soon(self._running.set)
         self._loop.run_forever()
         self._loop.run_until_complete(self._close_listener())
         tasks = asyncio.all_tasks(self._loop)

@@ -24,7 +24,7 @@ STOP_SECONDS = 5
 
 
 class JupyterFailed(RuntimeError):
-    """JupyterLab did not come up; the message says where its log is."""
+    """JupyterLab did not come up; the message shows the end of its log."""
 
 
 class JupyterProcess:
@@ -92,12 +92,12 @@ class JupyterProcess:
         give_up = time.monotonic() + READY_SECONDS
         while time.monotonic() < give_up:
             if self._process is None or self._process.poll() is not None:
-                raise JupyterFailed(f"JupyterLab ended while it was starting. Its log is {self.log}.")
+                raise JupyterFailed(f"JupyterLab ended while it was starting. {self._end_of_log()}")
             if self._answers():
                 return
             time.sleep(0.1)
         self.stop()
-        raise JupyterFailed(f"JupyterLab did not answer within {READY_SECONDS} s. Its log is {self.log}.")
+        raise JupyterFailed(f"JupyterLab did not answer within {READY_SECONDS} s. {self._end_of_log()}")
 
     def stop(self) -> None:
         """End it, its kernels and terminals."""
@@ -155,6 +155,11 @@ class JupyterProcess:
             return True  # Refused, since we brought no link: it is up.
         except OSError:
             return False
+
+    def _end_of_log(self) -> str:
+        # The log itself may be gone, with its folder, by the time that somebody reads this.
+        lines = self.log.read_text(errors="replace").splitlines()[-20:]
+        return "\n".join([f"The end of its log, {self.log}:", *lines])
 
     def _tell_clock(self) -> None:
         if self._process is not None:

@@ -64,7 +64,7 @@ def test_the_order_can_be_chosen(three: LocalSageMaker, client: Any) -> None:
     assert names(client, SortOrder="Descending", NextToken=page["NextToken"]) == ["ada"]
 
 
-@pytest.mark.parametrize("filters", [{"MaxResults": 101}, {"NextToken": "no-token"}])
-def test_wrong_paging_is_refused(filters: dict[str, Any], client: Any) -> None:
+@pytest.mark.parametrize("filters", [{"MaxResults": 101}, {"NextToken": "no-token"}, {"SortBy": "Mood"}])
+def test_wrong_paging_and_order_are_refused(filters: dict[str, Any], client: Any) -> None:
     with pytest.raises(ClientError, match="ValidationException"):
         client.list_notebook_instances(**filters)

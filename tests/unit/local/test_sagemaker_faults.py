@@ -139,3 +139,18 @@ def test_a_status_of_a_notebook_that_is_not_there_cannot_be_set(local_sagemaker:
 def test_a_script_for_no_call_at_all_is_refused(times: int, local_sagemaker: LocalSageMaker) -> None:
     with pytest.raises(ValueError, match="times must be"):
         local_sagemaker.faults.fail_calls("throttling", times=times)
+
+
+@pytest.mark.parametrize("outcome", ["quota", "does-not-take"])
+def test_what_concerns_a_start_only_waits_for_the_first_start(
+    outcome: str, local_sagemaker: LocalSageMaker, client: Any
+) -> None:
+    client.create_notebook_instance(
+        NotebookInstanceName="research",
+        InstanceType="ml.t3.medium",
+        RoleArn="arn:aws:iam::123456789012:role/notebook",
+        Tags=[{"Key": "local:start", "Value": f"{outcome}:1"}],
+    )
+    local_sagemaker.clock.advance(10)
+    assert local_sagemaker.status("research") == "InService"
+    assert len(local_sagemaker.faults.as_json()["starts"]) == 1

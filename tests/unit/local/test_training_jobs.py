@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from airflow_sagemaker_presign.local.sagemaker import LocalSageMaker
 
@@ -43,3 +44,9 @@ def test_a_training_job_fails_when_asked_to(wish: dict[str, Any], local_sagemake
     assert "AlgorithmError" in failed["FailureReason"]
     assert "ModelArtifacts" not in failed
     assert client.list_training_jobs(StatusEquals="Failed")["TrainingJobSummaries"][0]["TrainingJobName"] == "churn"
+
+
+def test_a_time_that_is_no_number_is_refused(client: Any) -> None:
+    with pytest.raises(ClientError, match="local:seconds must be a number"):
+        client.create_training_job(**JOB, HyperParameters={"local:seconds": "soon"})
+    assert client.list_training_jobs()["TrainingJobSummaries"] == []
