@@ -122,6 +122,27 @@ def deliver(
     return deliveries
 
 
+def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) -> None:
+    """
+    Let the notifiers that can say so say now what would keep them from sending.
+
+    :param notifiers: Airflow notifiers; the ready-made ones have a ``prepare``, others need none.
+    :param context: what their templates see.
+    :param require: ``"all"`` of them have to be ready, or ``"any"`` one.
+    :raises Exception: what the first one says that is not ready.
+    """
+    errors: list[Exception] = []
+    for notifier in notifiers:
+        try:
+            if hasattr(notifier, "prepare"):
+                notifier.prepare(context)
+        except Exception as error:
+            log.warning("%s will not be able to send: %s", type(notifier).__name__, describe(error))
+            errors.append(error)
+    if errors and (require == "all" or len(errors) == len(notifiers)):
+        raise errors[0]
+
+
 class _GivenUp(Exception):
     """A send is still under way, and its URL can no longer arrive in time."""
 

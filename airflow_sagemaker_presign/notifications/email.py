@@ -90,18 +90,32 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
             recipients = tuple(dict.fromkeys(mailbox.spec for mailbox in (*to, *cc)))
             send_once(_client_of(hook), mail, sender.spec, recipients)
 
-    def _connected(self) -> SmtpHook:
-        """Let the provider's hook connect, encrypt and log in."""
+    def check_recipient(self) -> None:
+        """Raise a ``ValueError`` when the rendered message would go to nobody."""
+        mailboxes_of("to", self.to)
+
+    def load_provider(self) -> None:
+        """Import the SMTP provider, and see that there is a connection."""
+        from airflow_sagemaker_presign.notifications import mail, smtp_transaction  # noqa: F401
+
+        self._hook().get_connection(self.smtp_conn_id)
+
+    def _hook(self) -> SmtpHook:
         try:
             from airflow.providers.smtp.hooks.smtp import SmtpHook
         except ImportError as error:
             raise SendFailed(
                 "The SMTP provider is not installed. Install airflow-sagemaker-presign[smtp] where the tasks run."
             ) from error
+        return SmtpHook(smtp_conn_id=self.smtp_conn_id)
+
+    def _connected(self) -> SmtpHook:
+        """Let the provider's hook connect, encrypt and log in."""
         import smtplib
 
+        hook = self._hook()
         try:
-            return SmtpHook(smtp_conn_id=self.smtp_conn_id).get_conn()
+            return hook.get_conn()
         except smtplib.SMTPAuthenticationError as error:
             raise SendFailed(
                 f"The mail server does not accept the login of the Airflow connection {self.smtp_conn_id!r} "

@@ -55,6 +55,37 @@ class NotebookUrlNotifier(BaseNotifier):
             setattr(notifier, name, None)
         super(NotebookUrlNotifier, notifier).__call__({**context, "recipient": _recipient(context)})
 
+    def prepare(self, context: Mapping[str, Any]) -> None:
+        """
+        Fail now rather than when the link is there, and load what the send will need.
+
+        :param context: Airflow's, with ``recipient``; the notifier stays as it is.
+        :raises ValueError: when the message would go to nobody.
+        :raises AirflowException: when the provider or its connection is missing.
+        """
+        from jinja2 import UndefinedError
+
+        notifier = copy.copy(self)
+        for name in self.link_fields:
+            setattr(notifier, name, None)
+        try:
+            notifier.render_template_fields({**context})  # type: ignore[typeddict-item]
+        except UndefinedError:
+            # It speaks of what is known only later, such as the notebook's description.
+            return
+        if notifier.timezone:
+            zone_of(notifier.timezone)
+        notifier.check_recipient()
+        notifier.load_provider()
+
+    @abstractmethod
+    def check_recipient(self) -> None:
+        """Raise a ``ValueError`` when the rendered message would go to nobody."""
+
+    @abstractmethod
+    def load_provider(self) -> None:
+        """Import the provider, and see that there is a connection."""
+
     def notify(self, context: Context) -> None:
         """Write the message, then send it."""
         from airflow_sagemaker_presign.notifications.message import failure_message, link_message

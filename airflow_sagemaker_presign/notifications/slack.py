@@ -67,7 +67,7 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
         self.timeout = None if timeout is None else positive_int_of("timeout", timeout)
         self.slack_conn_id = slack_conn_id
         if not is_template(channel if user is None else user):
-            self._check_recipient()
+            self.check_recipient()
 
     def send_link(self, message: LinkMessage) -> None:
         """Post the message with the link."""
@@ -81,7 +81,12 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
 
         self._post(failure_payload(message))
 
-    def _check_recipient(self) -> None:
+    def load_provider(self) -> None:
+        """Import the Slack provider, and see that there is a connection."""
+        self._hook().get_connection(self.slack_conn_id)
+
+    def check_recipient(self) -> None:
+        """Raise a ``ValueError`` when the rendered message would go to nobody."""
         name, allowed = ("channel", _CHANNEL_ALLOWED) if self.user is None else ("user", _USER_ALLOWED)
         value = getattr(self, name)
         text = str(value).strip()
@@ -90,7 +95,7 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
         setattr(self, name, text)
 
     def _post(self, payload: dict[str, Any]) -> None:
-        self._check_recipient()
+        self.check_recipient()
         hook = self._hook()
         recipient = self.channel or self._user_id(hook)
         # A user id is as good as a channel here: it opens the direct message, without a scope of its own.

@@ -84,7 +84,12 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start, wait, deliver."""
+        from airflow_sagemaker_presign.delivery import prepare
+
         parameters.session_expiration_duration_of(self.session_expiration_duration)
+        parameters.notebook_instance_name_of(self.notebook_instance_name)
+        # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
+        prepare(self.notifiers, {**context, "recipient": self.recipient}, self.require)
         self.reach(context, "InService")
         return self._deliver(context)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseNotifier
+from airflow.providers.common.compat.sdk import AirflowException, BaseNotifier
 
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
 from airflow_sagemaker_presign.local import LocalServices
@@ -55,7 +55,7 @@ def run(local: LocalServices, monkeypatch: pytest.MonkeyPatch) -> Run:
             notifiers=notifiers or (NotebookUrlSmtpNotifier(), NotebookUrlSlackNotifier(user="{{ recipient }}")),
             **kwargs,
         )
-        receipt = operator.execute({"ti": TaskInstance(), "dag": None})  # type: ignore[typeddict-item]
+        receipt = operator.execute({"ti": TaskInstance(), "dag": None, "params": {}})  # type: ignore[typeddict-item]
         return {**receipt, "pauses": pauses}
 
     return run
@@ -139,12 +139,18 @@ def test_a_mail_server_that_is_down_is_named_and_slack_arrived(run: Run, local: 
     assert len(local.inbox.slack_messages) == 1
 
 
-@pytest.mark.parametrize(
-    "fault", ["554-at-connect", "550-at-rcpt", "451-at-rcpt", "drop-before-data", "reset-at-connect"]
-)
+@pytest.mark.parametrize("fault", ["554-at-connect", "550-at-rcpt", "451-at-rcpt", "drop-before-data"])
 def test_a_mail_server_that_refuses_once_is_tried_again(run: Run, local: LocalServices, fault: str) -> None:
     local.inbox.smtp.fail(fault, times=1)
     assert attempts(run()) == {MAIL: 2, SLACK: 1}
+    assert (len(local.inbox.mails), len(local.inbox.slack_messages)) == (1, 1)
+
+
+def test_a_mail_server_that_drops_the_connection_at_once_gets_one_mail_in_the_end(
+    run: Run, local: LocalServices
+) -> None:
+    local.inbox.smtp.fail("reset-at-connect", times=1)
+    run()
     assert (len(local.inbox.mails), len(local.inbox.slack_messages)) == (1, 1)
 
 
@@ -230,3 +236,25 @@ def test_minting_over_http_leaves_nothing_in_the_log_at_debug(
     assert len(tokens) == 2
     assert not [token for token in tokens if token in written]
     assert "authToken" not in written
+
+
+def test_a_message_that_would_reach_nobody_is_refused_before_the_first_aws_call(
+    run: Run, local: LocalServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = len(local.sagemaker.requests)
+    with pytest.raises(ValueError, match=r"to='' is not allowed"):
+        run(NotebookUrlSmtpNotifier(to="{{ params.nobody }}"), NotebookUrlSlackNotifier(channel="#research"))
+    with pytest.raises(AirflowException, match="slack_elsewhere"):
+        run(NotebookUrlSmtpNotifier(), NotebookUrlSlackNotifier(channel="#research", slack_conn_id="slack_elsewhere"))
+    assert len(local.sagemaker.requests) == asked
+    receipt = run(
+        NotebookUrlSmtpNotifier(),
+        NotebookUrlSlackNotifier(channel="#research", slack_conn_id="slack_elsewhere"),
+        require="any",
+    )
+    assert ["failure" in delivery for delivery in receipt["deliveries"]] == [False, True]
+
+
+def test_a_notifier_whose_text_speaks_of_the_notebook_is_left_for_the_delivery(run: Run, local: LocalServices) -> None:
+    run(NotebookUrlSmtpNotifier(cc="{{ notebook_instance.NotebookInstanceName }}@example.com"))
+    assert local.inbox.mails[0].recipients == ("ada@example.com", "research@example.com")
