@@ -1,4 +1,4 @@
-"""Run the benchmarks: ``python -m tests.benchmarks [--runs N]``. They print, and keep their figures in ``.bench/``."""
+"""Run the benchmarks: ``python -m tests.benchmarks [N]``. They print, and keep their figures in ``.bench/``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from tests.benchmarks import delivery, parsing
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--runs", type=int, default=9, help="DAG runs per mode of the delivery benchmark (default: 9)")
+    parser.add_argument(
+        "runs", type=int, nargs="?", default=9, help="DAG runs per mode of the delivery benchmark (default: 9)"
+    )
     runs = parser.parse_args().runs
     print("What a DAG file's parse costs in the DAG processor's child (CPU ms, median of 15):")
     parsed = parsing.measure()
