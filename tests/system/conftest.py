@@ -1,0 +1,198 @@
+"""One real Airflow and one set of local services, shared by all system tests; DEBUG everywhere."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from airflow_sagemaker_presign.local import LocalServices
+from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
+from tests.system.airflow_api import Run, logged_in
+
+Start = Callable[..., Run]
+
+DAGS = Path(__file__).parents[2] / "dags"
+REGION = "eu-central-1"
+MARKER = "planted-marker-4f1c9a7e"
+"""The name of a notebook instance that nothing else is named after: what leaks of a name would leak of a token."""
+DAG_MARKER = "planted-marker-in-a-dag-file-8d02e6b5"
+NOTEBOOKS = (
+    "research",
+    "research-ada",
+    "research-grace",
+    "research-katherine",
+    "started-in-run",
+    "ran-before",
+    "no-capacity",
+)
+# A notebook that changes its status within a few seconds meets a race of Airflow's on a busy machine: the scheduler
+# fails a task whose trigger fires before it has heard that the task was deferred.
+START_SECONDS, STOP_SECONDS = 8, 6
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.system)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("system")
+
+
+@pytest.fixture(scope="session")
+def services_log(folder: Path) -> Iterator[Path]:
+    """All that the local services log in this process, at DEBUG."""
+    path = folder / "services.log"
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+    levels = {"root": logging.DEBUG, "httpx": logging.WARNING, "httpcore": logging.WARNING}  # The tests' own clients.
+    before = {name: logging.getLogger(name).level for name in levels}
+    logging.root.addHandler(handler)
+    _set_levels(levels)
+    yield path
+    _set_levels(before)
+    logging.root.removeHandler(handler)
+    handler.close()
+
+
+def _set_levels(levels: dict[str, int]) -> None:
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def minted() -> list[str]:
+    """Every token that the local SageMaker mints, delivered or not; filled as it does."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def local(folder: Path, services_log: Path, minted: list[str]) -> Iterator[LocalServices]:
+    services = LocalServices(
+        start_seconds=START_SECONDS, stop_seconds=STOP_SECONDS, notebooks=NOTEBOOKS, folder=folder / "local"
+    )
+    tokens = services.sagemaker.tokens
+    mint = tokens.mint
+
+    def mint_and_remember(*args: Any, **kwargs: Any) -> str:
+        minted.append(mint(*args, **kwargs))
+        return minted[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "mint", mint_and_remember)
+        with services:
+            yield services
+
+
+@pytest.fixture(scope="session")
+def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
+    dags = shutil.copytree(DAGS, folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+    (dags / "planted.py").write_text(f"from airflow.sdk import DAG\nprint({DAG_MARKER!r})\nDAG('planted')\n")
+    environment = {
+        **connections(local),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        "AIRFLOW__LOGGING__FAB_LOGGING_LEVEL": "DEBUG",
+        "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        "AIRFLOW__CORE__PARALLELISM": "6",
+    }
+    with AirflowStandalone(folder / "airflow", dags=dags, env=environment) as airflow:
+        yield airflow
+
+
+def connections(local: LocalServices) -> dict[str, str]:
+    """The three connections of the example DAGs."""
+    aws = {"endpoint_url": local.endpoint_url, "region_name": REGION}
+    smtp = {"disable_tls": True, "disable_ssl": True, "from_email": "airflow@example.com"}
+    written: dict[str, dict[str, Any]] = {
+        "AWS_DEFAULT": {"conn_type": "aws", "login": "local", "password": "local", "extra": aws},
+        "SMTP_DEFAULT": {"conn_type": "smtp", "host": "127.0.0.1", "port": local.smtp_port, "extra": smtp},
+        "SLACK_API_DEFAULT": {
+            "conn_type": "slack",
+            "password": "xoxb-local",
+            "extra": {"base_url": local.slack_base_url},
+        },
+    }
+    return {f"AIRFLOW_CONN_{name}": json.dumps(connection) for name, connection in written.items()}
+
+
+@pytest.fixture(scope="session")
+def api(airflow: AirflowStandalone) -> Iterator[httpx.Client]:
+    client = logged_in(airflow)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def start(airflow: AirflowStandalone, api: httpx.Client) -> Start:
+    """Start a run of a DAG, with its params."""
+    return partial(Run.start, airflow, api)
+
+
+@pytest.fixture(scope="session")
+def runs(local: LocalServices, airflow: AirflowStandalone, api: httpx.Client, start: Start) -> dict[str, Run]:
+    """Every example DAG once, all at the same time; one run meets a lack of capacity, one training job fails."""
+    local.sagemaker.create_notebook(MARKER, start_seconds=15, region=REGION)
+    local.sagemaker.faults.on_start("no-capacity", "no-capacity")
+    return {
+        "on demand": start(
+            "notebook_on_demand", notebook_instance_name=MARKER, recipient="mary@example.com", session_hours=2
+        ),
+        "trained": start("notebook_after_training", recipient="trained@example.com"),
+        "training failed": start(
+            "notebook_after_training",
+            recipient="training-failed@example.com",
+            hyperparameters={"local:outcome": "Failed"},
+        ),
+        "no capacity": start(
+            "notebook_on_demand", notebook_instance_name="no-capacity", recipient="no-capacity@example.com"
+        ),
+        "morning": Run.of_schedule(airflow, api, "notebook_weekday_morning"),
+        "team": start("notebooks_for_a_team"),
+    }
+
+
+@pytest.fixture(scope="session")
+def evening(runs: dict[str, Run], airflow: AirflowStandalone, api: httpx.Client) -> Run:
+    """The evening after all of those."""
+    for run in runs.values():
+        run.end()
+    return Run.of_schedule(airflow, api, "notebook_every_evening")
+
+
+@pytest.fixture(scope="session")
+def unsent_to_slack(local: LocalServices, evening: Run, start: Start) -> Iterator[dict[str, Run]]:
+    """Runs whose message Slack does not take."""
+    evening.end()
+    local.sagemaker.set_status("ran-before", "InService", region=REGION)
+    local.inbox.slack.fail("not-ok", times=None, error="channel_not_found")
+    yield {
+        "started in run": start(
+            "notebook_on_demand", notebook_instance_name="started-in-run", recipient="started-in-run@example.com"
+        ),
+        "ran before": start(
+            "notebook_on_demand", notebook_instance_name="ran-before", recipient="ran-before@example.com"
+        ),
+        "morning": start("notebook_weekday_morning"),
+    }
+    local.inbox.slack.clear()
+
+
+@pytest.fixture(scope="session")
+def unsent_by_mail(local: LocalServices, unsent_to_slack: dict[str, Run], start: Start) -> Iterator[Run]:
+    """A run after training whose mail server refuses the message with the link, three times; then it takes mails."""
+    for run in unsent_to_slack.values():
+        run.end()
+    local.inbox.smtp.fail("550-at-rcpt", times=3)
+    yield start("notebook_after_training", recipient="unsent@example.com")
+    local.inbox.smtp.clear()

@@ -1,0 +1,130 @@
+"""After all the runs, the failed ones too, with DEBUG everywhere: no link is written down anywhere."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+import quopri
+import re
+import sqlite3
+import urllib.parse
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airflow_sagemaker_presign.local import LocalServices
+from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
+from tests.system.airflow_api import Run
+from tests.system.conftest import DAG_MARKER, MARKER
+from tests.system.messages import urls_in
+from tests.system.search import columns, files, found_in
+
+TOKEN = ".eJxFzEEKgCAQAMC_7LkgI6_EhsOBdOsfWIDiquixBFXg60EyXhjyBg.M0h+p/7qXb2Zk=4Vt9sWc1LrYdJf8uGxTnAeIo5KvPmQw"
+URL = f"https://research.notebook.eu-central-1.sagemaker.aws?authToken={TOKEN}&view=lab"
+SPELLINGS: dict[str, Callable[[bytes], bytes]] = {
+    "as it is": lambda url: url,
+    "URL-quoted": lambda url: urllib.parse.quote_from_bytes(url, safe="").encode(),
+    "URL-quoted twice": lambda url: urllib.parse.quote(urllib.parse.quote_from_bytes(url, safe="")).encode(),
+    "HTML-escaped": lambda url: html.escape(url.decode()).encode(),
+    "as JSON": lambda url: json.dumps(url.decode()).replace("/", "\\/").replace("&", "\\u0026").encode(),
+    "as JSON in JSON": lambda url: json.dumps(json.dumps({"blocks": [url.decode()]})).encode(),
+    "quoted-printable": quopri.encodestring,
+    "in base64": lambda url: b"xx" + base64.b64encode(url) + b"xx",
+    "in base64, one further": lambda url: base64.b64encode(b"-" + url),
+    "in base64, two further": lambda url: base64.b64encode(b"--" + url),
+    "in URL-safe base64": base64.urlsafe_b64encode,
+    "in hexadecimal": lambda url: url.hex().encode(),
+    "only its second half": lambda url: url[len(url) // 2 :],
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_the_search_finds_a_link_however_it_is_spelled(spelling: str, tmp_path: Path) -> None:
+    spelled = SPELLINGS[spelling](URL.encode())
+    (tmp_path / "task.log").write_bytes(b"before " + spelled + b" after")
+    with sqlite3.connect(tmp_path / "airflow.db") as database:
+        database.execute("CREATE TABLE xcom (id INTEGER, value BLOB, note TEXT)")
+        database.execute("INSERT INTO xcom VALUES (1, ?, NULL)", (spelled,))
+    assert set(found_in([TOKEN], files(tmp_path))) == {"task.log", "airflow.db"}
+    assert found_in([TOKEN], columns(tmp_path / "airflow.db")) == ["xcom.value"]
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, gzip.compress], ids=["zlib", "gzip"])
+def test_the_search_finds_a_link_in_a_value_that_is_packed(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    packed = pack(json.dumps({"url": URL}).encode())
+    with sqlite3.connect(tmp_path / "airflow.db") as database:
+        database.execute("CREATE TABLE dag (blob BLOB, text TEXT)")
+        database.execute(
+            "INSERT INTO dag VALUES (?, ?)", (packed, json.dumps({"data": base64.b64encode(packed).decode()}))
+        )
+    assert set(found_in([TOKEN], columns(tmp_path / "airflow.db"))) == {"dag.blob", "dag.text"}
+
+
+@pytest.fixture(scope="module")
+def all_ended(runs: dict[str, Run], evening: Run, unsent_to_slack: dict[str, Run], unsent_by_mail: Run) -> None:
+    for run in (*runs.values(), evening, *unsent_to_slack.values(), unsent_by_mail):
+        run.end()
+
+
+def lines(path: Path, *parts: str) -> bool:
+    return any(all(part in line for part in parts) for line in path.read_text(errors="replace").splitlines())
+
+
+@pytest.mark.usefixtures("all_ended")
+def test_the_search_sees_all_that_airflow_writes(airflow: AirflowStandalone) -> None:
+    in_files = set(found_in([MARKER], files(airflow.home)))
+    assert {"airflow.db", "console.log"} <= in_files
+    assert any(re.search(r"task_id=notebook_link/attempt=1\.log$", name) for name in in_files)
+    assert any(re.search(r"task_id=notebook_link/attempt=1\.log\.trigger\.\d+\.log$", name) for name in in_files)
+    in_columns = set(found_in([MARKER], columns(airflow.home / "airflow.db")))
+    assert {"dag_run.conf", "xcom.value", "rendered_task_instance_fields.rendered_fields"} <= in_columns
+    in_dag_logs = [name for name in found_in([DAG_MARKER], files(airflow.home)) if name.startswith("logs/dag_proc")]
+    assert in_dag_logs
+
+
+@pytest.mark.usefixtures("all_ended")
+def test_everything_is_logged_at_debug(airflow: AirflowStandalone) -> None:
+    for process in ("scheduler", "triggerer", "dag-processor", "api-server"):
+        assert lines(airflow.console, f"{process} ", "[debug "), process
+    logs = {"task": "attempt=1.log", "trigger": "attempt=1.log.trigger.*.log"}
+    for what, name in logs.items():
+        (log, *_) = (airflow.home / "logs" / "dag_id=notebook_on_demand").rglob(name)
+        assert lines(log, '"level":"debug"', "botocore.parsers"), what
+    # The wire log of the task's own request for the link is what is missing, from its start to its end.
+    assert lines(airflow.console, "botocore.parsers", "NotebookInstanceArn") or lines(airflow.console, "botocore")
+
+
+@pytest.mark.usefixtures("all_ended")
+def test_no_link_is_written_down_anywhere(
+    airflow: AirflowStandalone, local: LocalServices, minted: list[str], folder: Path
+) -> None:
+    sent = [url for message in local.inbox.messages() for url in urls_in(message)]
+    tokens = {urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)["authToken"][0] for url in sent}
+    assert len(tokens) >= 8
+    assert tokens < set(minted), "those that Slack and the mail server refused were minted too"
+    assert found_in(minted, columns(airflow.home / "airflow.db")) == []
+    assert found_in(minted, files(folder)) == []
+
+
+@pytest.mark.usefixtures("all_ended")
+def test_no_half_of_a_link_is_written_down_either(folder: Path) -> None:
+    after_its_name = re.compile(rb"authToken(?:=|%3D|%253D|&#61;|\\u003d)(?!\*\*\*)", re.IGNORECASE)
+    offenders = [
+        name for name, values in files(folder).items() if any(after_its_name.search(value) for value in values)
+    ]
+    assert offenders == []
+
+
+@pytest.mark.usefixtures("all_ended")
+def test_the_local_services_do_not_log_a_link_either(
+    local: LocalServices, services_log: Path, minted: list[str]
+) -> None:
+    assert local.jupyter is not None
+    assert "opened a session" in local.jupyter.log.read_text()
+    assert "DEBUG" in services_log.read_text()
+    logs = {path.name: [path.read_bytes()] for path in (services_log, local.jupyter.log)}
+    assert found_in(minted, logs) == []
