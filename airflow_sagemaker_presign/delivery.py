@@ -240,7 +240,7 @@ class _Courier:
         def send() -> None:
             with redacted(presigned_url.url):
                 try:
-                    notifier({**self.context, "presigned_url": presigned_url})
+                    _notify(notifier, {**self.context, "presigned_url": presigned_url})
                 except BaseException as error:  # whatever ends a send early is no delivery
                     errors.append(error)
 
@@ -257,6 +257,17 @@ class _Courier:
             raise _GivenUp
         if errors:
             raise errors[0]
+
+
+def _notify(notifier: Any, context: dict[str, Any]) -> None:
+    """
+    Do what calling a notifier does, and let its error out: on Airflow 2 the call itself logs it and goes on.
+
+    https://airflow.apache.org/docs/apache-airflow/stable/howto/notifications.html
+    """
+    context.update({field: getattr(notifier, field) for field in notifier.template_fields})
+    notifier.render_template_fields(context)
+    notifier.notify(context)
 
 
 def describe(error: BaseException) -> str:

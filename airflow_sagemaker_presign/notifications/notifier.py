@@ -43,7 +43,7 @@ class NotebookUrlNotifier(BaseNotifier):
         """
         Send the message that the context asks for.
 
-        The operator calls a copy with ``presigned_url`` in the context. As a callback the object itself is called,
+        With a link (``presigned_url``) in the context the object itself renders and sends. As a callback it is called
         maybe more than once; so that works on a copy, since rendering changes a notifier for good.
         """
         (context,) = args

@@ -77,7 +77,7 @@ def mints(clock: Clock) -> Callable[[], PresignedNotebookUrl]:
 @pytest.fixture
 def send(mints: Callable[[], PresignedNotebookUrl], clock: Clock) -> Callable[..., list[Delivery]]:
     def send(*notifiers: Any, policy: DeliveryPolicy = POLICY, mint: Any = mints) -> list[Delivery]:
-        return deliver(notifiers, {}, mint, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance)
+        return deliver(notifiers, {"dag": None}, mint, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance)
 
     return send
 
@@ -263,7 +263,7 @@ def test_a_task_that_is_killed_sends_nothing_more(
 
     monkeypatch.setattr(threading.Thread, "join", join)
     with pytest.raises(KeyboardInterrupt):
-        deliver([mail], {}, mints, POLICY, notebook_instance_name="research", clock=clock, sleep=sleep)
+        deliver([mail], {"dag": None}, mints, POLICY, notebook_instance_name="research", clock=clock, sleep=sleep)
     monkeypatch.undo()
     killed.set()
     for thread in threading.enumerate():
