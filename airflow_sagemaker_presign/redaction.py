@@ -156,8 +156,15 @@ def _guard_streams(undo: ExitStack) -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None:
-            setattr(sys, name, _CleanStream(stream))
-            undo.callback(setattr, sys, name, stream)
+            clean = _CleanStream(stream)
+            setattr(sys, name, clean)
+            undo.callback(_put_back, name, clean, stream)
+
+
+def _put_back(name: str, clean: _CleanStream, stream: Any) -> None:
+    # Somebody may have redirected it meanwhile, and wants theirs to stay.
+    if getattr(sys, name) is clean:
+        setattr(sys, name, stream)
 
 
 class _CleanStream:
