@@ -127,7 +127,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         presigned_url = self.hook.create_presigned_url(
             self.notebook_instance_name, self._session_seconds(), self.landing
         )
-        mask_secret(sorted(quoted_forms(presigned_url.url)))
+        mask_secret([*quoted_forms(presigned_url.url)])
         return presigned_url
 
     def _session_seconds(self) -> int:
