@@ -11,8 +11,7 @@ A real ``airflow standalone`` in a folder of its own, for the demo, the system t
         state = airflow.wait_for_run("notebook_on_demand", run_id, timeout=120)
         assert state == "success", airflow.task_log("notebook_on_demand", run_id, "notebook_link")
         receipt = airflow.xcom("notebook_on_demand", run_id, "notebook_link")
-        airflow.console.read_text()     # what all its processes printed
-        airflow.home                    # its database (airflow.db) and task logs (logs/)
+        airflow.console, airflow.home   # what all its processes printed; airflow.db and the task logs in logs/
 
 Everything listens on 127.0.0.1 only, on free ports, so several run side by side. It ends with the ``with`` block, and
 with this process however that ends. A start takes 15 to 35 s: share one between tests. Wants Airflow 3.
@@ -75,7 +74,7 @@ class AirflowStandalone:
         self._reserved = _reserve(port)
         self.port: int = self._reserved.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self._http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
         self._process: SupervisedProcess | None = None
 
     def __enter__(self) -> AirflowStandalone:
@@ -91,15 +90,10 @@ class AirflowStandalone:
 
     def start(self) -> None:
         """
-        Start it, and come back when all of its parts are healthy.
+        Start it, and come back when its database, scheduler, triggerer, DAG processor and api-server are healthy.
 
         :raises AirflowStandaloneError: when it ends, or takes too long.
         """
-        self.launch()
-        self.wait_until_healthy()
-
-    def launch(self) -> None:
-        """Start it, and come back at once; ``wait_until_healthy`` goes on from there."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.console.touch(mode=0o600)
         _write(self.home / "passwords.json", json.dumps({self.username: self.password}), 0o600)
@@ -109,19 +103,14 @@ class AirflowStandalone:
         self._process = SupervisedProcess(
             [str(command), "standalone"], log=self.console, env=self._environment(), cwd=self.home
         )
-
-    def wait_until_healthy(self) -> None:
-        """
-        Wait for the database, scheduler, triggerer, DAG processor and api-server.
-
-        :raises AirflowStandaloneError: when it ends, or takes too long.
-        """
         deadline = time.monotonic() + self._start_timeout
         while unhealthy := self._unhealthy():
             self.check_running()
             if time.monotonic() > deadline:
                 raise self._error(f"Airflow is not healthy after {self._start_timeout:.0f} s: {', '.join(unhealthy)}")
             time.sleep(0.25)
+        # The API that tasks talk to takes seconds over its first request: now, not in the first task.
+        self._request("GET", "/execution/health")
         self._log_in()
 
     def stop(self) -> None:
@@ -158,7 +147,7 @@ class AirflowStandalone:
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, timeout: float = 60) -> str:
         """
-        Unpause a DAG and start a run; give its run_id.
+        Unpause a DAG, start a run, and give its run_id.
 
         :param dag_id: the DAG; waited for.
         :param conf: the run's params.
@@ -172,8 +161,7 @@ class AirflowStandalone:
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Give a run as the API shows it: ``state``, ``start_date``, ``end_date``…"""
-        answer: dict[str, Any] = self._request("GET", self._path(dag_id, run_id)).json()
-        return answer
+        return dict(self._request("GET", self._path(dag_id, run_id)).json())
 
     def task_instances(self, dag_id: str, run_id: str) -> TaskInstances:
         """Give the task instances of a run by task_id (mapped ones: ``task_id[index]``): ``state``, ``start_date``…"""
@@ -214,10 +202,8 @@ class AirflowStandalone:
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
         """Give the log of one try of a task, as the UI would show it, one JSON object a line."""
         path = f"{self._path(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}"
-        answer = self._request(
-            "GET", path, params={"map_index": map_index}, headers={"Accept": "application/x-ndjson"}, allow=(404,)
-        )
-        return answer.text
+        lines = {"Accept": "application/x-ndjson"}
+        return self._request("GET", path, params={"map_index": map_index}, headers=lines, allow=(404,)).text
 
     def _path(self, dag_id: str, run_id: str) -> str:
         return f"/api/v2/dags/{dag_id}/dagRuns/{run_id.replace('+', '%2B')}"
@@ -235,8 +221,8 @@ class AirflowStandalone:
             "API__PORT": str(self.port),
             "API__BASE_URL": self.url,
             "API__WORKERS": "1",
-            "API_AUTH__JWT_SECRET": secrets.token_urlsafe(32),
-            "API__SECRET_KEY": secrets.token_urlsafe(32),
+            "API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+            "API__SECRET_KEY": secrets.token_urlsafe(64),
             "DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
             "USAGE_DATA_COLLECTION__ENABLED": "False",
         }

@@ -43,12 +43,13 @@ class Ended(BaseException):
     """
     Somebody ended the demo.
 
-    :param code: the exit code.
+    :param number: the signal's.
     """
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, number: int) -> None:
         super().__init__()
-        self.code = code
+        self.number = number
+        self.code = 128 + number
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -107,7 +108,10 @@ def _run(options: argparse.Namespace, folder: Path, progress: Progress) -> int:
             _check(addresses["messages_url"], progress)
         else:
             progress.say("\nCtrl-C ends everything.")
-            _stay_up(airflow, sagemaker)
+            try:
+                _stay_up(airflow, sagemaker)
+            except Ended as ended:  # Ctrl-C is how it ends well.
+                return 0 if ended.number == signal.SIGINT else ended.code
     return 0
 
 
@@ -204,7 +208,7 @@ def _stay_up(airflow: AirflowStandalone, sagemaker: SupervisedProcess) -> None:
         airflow.check_running()
         _check_running(sagemaker)
         if os.getppid() != parent and "MAKELEVEL" in os.environ:
-            raise Ended(128 + signal.SIGHUP)
+            raise Ended(signal.SIGHUP)
 
 
 def _end_at_signals() -> None:
@@ -216,7 +220,7 @@ def _end_at_signals() -> None:
             signal.signal(other, signal.SIG_IGN)
         with contextlib.suppress(OSError):
             os.write(2, b"\nEnding everything ...\n")
-        raise Ended(128 + number)
+        raise Ended(number)
 
     for number in signals:
         signal.signal(number, end)
