@@ -14,7 +14,7 @@ from airflow_sagemaker_presign.presigned_url import (
 )
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
-_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
 _MAX_NAME_LENGTH = 63
 
 Landing = Literal["lab", "classic"]
@@ -31,7 +31,7 @@ def notebook_instance_name_of(value: object) -> str:
 
     :raises ValueError: when AWS would refuse it.
     """
-    if not isinstance(value, str) or len(value) > _MAX_NAME_LENGTH or not _NAME.fullmatch(value):
+    if not isinstance(value, str) or len(value) > _MAX_NAME_LENGTH or not re.fullmatch(_NAME, value):
         refuse(
             "notebook_instance_name",
             value,

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from airflow_sagemaker_presign.parameters import refuse
 
 _ALLOWED = "an e-mail address such as 'ada@example.com' or 'Ada <ada@example.com>', or several"
-_SEPARATOR = re.compile(r"""[;,](?=(?:[^"]*"[^"]*")*[^"]*$)""")
+# Compiled when an address is read, not with every parse of a DAG file.
+_SEPARATOR = r"""[;,](?=(?:[^"]*"[^"]*")*[^"]*$)"""
 _SPEC = r"[^\s<>@\",;:()\[\]\\]+@[^\s<>@\",;:()\[\]\\]+"
-_NAMED = re.compile(rf"""(?:"(?P<quoted>[^"]*)"|(?P<plain>[^"<>@]*?))\s*<(?P<spec>{_SPEC})>""")
-_BARE = re.compile(_SPEC)
+_NAMED = rf"""(?:"(?P<quoted>[^"]*)"|(?P<plain>[^"<>@]*?))\s*<(?P<spec>{_SPEC})>"""
 
 
 class Mailbox(NamedTuple):
@@ -42,7 +42,7 @@ def mailboxes_of(parameter: str, value: object) -> tuple[Mailbox, ...]:
         mail's header would end there.
     """
     texts: Iterable[Any] = [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
-    items = [item.strip() for text in texts if text is not None for item in _SEPARATOR.split(str(text))]
+    items = [item.strip() for text in texts if text is not None for item in re.split(_SEPARATOR, str(text))]
     # A template without a recipient renders to the word None.
     mailboxes = tuple(_mailbox(parameter, item) for item in items if item not in ("", "None"))
     if not mailboxes:
@@ -51,9 +51,9 @@ def mailboxes_of(parameter: str, value: object) -> tuple[Mailbox, ...]:
 
 
 def _mailbox(parameter: str, text: str) -> Mailbox:
-    named = _NAMED.fullmatch(text)
+    named = re.fullmatch(_NAMED, text)
     spec = named["spec"] if named else text
-    if not text.isprintable() or not _BARE.fullmatch(spec):
+    if not text.isprintable() or not re.fullmatch(_SPEC, spec):
         refuse(parameter, text, _ALLOWED)
     user, _, domain = spec.partition("@")
     if not domain.isascii():

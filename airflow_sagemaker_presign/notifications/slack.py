@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
 
-_USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
+_USER_ID = r"[UW][A-Z0-9]{2,}"
 _USER_ALLOWED = "an e-mail address, or a Slack user id such as 'U012AB3CD' (“Copy member ID” in a profile)"
 _CHANNEL_ALLOWED = "a channel's name such as '#notebooks', or its id such as 'C012AB3CD'"
 _ONE_OF = f"exactly one of channel ({_CHANNEL_ALLOWED}) and user ({_USER_ALLOWED})"
@@ -90,7 +90,7 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
         name, allowed = ("channel", _CHANNEL_ALLOWED) if self.user is None else ("user", _USER_ALLOWED)
         value = getattr(self, name)
         text = str(value).strip()
-        if no_recipient(value) or (name == "user" and "@" not in text[1:] and not _USER_ID.fullmatch(text)):
+        if no_recipient(value) or (name == "user" and "@" not in text[1:] and not re.fullmatch(_USER_ID, text)):
             refuse(name, value, allowed)
         setattr(self, name, text)
 

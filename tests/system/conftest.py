@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,17 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
+from tests.connections import connections
 from tests.system.airflow_api import Run, logged_in
 
 Start = Callable[..., Run]
 
 DAGS = Path(__file__).parents[2] / "dags"
-REGION = "eu-central-1"
+REGION = "us-east-1"
 MARKER = "planted-marker-4f1c9a7e"
 """The name of a notebook instance that nothing else is named after: what leaks of a name would leak of a token."""
 DAG_MARKER = "planted-marker-in-a-dag-file-8d02e6b5"
@@ -106,24 +107,17 @@ def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "AIRFLOW__CORE__PARALLELISM": "6",
     }
+    put_training_data(local)
     with AirflowStandalone(folder / "airflow", dags=dags, env=environment) as airflow:
         yield airflow
 
 
-def connections(local: LocalServices) -> dict[str, str]:
-    """The three connections of the example DAGs."""
-    aws = {"endpoint_url": local.endpoint_url, "region_name": REGION}
-    smtp = {"disable_tls": True, "disable_ssl": True, "from_email": "airflow@example.com"}
-    written: dict[str, dict[str, Any]] = {
-        "AWS_DEFAULT": {"conn_type": "aws", "login": "local", "password": "local", "extra": aws},
-        "SMTP_DEFAULT": {"conn_type": "smtp", "host": "127.0.0.1", "port": local.smtp_port, "extra": smtp},
-        "SLACK_API_DEFAULT": {
-            "conn_type": "slack",
-            "password": "xoxb-local",
-            "extra": {"base_url": local.slack_base_url},
-        },
-    }
-    return {f"AIRFLOW_CONN_{name}": json.dumps(connection) for name, connection in written.items()}
+def put_training_data(local: LocalServices) -> None:
+    """What the example that trains a model trains it on; the provider's operator looks for it first."""
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+    s3 = boto3.client("s3", endpoint_url=local.endpoint_url, region_name=REGION, **keys)
+    s3.create_bucket(Bucket="my-models")
+    s3.put_object(Bucket="my-models", Key="churn/train/part-0.csv", Body=b"1,0")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,72 @@
+"""What DAG files with this package cost where they are parsed, and that each parse gives the same DAG."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.benchmarks.parsing import OURS, THEIRS, costs
+
+DAGS = Path(__file__).parents[2] / "dags"
+DAG_IDS = {
+    "notebook_after_training",
+    "notebook_every_evening",
+    "notebook_on_demand",
+    "notebook_weekday_morning",
+    "notebooks_for_a_team",
+}
+FORKS = 9
+SERIALIZE = """
+import json, sys
+from pathlib import Path
+from airflow.dag_processing.dagbag import DagBag
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.serialization.serialized_objects import DagSerialization
+bag = DagBag(Path(sys.argv[1]))
+assert not bag.import_errors, bag.import_errors
+for dag_id in sorted(bag.dags):
+    # In the order in which Airflow tells versions of a DAG apart.
+    data = SerializedDagModel._sort_serialized_dag_dict(DagSerialization.to_dict(bag.dags[dag_id]))
+    print("serialized", dag_id, json.dumps(data, sort_keys=True))
+"""
+
+
+def test_a_parse_pays_next_to_nothing_for_this_package() -> None:
+    found = costs(OURS | THEIRS, FORKS)
+    print(", ".join(f"{name}: {spent:.1f} ms of CPU" for name, (spent, _) in found.items()))
+    for ours, theirs in zip(OURS, THEIRS, strict=True):
+        (our_cost, heavy_modules), (their_cost, _) = found[ours], found[theirs]
+        assert heavy_modules == []
+        assert our_cost <= their_cost / 20, f"{ours}: {our_cost:.1f} ms; {theirs}: {their_cost:.1f} ms"
+
+
+def serialized(hash_seed: str, home: Path) -> dict[str, str]:
+    """Serialize all example DAGs in a process of its own."""
+    environment = os.environ | {
+        "PYTHONHASHSEED": hash_seed,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+    }
+    command = [sys.executable, "-W", "ignore", "-c", SERIALIZE, str(DAGS)]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    lines = [line.split(" ", 2) for line in answer.stdout.splitlines() if line.startswith("serialized ")]
+    return {dag_id: data for _, dag_id, data in lines}
+
+
+def test_each_process_serializes_the_example_dags_to_the_same_bytes(tmp_path: Path) -> None:
+    first, second = serialized("1", tmp_path), serialized("2", tmp_path)
+    assert set(first) == DAG_IDS
+    assert first == second
+    assert not [dag_id for dag_id, data in first.items() if "0x7f" in data or " at 0x" in data]
+
+
+def test_no_notifier_reaches_the_serialized_dag(tmp_path: Path) -> None:
+    tasks = json.loads(serialized("1", tmp_path)["notebook_on_demand"])["dag"]["tasks"]
+    (link,) = (task["__var"] for task in tasks if task["__var"]["task_id"] == "notebook_link")
+    assert link["recipient"] == "{{ params.recipient }}"
+    assert "notifiers" not in link
