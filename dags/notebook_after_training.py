@@ -43,7 +43,7 @@ with DAG(
     train = SageMakerTrainingOperator(
         task_id="train",
         config={
-            "TrainingJobName": "churn-{{ dag_run.start_date | ts_nodash | lower }}",
+            "TrainingJobName": "churn-{{ dag_run.start_date.strftime('%Y%m%dt%H%M%S%f') }}",
             "RoleArn": "{{ params.role_arn }}",
             "AlgorithmSpecification": {
                 "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
