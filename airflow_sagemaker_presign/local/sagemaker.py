@@ -81,8 +81,10 @@ class LocalSageMaker:
         self._patches.install(self._operations, self._jobs, self._before, self._after)
 
     def uninstall(self) -> None:
-        """Leave moto as it was."""
+        """Leave moto as it was: its SageMaker empty, for the next one in this process."""
         self._patches.uninstall()
+        for backend in self._backends():
+            backend.reset()
 
     def __enter__(self) -> LocalSageMaker:
         self.install()

@@ -10,7 +10,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from tests.connections import connections
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def services() -> Iterator[LocalServices]:
     with LocalServices(jupyter=False, start_seconds=0.2, stop_seconds=0.2) as services:
         yield services

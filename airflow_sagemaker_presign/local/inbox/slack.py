@@ -115,11 +115,10 @@ class SlackStandIn:
 def _arguments() -> dict[str, Any]:
     """Read the arguments of a call, however the client packed them."""
     body = request.get_json(silent=True)
-    if isinstance(body, dict):
-        return body
-    arguments: dict[str, Any] = request.values.to_dict()
+    arguments: dict[str, Any] = body if isinstance(body, dict) else request.values.to_dict()
     if "payload" in arguments:  # How older webhook clients send.
         arguments = json.loads(arguments["payload"])
+    # Slack takes these as text too, which is how the provider's notifier sends them.
     for name in ("blocks", "attachments"):
         if isinstance(arguments.get(name), str):
             arguments[name] = json.loads(arguments[name])

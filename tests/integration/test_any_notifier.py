@@ -1,0 +1,172 @@
+"""The delivery works with every notifier, not only the ready-made ones, and keeps the link out of their logs too."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from airflow.providers.amazon.aws.notifications.chime import ChimeNotifier
+from airflow.providers.amazon.aws.notifications.ses import SesNotifier
+from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
+from airflow.providers.apprise.notifications.apprise import AppriseNotifier
+from airflow.providers.common.compat.sdk import BaseNotifier
+from airflow.providers.slack.notifications.slack import SlackNotifier
+from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+from airflow_sagemaker_presign.delivery import DeliveryPolicy, deliver
+from airflow_sagemaker_presign.local import LocalServices
+from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
+
+URL = "https://research.notebook.us-east-1.sagemaker.aws?authToken=eyJ0b2tlbk9m.QWRh-3b_c&view=lab"
+TOKEN = "eyJ0b2tlbk9m.QWRh-3b_c"
+LINK = "{{ presigned_url.url }}"
+BLOCK = {"type": "section", "text": {"type": "mrkdwn", "text": f"<{LINK}|Open {{{{ notebook_instance.Name }}}}>"}}
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[str]]]:
+    """A server on loopback that takes any POST: its address, and the bodies that came."""
+    bodies: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}", bodies
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def send(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[BaseNotifier], None]:
+    """Deliver a link at DEBUG, and see that no log and no console has it."""
+
+    def send(notifier: BaseNotifier) -> None:
+        url = PresignedNotebookUrl(
+            URL,
+            notebook_instance_name="research",
+            minted_at=datetime.now(UTC),
+            session_expiration_duration=timedelta(hours=1),
+        )
+        context = {"dag": None, "recipient": "ada@example.com", "notebook_instance": {"Name": "research"}}
+        policy = DeliveryPolicy(timedelta(minutes=4), attempts=1, require="all")
+        with caplog.at_level(logging.DEBUG):
+            (delivery,) = deliver([notifier], context, lambda: url, policy, notebook_instance_name="research")
+        assert not delivery.failure
+        captured = capsys.readouterr()
+        assert TOKEN not in caplog.text + captured.out + captured.err
+
+    return send
+
+
+def test_slacks_web_api(send: Callable[[BaseNotifier], None], local: LocalServices) -> None:
+    send(SlackNotifier(channel="#research", text="Ready", blocks=[BLOCK], unfurl_links=False))
+    (message,) = local.inbox.slack_messages
+    assert message.blocks[0]["text"]["text"] == f"<{URL}|Open research>"
+
+
+def test_slacks_webhook(
+    send: Callable[[BaseNotifier], None], local: LocalServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {"conn_type": "slackwebhook", "host": local.slack_webhook_host, "password": "T0/B0/local"}
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(connection))
+    send(SlackWebhookNotifier(text=f"Ready: {LINK}", unfurl_links=False))
+    (message,) = local.inbox.slack_messages
+    assert message.text == f"Ready: {URL}"
+
+
+def test_smtp(send: Callable[[BaseNotifier], None], local: LocalServices) -> None:
+    send(SmtpNotifier(to="{{ recipient }}", subject="Ready", html_content=f'<a href="{LINK}">Open</a>'))
+    (mail,) = local.inbox.mails
+    assert mail.recipients == ("ada@example.com",)
+    assert URL in mail.html.replace("&amp;", "&")
+
+
+def test_ses(send: Callable[[BaseNotifier], None], local: LocalServices) -> None:
+    from moto.ses.models import ses_backends
+
+    ses = boto3.client(
+        "ses",
+        endpoint_url=local.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    ses.verify_email_identity(EmailAddress="airflow@example.com")
+    send(SesNotifier(mail_from="airflow@example.com", to="{{ recipient }}", subject="Ready", html_content=LINK))
+    (sent,) = ses_backends["123456789012"]["us-east-1"].sent_messages
+    assert "ada@example.com" in str(vars(sent))
+
+
+def test_sns(send: Callable[[BaseNotifier], None], local: LocalServices) -> None:
+    from moto.sns.models import sns_backends
+
+    client = boto3.client(
+        "sns",
+        endpoint_url=local.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    topic = client.create_topic(Name="links")["TopicArn"]
+    send(SnsNotifier(target_arn=topic, message=f"Ready: {LINK}", region_name="us-east-1"))
+    sent = sns_backends["123456789012"]["us-east-1"].topics[topic].sent_notifications
+    assert [json.loads(message)["default"] for _, message, *_ in sent] == [f"Ready: {URL}"]
+
+
+def test_chime(
+    send: Callable[[BaseNotifier], None], webhook: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, bodies = webhook
+    connection = {"conn_type": "chime", "schema": "http", "host": f"{address}/", "password": "abc?token=def"}
+    monkeypatch.setenv("AIRFLOW_CONN_CHIME_DEFAULT", json.dumps(connection))
+    # The provider's hook asks for this one too, and puts its address before the webhook's.
+    monkeypatch.setenv("AIRFLOW_CONN_HTTP_DEFAULT", json.dumps({"conn_type": "http", "host": f"http://{address}"}))
+    send(ChimeNotifier(chime_conn_id="chime_default", message=f"Ready: {LINK}"))
+    assert [json.loads(body)["Content"] for body in bodies] == [f"Ready: {URL}"]
+
+
+def test_apprise(
+    send: Callable[[BaseNotifier], None], webhook: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, bodies = webhook
+    connection = {"conn_type": "apprise", "extra": {"config": {"path": f"json://{address}/"}}}
+    monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", json.dumps(connection))
+    send(AppriseNotifier(body=f"Ready: {LINK}"))
+    assert [json.loads(body)["message"] for body in bodies] == [f"Ready: {URL}"]
+
+
+class OwnNotifier(BaseNotifier):
+    """The least that a notifier can be."""
+
+    template_fields = ("text",)
+    sent: list[str] = []
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def notify(self, context: Any) -> None:
+        self.sent.append(f"{self.text} {context['presigned_url'].session_expiration_duration}")
+
+
+def test_anybodys_own(send: Callable[[BaseNotifier], None]) -> None:
+    send(OwnNotifier(LINK))
+    assert OwnNotifier.sent == [f"{URL} 1:00:00"]
