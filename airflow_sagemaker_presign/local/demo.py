@@ -68,8 +68,11 @@ def main(arguments: list[str] | None = None) -> int:
         code = _run(options, folder, progress)
     except (DemoError, AirflowStandaloneError, LinkNotGoodError) as error:
         progress.give_up()
-        print(f"\nThe demo failed: {error}\n\nLogs are in {folder}", file=sys.stderr)
-        return 1
+        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        if any(folder.iterdir()):
+            print(f"\nLogs are in {folder}", file=sys.stderr)
+            return 1
+        code = 1
     except Ended as ended:
         code = ended.code
     except BrokenPipeError:  # make demo | head

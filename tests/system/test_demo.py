@@ -102,6 +102,7 @@ def test_killed_it_takes_everything_along(environment: dict[str, str], tmp_path:
 
 
 def test_a_port_in_use_is_told_at_once(environment: dict[str, str]) -> None:
+    before = folders()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -112,6 +113,7 @@ def test_a_port_in_use_is_told_at_once(environment: dict[str, str]) -> None:
     assert demo.returncode == 1
     assert f"Port {port} is in use" in demo.stderr
     assert "Traceback" not in demo.stderr
+    assert folders() == before
 
 
 def wait_for(output: Path, text: str, demo: subprocess.Popen[bytes]) -> None:
