@@ -114,8 +114,13 @@ def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
 
 def put_training_data(local: LocalServices) -> None:
     """What the example that trains a model trains it on; the provider's operator looks for it first."""
-    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    s3 = boto3.client("s3", endpoint_url=local.endpoint_url, region_name=REGION, **keys)
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=local.endpoint_url,
+        region_name=REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
     s3.create_bucket(Bucket="my-models")
     s3.put_object(Bucket="my-models", Key="churn/train/part-0.csv", Body=b"1,0")
 
@@ -157,36 +162,41 @@ def runs(local: LocalServices, airflow: AirflowStandalone, api: httpx.Client, st
 
 
 @pytest.fixture(scope="session")
-def evening(runs: dict[str, Run], airflow: AirflowStandalone, api: httpx.Client) -> Run:
-    """The evening after all of those."""
+def without_slack(local: LocalServices, runs: dict[str, Run], start: Start) -> dict[str, Run]:
+    """Runs on demand from when on Slack takes no message any more."""
     for run in runs.values():
         run.end()
-    return Run.of_schedule(airflow, api, "notebook_every_evening")
-
-
-@pytest.fixture(scope="session")
-def unsent_to_slack(local: LocalServices, evening: Run, start: Start) -> Iterator[dict[str, Run]]:
-    """Runs whose message Slack does not take."""
-    evening.end()
     local.sagemaker.set_status("ran-before", "InService", region=REGION)
     local.inbox.slack.fail("not-ok", times=None, error="channel_not_found")
-    yield {
+    return {
         "started in run": start(
             "notebook_on_demand", notebook_instance_name="started-in-run", recipient="started-in-run@example.com"
         ),
         "ran before": start(
             "notebook_on_demand", notebook_instance_name="ran-before", recipient="ran-before@example.com"
         ),
-        "morning": start("notebook_weekday_morning"),
     }
-    local.inbox.slack.clear()
 
 
 @pytest.fixture(scope="session")
-def unsent_by_mail(local: LocalServices, unsent_to_slack: dict[str, Run], start: Start) -> Iterator[Run]:
+def evening(without_slack: dict[str, Run], airflow: AirflowStandalone, api: httpx.Client) -> Run:
+    """The evening of that day; the runs without Slack go on meanwhile, with notebooks of their own."""
+    return Run.of_schedule(airflow, api, "notebook_every_evening")
+
+
+@pytest.fixture(scope="session")
+def morning_without_slack(evening: Run, start: Start) -> Run:
+    """The next morning."""
+    evening.end()
+    return start("notebook_weekday_morning")
+
+
+@pytest.fixture(scope="session")
+def unsent_by_mail(
+    local: LocalServices, without_slack: dict[str, Run], morning_without_slack: Run, start: Start
+) -> Run:
     """A run after training whose mail server refuses the message with the link, three times; then it takes mails."""
-    for run in unsent_to_slack.values():
+    for run in (*without_slack.values(), morning_without_slack):
         run.end()
     local.inbox.smtp.fail("550-at-rcpt", times=3)
-    yield start("notebook_after_training", recipient="unsent@example.com")
-    local.inbox.smtp.clear()
+    return start("notebook_after_training", recipient="unsent@example.com")

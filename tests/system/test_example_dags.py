@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import httpx
@@ -53,7 +54,7 @@ def test_the_receipt_says_how_fresh_each_link_arrived_and_holds_no_link(runs: di
 
 
 def test_a_link_arrives_seconds_after_the_notebook_is_in_service(
-    runs: dict[str, Run], local: LocalServices, record_property: pytest.RecordProperty
+    runs: dict[str, Run], local: LocalServices, record_property: Callable[[str, object], None]
 ) -> None:
     runs["on demand"].end()
     (in_service,) = (

@@ -12,23 +12,21 @@ LEFT_ALONE = {**STOPPED_AGAIN, "stop_if_failed": "skipped"}
 
 
 def test_a_notebook_started_for_a_link_that_slack_does_not_take_is_stopped_again(
-    unsent_to_slack: dict[str, Run], local: LocalServices
+    without_slack: dict[str, Run], local: LocalServices
 ) -> None:
-    assert unsent_to_slack["started in run"].end() == "failed"
-    assert unsent_to_slack["started in run"].states() == STOPPED_AGAIN
+    assert without_slack["started in run"].end() == "failed"
+    assert without_slack["started in run"].states() == STOPPED_AGAIN
     assert local.sagemaker.status("started-in-run", REGION) == "Stopped"
 
 
-def test_a_notebook_that_ran_before_the_run_is_left_alone(
-    unsent_to_slack: dict[str, Run], local: LocalServices
-) -> None:
-    assert unsent_to_slack["ran before"].end() == "failed"
-    assert unsent_to_slack["ran before"].states() == LEFT_ALONE
+def test_a_notebook_that_ran_before_the_run_is_left_alone(without_slack: dict[str, Run], local: LocalServices) -> None:
+    assert without_slack["ran before"].end() == "failed"
+    assert without_slack["ran before"].states() == LEFT_ALONE
     assert local.sagemaker.status("ran-before", REGION) == "InService"
 
 
-def test_who_was_not_reached_is_named_to_those_who_were(unsent_to_slack: dict[str, Run], local: LocalServices) -> None:
-    unsent_to_slack["started in run"].end()
+def test_who_was_not_reached_is_named_to_those_who_were(without_slack: dict[str, Run], local: LocalServices) -> None:
+    without_slack["started in run"].end()
     link, failure = mails_to(local, "started-in-run@example.com")
     assert len(urls_in(link)) == 1
     assert failure.subject == "Not everybody got the link to notebook started-in-run"
@@ -39,10 +37,10 @@ def test_who_was_not_reached_is_named_to_those_who_were(unsent_to_slack: dict[st
 
 
 def test_a_morning_without_slack_fails_and_stops_its_notebook_again(
-    unsent_to_slack: dict[str, Run], local: LocalServices
+    morning_without_slack: Run, local: LocalServices
 ) -> None:
-    assert unsent_to_slack["morning"].end() == "failed"
-    assert unsent_to_slack["morning"].states() == STOPPED_AGAIN
+    assert morning_without_slack.end() == "failed"
+    assert morning_without_slack.states() == STOPPED_AGAIN
     assert local.sagemaker.status("research", REGION) == "Stopped"
 
 
