@@ -1,7 +1,7 @@
 """
 A notebook on demand: somebody fills in the form of the DAG in Airflow's UI, and gets the link by mail and on Slack.
 
-The form refuses what AWS would refuse. If something fails on the way, both notifiers say what, and the notebook
+The form lets through nothing that AWS would refuse. If something fails on the way, both notifiers say what, and the notebook
 instance is stopped again, unless it ran before the DAG did: somebody may be working in it.
 """
 
