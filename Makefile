@@ -16,13 +16,14 @@ in_environment = @for python in $(PYTHONS); do \
 # Compiled modules make Airflow start quicker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test bench lint format clean
+.PHONY: help demo test bench pictures lint format clean
 
 help:
 	@echo "make demo         see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C"
 	@echo "make demo once=1  the same, but open the link, check it, and end"
 	@echo "make test         lint, types, and all tests: unit, integration, system"
 	@echo "make bench        measure how quickly a link is delivered (N=20: so many runs)"
+	@echo "make pictures     make the pictures of the README (needs Chromium)"
 	@echo "make lint         lint and types only"
 	@echo "make format       put the code in order"
 	@echo "make clean        remove the environment and all that was made here"
@@ -35,6 +36,9 @@ test: lint
 
 bench:
 	$(call in_environment,test,python -m tests.benchmarks $(N))
+
+pictures:
+	$(call in_environment,test,python -m tests.pictures)
 
 lint:
 	$(call in_environment,test,sh -c 'ruff check . && ruff format --check . && mypy')
