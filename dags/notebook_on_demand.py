@@ -1,8 +1,8 @@
 """
 A notebook on demand: somebody fills in the form of the DAG in Airflow's UI, and gets the link by mail and on Slack.
 
-The form lets through nothing that AWS would refuse. If something fails on the way, both notifiers say what, and the notebook
-instance is stopped again, unless it ran before the DAG did: somebody may be working in it.
+The form lets through nothing that AWS would refuse. If something fails on the way, both notifiers say what, and the
+notebook instance is stopped again, unless it ran before the DAG did: somebody may be working in it.
 """
 
 from __future__ import annotations
