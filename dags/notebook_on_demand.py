@@ -1,7 +1,7 @@
 """
 A notebook on demand: somebody fills in the form of the DAG in Airflow's UI, and gets the link by mail and on Slack.
 
-The form lets through nothing that AWS would refuse. If something fails on the way, both notifiers say what, and the
+The form refuses what AWS would refuse. If something fails on the way, both notifiers say what, and the
 notebook instance is stopped again, unless it ran before the DAG did: somebody may be working in it.
 """
 
@@ -52,8 +52,8 @@ with DAG(
             type="number",
             title="Session, in hours",
             description="How long the Jupyter session lasts once the link was opened: half an hour to 12 hours.",
-            minimum=0.5,
-            maximum=12,
+            # As plain `minimum` and `maximum`, Airflow 3's form turns a 13 into a 12 without a word.
+            allOf=[{"minimum": 0.5, "maximum": 12}],
         ),
     },
 ) as dag:

@@ -1,4 +1,4 @@
-"""How long from InService to "accepted by the mail server and by Slack", deferred and in the worker, on a real Airflow."""
+"""How long from InService to "accepted by mail server and Slack", deferred and in the worker, on a real Airflow."""
 
 from __future__ import annotations
 

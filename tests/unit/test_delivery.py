@@ -77,7 +77,9 @@ def mints(clock: Clock) -> Callable[[], PresignedNotebookUrl]:
 @pytest.fixture
 def send(mints: Callable[[], PresignedNotebookUrl], clock: Clock) -> Callable[..., list[Delivery]]:
     def send(*notifiers: Any, policy: DeliveryPolicy = POLICY, mint: Any = mints) -> list[Delivery]:
-        return deliver(notifiers, {"dag": None}, mint, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance)
+        return deliver(
+            notifiers, {"dag": None}, mint, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance
+        )
 
     return send
 
