@@ -158,10 +158,10 @@ def test_the_token_reaches_no_log_of_the_service(
     local.sagemaker.set_status("research", "InService")
     config = Config(retries={"total_max_attempts": 1})
     client = session.client("sagemaker", endpoint_url=local.endpoint_url, config=config)
-    logging.getLogger("botocore").setLevel(logging.INFO)  # The client's own log is not ours.
+    caplog.set_level(logging.INFO, "botocore")  # The client's own log is not ours.
+    for name in ("werkzeug", "moto", "flask", "airflow_sagemaker_presign"):
+        caplog.set_level(logging.DEBUG, name)
     with caplog.at_level(logging.DEBUG):
-        for name in ("werkzeug", "moto", "flask", "airflow_sagemaker_presign"):
-            logging.getLogger(name).setLevel(logging.DEBUG)
         url = client.create_presigned_notebook_instance_url(NotebookInstanceName="research")["AuthorizedUrl"]
         requests.get(f"{local.endpoint_url}/inbox/?{url.partition('?')[2]}")
         requests.get(f"{local.endpoint_url}/nowhere?{url.partition('?')[2]}")
