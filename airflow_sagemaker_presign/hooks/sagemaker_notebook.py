@@ -142,6 +142,16 @@ class SageMakerNotebookHook(AwsBaseHook):
             session_expiration_duration=duration,
         )
 
+    def arn_without_account(self, name: str) -> str:
+        """
+        Say the notebook instance's ARN without asking AWS; the account, which it leaves empty, no console link needs.
+
+        :param name: the notebook instance.
+        :raises NotebookInstanceAccessDenied: when the connection has no region.
+        """
+        with _translated(name, "find"):
+            return f"arn:{self.conn_partition}:sagemaker:{self.conn_region_name}::notebook-instance/{name}"
+
     def now(self) -> float:
         """Tell the time, in seconds since the epoch."""
         return self.clock().timestamp()

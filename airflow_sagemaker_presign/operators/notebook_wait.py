@@ -101,9 +101,8 @@ class NotebookInstanceOperator(BaseOperator):
         from airflow_sagemaker_presign.lifecycle import Goal, Wait, next_look
 
         name = notebook_instance_name_of(self.notebook_instance_name)
-        # The console's address needs no account, so the button is there while the task waits, and when it fails.
-        region, partition = self.hook.conn_region_name, self.hook.conn_partition
-        self.keep_console_link(context, f"arn:{partition}:sagemaker:{region}::notebook-instance/{name}")
+        # Before the wait, so that the button is there during it, and when it fails.
+        self.keep_console_link(context, self.hook.arn_without_account(name))
         now = self.hook.now()
         wait, done = self.hook.advance(Wait(name, Goal(goal), now, now + self.timeout.total_seconds()))
         if done:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from moto.sts.models import sts_backends
 
+from airflow_sagemaker_presign.exceptions import NotebookInstanceAccessDenied
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 from airflow_sagemaker_presign.local import LocalServices
 
@@ -37,6 +38,16 @@ def test_the_operators_own_region_verify_and_config_win(connect: Any) -> None:
     assert ":us-west-2:" in hook.describe_notebook_instance("research")["NotebookInstanceArn"]
     assert hook.conn.meta.config.read_timeout == 3  # type: ignore[attr-defined]
     assert hook.verify is True
+
+
+def test_a_connection_without_a_region_says_so(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    connect(region_name=None)
+    hook = SageMakerNotebookHook()
+    for call in (hook.describe_notebook_instance, hook.arn_without_account):
+        with pytest.raises(NotebookInstanceAccessDenied, match="not usable: You must specify a region"):
+            call("research")
 
 
 def test_a_role_to_assume_is_assumed(connect: Any, local: LocalServices) -> None:
