@@ -32,7 +32,7 @@ from typing import Any
 
 import httpx
 
-from airflow_sagemaker_presign.local.demo_process import SupervisedProcess
+from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
 USERNAME = "admin"
 HEALTHY = ("metadatabase", "scheduler", "triggerer", "dag_processor")

@@ -24,8 +24,8 @@ import httpx
 
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone, AirflowStandaloneError, TaskInstances
 from airflow_sagemaker_presign.local.demo_check import LinkNotGoodError, check_newest
-from airflow_sagemaker_presign.local.demo_process import SupervisedProcess
 from airflow_sagemaker_presign.local.demo_progress import Progress
+from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DAG_ID = "notebook_on_demand"

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from airflow_sagemaker_presign.local.demo_process import SupervisedProcess
+from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
 # A command whose child is in a process group of its own, as Airflow's task supervisors are, and deaf to SIGTERM.
 FAMILY = """
@@ -29,7 +29,7 @@ time.sleep(60)
 STARTER = """
 import os, sys, time
 from pathlib import Path
-from airflow_sagemaker_presign.local.demo_process import SupervisedProcess
+from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 process = SupervisedProcess(sys.argv[2:], log=Path(sys.argv[1]), env=os.environ, grace=0.5)
 time.sleep(60)
 """
