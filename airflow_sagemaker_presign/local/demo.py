@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone, AirflowStandaloneError, TaskInstances
+from airflow_sagemaker_presign.local.connections import airflow_connections
 from airflow_sagemaker_presign.local.demo_check import LinkNotGoodError, check_newest
 from airflow_sagemaker_presign.local.demo_progress import Progress
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
@@ -102,7 +103,7 @@ def _run(options: argparse.Namespace, folder: Path, progress: Progress) -> int:
         stack.callback(airflow.stop)
         with progress.step("Local SageMaker, mail server and Slack"):
             sagemaker, addresses = _start_sagemaker(folder, stack)
-        airflow.env.update(_connections(addresses))
+        airflow.env.update(airflow_connections(addresses, region_name="eu-central-1"))
         with progress.step("Airflow"):
             airflow.start()
         _run_dag(airflow, progress)
@@ -136,24 +137,6 @@ def _start_sagemaker(folder: Path, stack: contextlib.ExitStack) -> tuple[Supervi
 def _check_running(sagemaker: SupervisedProcess) -> None:
     if sagemaker.returncode() is not None:
         raise DemoError(f"The local SageMaker ended by itself, with code {sagemaker.returncode()}.\n{sagemaker.tail()}")
-
-
-def _connections(addresses: dict[str, Any]) -> dict[str, str]:
-    """Write the three connections of the DAG as Airflow reads them from the environment."""
-    aws = {"endpoint_url": addresses["endpoint_url"], "region_name": "eu-central-1"}
-    smtp = {"disable_tls": True, "disable_ssl": True, "from_email": "airflow@example.com"}
-    slack = {"base_url": addresses["slack_base_url"]}
-    connections: dict[str, dict[str, Any]] = {
-        "AWS_DEFAULT": {"conn_type": "aws", "login": "local", "password": "local", "extra": aws},
-        "SMTP_DEFAULT": {
-            "conn_type": "smtp",
-            "host": addresses["smtp_host"],
-            "port": addresses["smtp_port"],
-            "extra": smtp,
-        },
-        "SLACK_API_DEFAULT": {"conn_type": "slack", "password": "xoxb-local", "extra": slack},
-    }
-    return {f"AIRFLOW_CONN_{name}": json.dumps(connection) for name, connection in connections.items()}
 
 
 def _run_dag(airflow: AirflowStandalone, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
-from tests.connections import connections
+from airflow_sagemaker_presign.local.connections import airflow_connections
 
 MODES = ("deferred", "worker")
 LIMITS = {"deferred": 5.0, "worker": 1.0}
@@ -28,7 +28,7 @@ def measure(runs: int) -> dict[str, Any]:
         tempfile.TemporaryDirectory() as folder,
         LocalServices(jupyter=False, stop_seconds=0.5, notebooks=()) as local,
         AirflowStandalone(
-            Path(folder) / "airflow", dags=Path(__file__).parent / "dags", env=connections(local)
+            Path(folder) / "airflow", dags=Path(__file__).parent / "dags", env=airflow_connections(local.addresses())
         ) as airflow,
     ):
         for number in range(runs):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
-from tests.connections import connections
+from airflow_sagemaker_presign.local.connections import airflow_connections
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def services() -> Iterator[LocalServices]:
 @pytest.fixture
 def local(services: LocalServices, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServices]:
     """The services, with an empty inbox, nothing scripted, and Airflow's default connections leading to them."""
-    for name, connection in connections(services, timeout=1).items():
+    for name, connection in airflow_connections(services.addresses(), timeout=1).items():
         monkeypatch.setenv(name, connection)
     _clear(services)
     yield services

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
-from tests.connections import connections
+from airflow_sagemaker_presign.local.connections import airflow_connections
 from tests.pictures.browser import chromium, keep, page_of, shot, side_by_side
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def main() -> None:
         shutil.copy(CHECKOUT / "dags" / f"{DAG_ID}.py", dags)
         with (
             LocalServices(jupyter=False) as local,
-            AirflowStandalone(Path(folder) / "airflow", dags=dags, env=connections(local)) as airflow,
+            AirflowStandalone(
+                Path(folder) / "airflow", dags=dags, env=airflow_connections(local.addresses())
+            ) as airflow,
         ):
             airflow.wait_for_dag(DAG_ID)
             keep(browser, ask_in_the_form(browser, airflow), TARGET / "form.png")

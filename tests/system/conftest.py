@@ -15,7 +15,7 @@ import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
-from tests.connections import connections
+from airflow_sagemaker_presign.local.connections import airflow_connections
 from tests.system.airflow_api import Run, logged_in
 
 Start = Callable[..., Run]
@@ -100,7 +100,7 @@ def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
     dags = shutil.copytree(DAGS, folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     (dags / "planted.py").write_text(f"from airflow.sdk import DAG\nprint({DAG_MARKER!r})\nDAG('planted')\n")
     environment = {
-        **connections(local),
+        **airflow_connections(local.addresses()),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
         "AIRFLOW__LOGGING__FAB_LOGGING_LEVEL": "DEBUG",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
