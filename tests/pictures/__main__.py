@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.connections import airflow_connections
-from tests.pictures.browser import chromium, keep, page_of, shot, side_by_side
+from tests import chromium
+from tests.pictures.browser import keep, page_of, shot, side_by_side
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -26,8 +27,10 @@ DAG_ID = "notebook_on_demand"
 
 
 def main() -> None:
+    if chromium.installed() is None:
+        raise SystemExit("The pictures are made with Chromium, and there is none on this machine: install chromium.")
     TARGET.mkdir(exist_ok=True)
-    with chromium() as browser, tempfile.TemporaryDirectory() as folder:
+    with chromium.launched() as browser, tempfile.TemporaryDirectory() as folder:
         dags = Path(folder) / "dags"
         dags.mkdir()
         shutil.copy(CHECKOUT / "dags" / f"{DAG_ID}.py", dags)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import smtplib
-from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -16,20 +13,6 @@ import pytest
 from airflow_sagemaker_presign.local import LocalServices
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    if chromium is None and not os.environ.get("CI"):
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser
-        browser.close()
 
 
 def test_a_mail_shows_up_by_itself_and_its_link_opens_jupyterlab_in_a_new_tab(browser: Any, tmp_path: Path) -> None:
