@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseNotifier, TaskDeferred
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, BaseNotifier, TaskDeferred
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
@@ -169,6 +169,31 @@ def test_a_clean_up_leaves_alone_what_ran_before_the_run(
         make(Stop, only_if_started_in_run=True).execute(context)
     sagemaker.describe("InService", modified=40).describe("InService").stop().describe("Stopped").describe("Stopped")
     assert make(Stop, only_if_started_in_run=True).execute(context) == "Stopped"
+
+
+@pytest.mark.parametrize(("begun", "skipped"), [([None], True), ([ARN], False)])
+def test_a_clean_up_after_a_task_that_never_began_leaves_the_notebook_alone(
+    hook: SageMakerNotebookHook,
+    sagemaker: Script,
+    context: dict[str, Any],
+    no_sleep: Callable[[float], None],
+    begun: list[str | None],
+    skipped: bool,
+) -> None:
+    with DAG("after_training", schedule=None):
+        link = Link(task_id="link", notebook_instance_name="research", notifiers=[Recorder()])
+        stop = Stop(task_id="stop", notebook_instance_name="research", only_if_started_in_run=True, deferrable=False)
+        link >> stop
+    stop.__dict__["hook"] = hook
+    context["dag_run"] = SimpleNamespace(start_date=datetime(2026, 3, 2, 7, 0, tzinfo=UTC))
+    context["ti"].xcom_pull = lambda task_ids, key: begun
+    if skipped:
+        with pytest.raises(AirflowSkipException, match="No task of this run got as far"):
+            stop.execute(context)  # type: ignore[arg-type]
+    else:
+        sagemaker.describe("InService", modified=1).describe("InService").stop()
+        sagemaker.describe("Stopped").describe("Stopped")
+        assert stop.execute(context) == "Stopped"  # type: ignore[arg-type]
 
 
 def test_the_stop_can_be_a_teardown() -> None:
