@@ -139,11 +139,24 @@ def start(airflow: AirflowStandalone, api: httpx.Client) -> Start:
 
 
 @pytest.fixture(scope="session")
-def runs(local: LocalServices, airflow: AirflowStandalone, api: httpx.Client, start: Start) -> dict[str, Run]:
+def links_while_waiting() -> dict[str, str | None]:
+    """The extra links of the run on demand while its task was deferred; filled with the runs."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def runs(
+    local: LocalServices,
+    airflow: AirflowStandalone,
+    api: httpx.Client,
+    start: Start,
+    links_while_waiting: dict[str, str | None],
+) -> dict[str, Run]:
     """Every example DAG once, all at the same time; one run meets a lack of capacity, one training job fails."""
-    local.sagemaker.create_notebook(MARKER, start_seconds=15, region=REGION)
+    # It stays so until it was looked at, however fast or slow this machine is.
+    local.sagemaker.create_notebook(MARKER, status="Updating", region=REGION)
     local.sagemaker.faults.on_start("no-capacity", "no-capacity")
-    return {
+    runs = {
         "on demand": start(
             "notebook_on_demand", notebook_instance_name=MARKER, recipient="mary@example.com", session_hours=2
         ),
@@ -159,6 +172,10 @@ def runs(local: LocalServices, airflow: AirflowStandalone, api: httpx.Client, st
         "morning": Run.of_schedule(airflow, api, "notebook_weekday_morning"),
         "team": start("notebooks_for_a_team"),
     }
+    runs["on demand"].wait_for_task("deferred")
+    links_while_waiting.update(runs["on demand"].links())
+    local.sagemaker.set_status(MARKER, "Stopped", region=REGION)
+    return runs
 
 
 @pytest.fixture(scope="session")

@@ -17,12 +17,12 @@ CONSOLE_PAGE = f"https://{REGION}.console.aws.amazon.com/sagemaker/home?region={
 DELIVERED = {"notebook_link": "success", "stop_if_failed": "skipped", "delivered": "success"}
 
 
-def test_the_button_to_the_console_is_there_while_the_task_waits_and_afterwards(runs: dict[str, Run]) -> None:
-    run = runs["on demand"]
-    run.wait_for_task("deferred")
-    assert run.links() == {"SageMaker notebook instance": CONSOLE_PAGE}
-    run.wait_for_task("success")
-    assert run.links() == {"SageMaker notebook instance": CONSOLE_PAGE}
+def test_the_button_to_the_console_is_there_while_the_task_waits_and_afterwards(
+    runs: dict[str, Run], links_while_waiting: dict[str, str | None]
+) -> None:
+    assert links_while_waiting == {"SageMaker notebook instance": CONSOLE_PAGE}
+    runs["on demand"].wait_for_task("success")
+    assert runs["on demand"].links() == {"SageMaker notebook instance": CONSOLE_PAGE}
 
 
 def test_a_link_on_demand_comes_by_mail_and_by_slack_and_each_opens_jupyterlab(
