@@ -103,7 +103,7 @@ def deliver(
     """
     cancelled = threading.Event()
     couriers = [
-        _Courier(_name_of(notifiers, index), notifier, context, mint, policy, clock, sleep, cancelled)
+        _Courier(_name_of(notifiers, index, context), notifier, context, mint, policy, clock, sleep, cancelled)
         for index, notifier in enumerate(notifiers)
     ]
     try:
@@ -252,7 +252,6 @@ class _Courier:
         sender = _thread(send)
         sender.start()
         sender.join(time_left)
-        self.name = _with_recipient(self.name, notifier)
         if sender.is_alive():
             raise _GivenUp
         if errors:
@@ -282,18 +281,18 @@ def _thread(run: Callable[[], None]) -> threading.Thread:
     return threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
 
 
-def _name_of(notifiers: Sequence[Any], index: int) -> str:
-    name = type(notifiers[index]).__name__
+def _name_of(notifiers: Sequence[Any], index: int, context: Mapping[str, Any]) -> str:
+    """Name a notifier, its number among those of its kind, and whom it is to reach where it has a field for that."""
+    notifier = notifiers[index]
+    name = type(notifier).__name__
     twins = [i for i, other in enumerate(notifiers) if type(other).__name__ == name]
-    return name if len(twins) == 1 else f"{name} #{twins.index(index) + 1}"
-
-
-def _with_recipient(name: str, notifier: Any) -> str:
-    """Name whom a rendered notifier was to reach, where it has a field for that."""
-    if " to " in name:
-        return name
+    numbered = name if len(twins) == 1 else f"{name} #{twins.index(index) + 1}"
     for field in ("to", "user", "channel", "target_arn", "recipients"):
         if value := getattr(notifier, field, None):
+            try:
+                value = notifier.render_template(value, {**context})
+            except Exception:  # It speaks of the link, or is wrong; the send will say so.
+                return numbered
             shown = value if isinstance(value, str) else ", ".join(map(str, value))
-            return redact(f"{name} to {shown[:200]}")
-    return name
+            return redact(f"{numbered} to {shown[:200]}")
+    return numbered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -88,12 +88,13 @@ class NotebookInstanceOperator(BaseOperator):
             self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
         )
 
-    def reach(self, context: Context, goal: Literal["InService", "Stopping", "Stopped"]) -> None:
+    def reach(self, context: Context, goal: Literal["InService", "Stopping", "Stopped"]) -> str:
         """
         Bring the notebook instance to where it is to be.
 
         :param context: the task's context.
         :param goal: where that is.
+        :return: the status that it ended in.
         :raises TaskDeferred: when there is something to wait for and the task is deferrable; goes on in
             :meth:`execute_complete`.
         :raises NotebookInstanceError: the class that says why it will not get there.
@@ -102,11 +103,11 @@ class NotebookInstanceOperator(BaseOperator):
 
         name = notebook_instance_name_of(self.notebook_instance_name)
         # Before the wait, so that the button is there during it, and when it fails.
-        self.keep_console_link(context, self.hook.arn_without_account(name))
+        SageMakerNotebookConsoleLink.persist(context, self.hook.arn_without_account(name))
         now = self.hook.now()
         wait, done = self.hook.advance(Wait(name, Goal(goal), now, now + self.timeout.total_seconds()))
         if done:
-            return
+            return wait.status
         self.log.info(
             "Waiting for notebook instance %s to be %s, until %s at the latest.",
             name,
@@ -118,22 +119,23 @@ class NotebookInstanceOperator(BaseOperator):
         while not done:
             time.sleep(next_look(wait, self.poll_interval, self.hook.now()))
             wait, done = self.hook.advance(wait)
+        return wait.status
 
-    def check(self, event: dict[str, Any] | None) -> None:
+    def reached(self, event: Mapping[str, Any] | None) -> str:
         """
         Take the trigger's word for how the wait ended.
 
         :param event: the trigger's event.
+        :return: the status that it ended in.
         :raises NotebookInstanceError: when it ended with an error.
         """
         from airflow_sagemaker_presign.exceptions import NotebookInstanceError
 
-        if not event or event.get("status") != "success":
-            raise NotebookInstanceError.from_event(event or {})
-
-    def keep_console_link(self, context: Context, notebook_instance_arn: str) -> None:
-        """Give the task its button to the AWS console."""
-        SageMakerNotebookConsoleLink.persist(context, notebook_instance_arn)
+        if not event:
+            raise NotebookInstanceError(self.notebook_instance_name, "Its trigger ended without a word.")
+        if event["status"] != "success":
+            raise NotebookInstanceError.from_event(event)
+        return str(event["notebook_instance_status"])
 
     def _defer(self, wait: Wait) -> None:
         from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger

@@ -95,14 +95,13 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on where the trigger ended."""
-        self.check(event)
+        self.reached(event)
         return self._deliver(context)
 
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_sagemaker_presign.delivery import DeliveryPolicy, deliver
 
         description = self.hook.describe_notebook_instance(self.notebook_instance_name)
-        self.keep_console_link(context, description["NotebookInstanceArn"])
         deliveries = deliver(
             self.notifiers,
             {**context, "notebook_instance": description, "recipient": self.recipient},
@@ -175,16 +174,14 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
         self.only_if_started_in_run = only_if_started_in_run
 
     def execute(self, context: Context) -> str:
-        """Stop, wait."""
+        """Stop, wait; the result is the status that it ended in."""
         if self.only_if_started_in_run:
             self._skip_unless_started_in_run(context)
-        self.reach(context, "Stopped" if self.wait_for_completion else "Stopping")
-        return self._finish(context)
+        return self.reach(context, "Stopped" if self.wait_for_completion else "Stopping")
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
         """Go on where the trigger ended."""
-        self.check(dict(event or {}))
-        return self._finish(context)
+        return self.reached(event)
 
     def _skip_unless_started_in_run(self, context: Context) -> None:
         from airflow.providers.common.compat.sdk import AirflowSkipException
@@ -202,14 +199,6 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
                 f"Notebook instance {self.notebook_instance_name} is {description['NotebookInstanceStatus']} since "
                 "before this run began, so there is nothing of this run's to stop."
             )
-
-    def _finish(self, context: Context) -> str:
-        description = self.hook.describe_notebook_instance(self.notebook_instance_name)
-        self.keep_console_link(context, description["NotebookInstanceArn"])
-        status: str = description["NotebookInstanceStatus"]
-        if status == "Failed":
-            self.log.warning("It is Failed, which AWS can only start or delete: %s", description.get("FailureReason"))
-        return status
 
 
 def _is_of_this_package(task: Any) -> bool:

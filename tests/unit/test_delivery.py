@@ -215,8 +215,9 @@ def test_a_mint_that_fails_is_tried_again_and_then_said(send: Send) -> None:
     def mint() -> PresignedNotebookUrl:
         raise RuntimeError("Rate exceeded")
 
-    with pytest.raises(NotebookUrlDeliveryError, match="no URL could be minted: RuntimeError: Rate exceeded"):
+    with pytest.raises(NotebookUrlDeliveryError, match="no URL could be minted: RuntimeError: Rate exceeded") as raised:
         send(Recorder(), mint=mint)
+    assert list(raised.value.failures) == ["Recorder to ada@example.com"]
 
 
 def test_whatever_a_notifier_writes_the_url_is_not_in_it(
