@@ -271,8 +271,9 @@ def _notify(notifier: Any, context: dict[str, Any]) -> None:
 
 def describe(error: BaseException) -> str:
     """Say an error in a line; a URL in it is lost."""
-    text = " ".join(str(error).split())
-    return redact(f"{type(error).__name__}: {text[:500]}" if text else type(error).__name__).rstrip(".")
+    # Redacted in whole before it is cut: half a token would not be known as one.
+    text = redact(" ".join(str(error).split()))[:500]
+    return f"{type(error).__name__}: {text}".rstrip(".") if text else type(error).__name__
 
 
 def _thread(run: Callable[[], None]) -> threading.Thread:
@@ -294,5 +295,5 @@ def _name_of(notifiers: Sequence[Any], index: int, context: Mapping[str, Any]) -
             except Exception:  # It speaks of the link, or is wrong; the send will say so.
                 return numbered
             shown = value if isinstance(value, str) else ", ".join(map(str, value))
-            return redact(f"{numbered} to {shown[:200]}")
+            return f"{numbered} to {redact(shown)[:200]}"
     return numbered

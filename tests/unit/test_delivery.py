@@ -245,6 +245,15 @@ def test_whatever_a_notifier_writes_the_url_is_not_in_it(
     assert "secret" not in everything
 
 
+@pytest.mark.parametrize("before", range(0, 600, 25))
+def test_an_error_that_is_cut_short_keeps_no_half_of_the_token(send: Send, before: int) -> None:
+    mail = Recorder()
+    mail.plan = [lambda: fail(OSError("x" * before + f"{TOKEN}1"))()]
+    with pytest.raises(NotebookUrlDeliveryError) as raised:
+        send(mail, policy=DeliveryPolicy(timedelta(minutes=4), attempts=1, require="all"))
+    assert TOKEN[:6] not in str(raised.value)
+
+
 def test_a_task_that_is_killed_sends_nothing_more(
     mints: Callable[[], PresignedNotebookUrl], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
