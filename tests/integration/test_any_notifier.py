@@ -76,6 +76,11 @@ def send(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -
     return send
 
 
+@pytest.fixture
+def aws() -> boto3.Session:
+    return boto3.Session("local", "local", region_name="us-east-1")
+
+
 def test_slacks_web_api(send: Callable[[BaseNotifier], None], local: LocalServices) -> None:
     send(SlackNotifier(channel="#research", text="Ready", blocks=[BLOCK], unfurl_links=False))
     (message,) = local.inbox.slack_messages
@@ -99,32 +104,20 @@ def test_smtp(send: Callable[[BaseNotifier], None], local: LocalServices) -> Non
     assert URL in mail.html.replace("&amp;", "&")
 
 
-def test_ses(send: Callable[[BaseNotifier], None], local: LocalServices) -> None:
+def test_ses(send: Callable[[BaseNotifier], None], local: LocalServices, aws: boto3.Session) -> None:
     from moto.ses.models import ses_backends
 
-    ses = boto3.client(
-        "ses",
-        endpoint_url=local.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
+    ses = aws.client("ses", endpoint_url=local.endpoint_url)
     ses.verify_email_identity(EmailAddress="airflow@example.com")
     send(SesNotifier(mail_from="airflow@example.com", to="{{ recipient }}", subject="Ready", html_content=LINK))
     (sent,) = ses_backends["123456789012"]["us-east-1"].sent_messages
     assert "ada@example.com" in str(vars(sent))
 
 
-def test_sns(send: Callable[[BaseNotifier], None], local: LocalServices) -> None:
+def test_sns(send: Callable[[BaseNotifier], None], local: LocalServices, aws: boto3.Session) -> None:
     from moto.sns.models import sns_backends
 
-    client = boto3.client(
-        "sns",
-        endpoint_url=local.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
+    client = aws.client("sns", endpoint_url=local.endpoint_url)
     topic = client.create_topic(Name="links")["TopicArn"]
     send(SnsNotifier(target_arn=topic, message=f"Ready: {LINK}", region_name="us-east-1"))
     sent = sns_backends["123456789012"]["us-east-1"].topics[topic].sent_notifications

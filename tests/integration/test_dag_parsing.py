@@ -23,14 +23,12 @@ SERIALIZE = """
 import json, sys
 from pathlib import Path
 from airflow.dag_processing.dagbag import DagBag
-from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.serialized_objects import DagSerialization
 bag = DagBag(Path(sys.argv[1]))
 assert not bag.import_errors, bag.import_errors
 for dag_id in sorted(bag.dags):
-    # In the order in which Airflow tells versions of a DAG apart.
-    data = SerializedDagModel._sort_serialized_dag_dict(DagSerialization.to_dict(bag.dags[dag_id]))
-    print("serialized", dag_id, json.dumps(data, sort_keys=True))
+    # With sorted keys, as Airflow writes it to its database.
+    print("serialized", dag_id, json.dumps(DagSerialization.to_dict(bag.dags[dag_id]), sort_keys=True))
 """
 
 
