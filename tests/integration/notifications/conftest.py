@@ -35,7 +35,7 @@ def link_context() -> dict[str, Any]:
     presigned_url = PresignedNotebookUrl(
         URL,
         notebook_instance_name="research",
-        minted_at=datetime.now(UTC),
+        minted_at=datetime(2026, 6, 15, 9, 30, tzinfo=UTC),
         session_expiration_duration=timedelta(hours=8),
     )
     arn = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"

@@ -7,6 +7,7 @@ import re
 import smtplib
 import socket
 import traceback
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ import pytest
 from airflow_sagemaker_presign.exceptions import NotebookInstanceStopped
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier, _client_of
 from airflow_sagemaker_presign.notifications.outcome import SendFailed, SendOutcomeUnknown, SentToSomeOnly
+from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 
 
 class Links(HTMLParser):
@@ -69,9 +71,8 @@ def test_no_line_is_so_long_that_a_server_would_break_it(mail: Any, link_context
 def test_both_parts_say_what_the_reader_has_to_know(mail: Any, link_context: dict[str, Any]) -> None:
     _send(link_context, note="Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2", timezone="UTC")
     text, html = _parts(mail.mails[0])
-    until = f"{link_context['presigned_url'].expires_at:%H:%M} UTC"
     for part in (text, html):
-        for said in ("Notebook research is ready", until, "eu-central-1", "8 hours", "personal", "not forward"):
+        for said in ("Notebook research is ready", "09:35 UTC", "eu-central-1", "8 hours", "personal", "not forward"):
             assert said in part
     assert "Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2" in text
     assert "Model: s3://m &amp; &lt;b&gt;<br>" in html
@@ -93,14 +94,27 @@ def test_the_html_loads_nothing_and_asks_for_light_and_dark(mail: Any, link_cont
 def test_the_headers_are_those_of_a_machines_mail(mail: Any, link_context: dict[str, Any]) -> None:
     _send(link_context, to="Ada <ada@example.com>", cc="bob@example.com", timezone="UTC")
     (message,) = mail.mails
-    until = f"{link_context['presigned_url'].expires_at:%H:%M}"
-    assert message["Subject"].startswith(f"Notebook research is ready: open it by {until} UTC")
+    assert message["Subject"] == "Notebook research is ready: open it by 09:35 UTC"
     assert (message["From"], message["To"]) == ("Notebooks <nb@example.com>", "Ada <ada@example.com>")
     assert message["Cc"] == "bob@example.com"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"].endswith("@example.com>")
     assert parsedate_to_datetime(message["Date"]).tzinfo is not None
     assert mail.envelopes[0][1] == ["ada@example.com", "bob@example.com"]
+
+
+def test_a_link_that_outlives_the_day_says_which_day(mail: Any, link_context: dict[str, Any]) -> None:
+    before_midnight = datetime(2026, 11, 21, 23, 55, tzinfo=UTC)
+    link_context["presigned_url"] = PresignedNotebookUrl(
+        link_context["presigned_url"].url,
+        notebook_instance_name="research",
+        minted_at=before_midnight,
+        session_expiration_duration=timedelta(hours=8),
+    )
+    _send(link_context, timezone="UTC")
+    # The standard library breaks the line after "Subject:" for a subject that fits into one line of its own.
+    said = "Notebook research is ready: open it by 00:00 UTC on Sunday, 22 November"
+    assert mail.mails[0]["Subject"].strip() == said
 
 
 def test_subject_and_names_keep_their_letters(mail: Any, link_context: dict[str, Any]) -> None:
