@@ -33,5 +33,8 @@ def get_provider_info() -> dict[str, Any]:
             f"{package}.notifications.slack.NotebookUrlSlackNotifier",
             f"{package}.notifications.email.NotebookUrlSmtpNotifier",
         ],
-        "extra-links": [f"{package}.links.SageMakerNotebookConsoleLink"],
+        "extra-links": [
+            f"{package}.links.SageMakerNotebookConsoleLink",
+            f"{package}.links.SageMakerNotebookDoorLink",
+        ],
     }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom, conf
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
+
+DOOR_PREFIX = "/sagemaker-notebooks"
+"""Where the door is, below the api-server's ``[api] base_url``."""
 
 CONSOLE_DOMAINS = {
     "aws": "console.aws.amazon.com",
@@ -40,6 +44,34 @@ def region_of(notebook_instance_arn: str) -> str:
     return parts[3] if len(parts) == 6 else ""
 
 
+def door_is_supported() -> bool:
+    """Tell whether this Airflow can have a door: its api-server mounts plugins behind its own login since 3.1."""
+    return AIRFLOW_V_3_1_PLUS
+
+
+def door_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
+    """
+    Say where the door of a task instance is, below the api-server's base URL.
+
+    :param map_index: the mapped task's index; -1: it is not mapped.
+    """
+    parts = (dag_id, run_id, task_id) if map_index < 0 else (dag_id, run_id, task_id, str(map_index))
+    return "/".join((DOOR_PREFIX, *(quote(part, safe="") for part in parts)))
+
+
+def door_url(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
+    """
+    Link to the door of a task instance: a page that mints when it is clicked, behind Airflow's login. No credential.
+
+    :param map_index: the mapped task's index; -1: it is not mapped.
+    :return: the link, or ``None`` where there is no door: Airflow before 3.1, or no ``[api] base_url``.
+    """
+    base_url = conf.get("api", "base_url", fallback="") if door_is_supported() else ""
+    if urlsplit(base_url).scheme not in ("http", "https"):
+        return None
+    return base_url.rstrip("/") + door_path(dag_id, run_id, task_id, map_index)
+
+
 def _console_page(notebook_instance_arn: str) -> tuple[str, str] | None:
     parts = notebook_instance_arn.split(":", 5)
     if len(parts) != 6 or parts[1] not in CONSOLE_DOMAINS:
@@ -65,3 +97,13 @@ class SageMakerNotebookConsoleLink(BaseOperatorLink):
         """Answer the notebook's console page, or nothing while the task has not described the notebook yet."""
         arn = XCom.get_value(key=self.key, ti_key=ti_key)
         return (console_page_url(arn) or "") if isinstance(arn, str) else ""
+
+
+class SageMakerNotebookDoorLink(BaseOperatorLink):
+    """The task's button to its door; there as soon as the task is, whatever it waits for."""
+
+    name = "Open notebook"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Answer the door, or nothing where there is none."""
+        return door_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index) or ""
