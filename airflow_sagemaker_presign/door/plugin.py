@@ -1,0 +1,51 @@
+"""The door's place in Airflow (entry point ``airflow.plugins``). Every Airflow process imports it, so it is light."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowPlugin
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+
+Message = MutableMapping[str, Any]
+AsgiApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+
+class DoorApp:
+    """The door's ASGI app, made with the first request: only the api-server ever needs it."""
+
+    def __init__(self) -> None:
+        self._app: AsgiApp | None = None
+
+    async def __call__(
+        self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        """Answer a request."""
+        if self._app is None:
+            # Off the event loop: it imports boto3. Two first requests make two, and one of them is used from then on.
+            self._app = await asyncio.to_thread(_make_app)
+        await self._app(scope, receive, send)
+
+
+def _make_app() -> AsgiApp:
+    from airflow_sagemaker_presign.door.app import create_app
+
+    return create_app()
+
+
+class SageMakerNotebookDoorPlugin(AirflowPlugin):
+    """
+    Mount the door into the api-server.
+
+    https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/plugins.html
+    """
+
+    name = "sagemaker_notebook_door"
+    # Before 3.1 Airflow's own login could not be asked for.
+    fastapi_apps: list[dict[str, Any]] = (
+        [{"app": DoorApp(), "url_prefix": "/sagemaker-notebooks", "name": "SageMaker notebook door"}]
+        if AIRFLOW_V_3_1_PLUS
+        else []
+    )

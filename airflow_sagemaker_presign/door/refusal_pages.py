@@ -1,0 +1,81 @@
+"""The door's answers other than its page: the way to Airflow's login, and refusals in words."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException
+
+from airflow_sagemaker_presign.door import pages
+from airflow_sagemaker_presign.door.refusal import Refusal
+from airflow_sagemaker_presign.links import door_path
+
+
+def add_refusals(app: FastAPI, prefix: str) -> None:
+    """
+    Have an app answer its own and Airflow's refusals.
+
+    :param app: the app.
+    :param prefix: the path of Airflow's base URL, without the last slash.
+    """
+
+    @app.exception_handler(Refusal)
+    def refused(request: Request, refusal: Refusal) -> Response:
+        return _refusal(request, refusal, prefix)
+
+    @app.exception_handler(HTTPException)
+    def refused_by_airflow(request: Request, error: HTTPException) -> Response:
+        # An expired or foreign cookie is "Invalid JWT token" for Airflow: somebody who is not signed in.
+        is_unknown = error.status_code == 401 or (error.status_code == 403 and "JWT" in str(error.detail))
+        if is_unknown and request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
+            here = quote(prefix + _path_of(request), safe="")
+            return _answer("", 303, {"Location": f"{prefix}/api/v2/auth/login?next={here}"})
+        return _refusal(request, _in_words(error.status_code, is_unknown=is_unknown), prefix)
+
+    @app.exception_handler(RequestValidationError)
+    def misread(request: Request, _: RequestValidationError) -> Response:
+        return _refusal(request, _in_words(404), prefix)
+
+
+def _path_of(request: Request) -> str:
+    values = request.path_params
+    if not {"dag_id", "run_id", "task_id"} <= values.keys():
+        return "/"
+    map_index = str(values.get("map_index", "-1"))
+    return door_path(
+        values["dag_id"], values["run_id"], values["task_id"], int(map_index) if map_index.isdecimal() else -1
+    )
+
+
+def _in_words(status: int, *, is_unknown: bool = False) -> Refusal:
+    if is_unknown:
+        return Refusal(401, "Please sign in", "Airflow does not know who you are. Open this page in your browser.")
+    if status == 403:
+        return Refusal(403, "Not for you", "Airflow does not let you see this task. Ask whoever sent you the link.")
+    if status == 404:
+        return Refusal(404, "No such page", "Airflow has no task instance of this address. Is the whole link there?")
+    if status == 405:
+        return Refusal(405, "Not this way", "The page is opened with GET; its button sends a POST.")
+    return Refusal(status, "That did not work", "Open the page again. If it stays like this, look at Airflow's log.")
+
+
+def _refusal(request: Request, refusal: Refusal, prefix: str) -> Response:
+    path = _path_of(request)
+    html = pages.write(
+        "refusal.html",
+        title=refusal.title,
+        words=refusal.words,
+        prefix=prefix,
+        visitor="",
+        again=(prefix + path) if request.method == "POST" and path != "/" else "",
+        again_text="Back to the notebook",
+    )
+    headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
+    return _answer(html, refusal.status, headers)
+
+
+def _answer(html: str, status: int, headers: dict[str, str]) -> Response:
+    return HTMLResponse(html, status, {**pages.security_headers(), **headers})
