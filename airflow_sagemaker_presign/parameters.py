@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Literal, NoReturn, cast
 
@@ -16,6 +16,9 @@ from airflow_sagemaker_presign.presigned_url import (
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
 _NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
 _MAX_NAME_LENGTH = 63
+
+_USERS = "a list of Airflow user names or e-mail addresses, such as ['ada@example.com'], with at least one in it"
+_USER = "a user name or an e-mail address and nothing else, such as 'ada@example.com'"
 
 Landing = Literal["lab", "classic"]
 
@@ -126,10 +129,61 @@ def notifiers_of(value: object) -> tuple[Any, ...]:
     return notifiers
 
 
+def allowed_users_of(value: object) -> Any:
+    """
+    Check who may open a notebook through the door, as the DAG names them.
+
+    :param value: a list of user names or e-mail addresses; templates, in it or instead of it, pass until rendered.
+    :return: the very same object: by its identity Airflow knows what it must not render a second time.
+    :raises ValueError: when it is no list, an empty one, or one with something else in it.
+    """
+    if is_template(value):
+        return value
+    for index, user in enumerate(_list_of_users(value)):
+        if not is_template(user):
+            _check_user(index, user)
+    return value
+
+
+def rendered_allowed_users_of(value: object) -> list[str]:
+    """
+    Check who may open a notebook through the door, after rendering; nobody named is an error, never everybody.
+
+    :param value: a list of user names or e-mail addresses, or one of them as text.
+    :raises ValueError: when there is none, something else among them, or more than Airflow would keep for the door.
+    """
+    from airflow.providers.common.compat.sdk import conf
+
+    users = [value] if isinstance(value, str) else list(_list_of_users(value))
+    for index, user in enumerate(users):
+        _check_user(index, user)
+    # What is longer Airflow cuts when it keeps the rendered fields, out of which the door reads them.
+    longest = conf.getint("core", "max_templated_field_length", fallback=4096)
+    if len(str(users)) > longest:
+        refuse("allowed_users", users, f"up to {longest} characters in all ([core] max_templated_field_length)")
+    return users
+
+
 def refuse(name: str, value: object, allowed: str) -> NoReturn:
     """Raise the error of a parameter that is not what it has to be."""
     shown = repr(value)
     raise ValueError(f"{name}={shown if len(shown) <= 120 else shown[:117] + '...'} is not allowed: {allowed}.")
+
+
+def _list_of_users(value: object) -> Sequence[Any]:
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or not value:
+        refuse("allowed_users", value, _USERS)
+    return value
+
+
+def _check_user(index: int, user: object) -> None:
+    name = f"allowed_users[{index}]"
+    if not isinstance(user, str) or not user.isprintable() or user.strip() != user or user in ("", "None"):
+        refuse(name, user, _USER)
+    if any(character in user for character in "<>") or is_template(user):
+        refuse(name, user, _USER)
+    if user.startswith("["):
+        refuse(name, user, f"{_USER}; a template becomes a list only with the DAG's render_template_as_native_obj=True")
 
 
 def _timedelta_of(value: object) -> timedelta | None:

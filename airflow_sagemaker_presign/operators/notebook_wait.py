@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +20,7 @@ from airflow_sagemaker_presign.parameters import (
 )
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
 
     from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
     from airflow_sagemaker_presign.lifecycle import Wait
@@ -41,11 +41,12 @@ class NotebookInstanceOperator(BaseOperator):
     :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain. (templated)
     :param region_name: the region; default: the connection's. (templated)
     :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
+        (templated)
     :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
     """
 
-    template_fields: Sequence[str] = ("notebook_instance_name", "aws_conn_id", "region_name")
-    operator_extra_links = (SageMakerNotebookConsoleLink(),)
+    template_fields: Sequence[str] = ("notebook_instance_name", "aws_conn_id", "region_name", "verify")
+    operator_extra_links: Collection[BaseOperatorLink] = (SageMakerNotebookConsoleLink(),)
     ui_color = "#e8f1fb"
 
     def __init__(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_sagemaker_presign import parameters
-from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
+from airflow_sagemaker_presign.link_choice import LinkChoice, door_for, link_of, need_no_presigned_url
+from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMakerNotebookDoorLink
 from airflow_sagemaker_presign.operators.notebook_wait import NotebookInstanceOperator
 from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseNotifier, Context
+    from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperatorLink, Context
 
     from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
+
+_LEFT_OUT: Any = object()
 
 
 class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
@@ -24,12 +28,16 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     The URL is minted last, once for each notifier, and lives five minutes. It goes to the notifiers and nowhere else;
     the return value is a receipt without it. A retry of the whole task starts anew and sends to all again.
 
+    On Airflow 3.1 and newer the task has a door, too: a page of Airflow that mints when a signed-in person clicks. Its
+    address holds no credential. It reads what it needs out of the rendered template fields.
+
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
 
     :param notebook_instance_name: the notebook instance. (templated)
     :param notifiers: who is told, and how: one or more of any Airflow notifiers. Their templates see
         ``presigned_url`` (``.url``, ``.expires_at``, ``.minted_at``, ``.session_expiration_duration``),
-        ``notebook_instance`` (what Describe said), ``recipient``, and Airflow's whole context.
+        ``notebook_instance`` (what Describe said), ``recipient``, ``door_url`` (empty where the message has no door),
+        ``door_open_for``, and Airflow's whole context.
     :param session_expiration_duration: how long the Jupyter session lasts once the URL was opened: 30 minutes to 12
         hours, as a timedelta or in seconds. (templated when given as text)
     :param recipient: for the notifiers' templates: whom the link is for. (templated)
@@ -38,6 +46,12 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         arrives later counts as not delivered.
     :param delivery_attempts: how many times each notifier is tried, with a fresh URL each.
     :param require: ``"all"`` notifiers have to deliver, or ``"any"`` one.
+    :param link: what a message carries: ``"presigned"``, the URL that lives five minutes; ``"door"``, the door and no
+        credential at all; ``"both"``, or just the URL where there is no door (Airflow before 3.1, or no ``[api]
+        base_url``).
+    :param allowed_users: exactly those who may open through the door, a list of Airflow user names or e-mail
+        addresses; left out or ``None``: all who may edit the task instance. (templated)
+    :param door_open_for: for how long the door opens, as a timedelta or in seconds; kept as whole seconds, rounded up.
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
     :param timeout: how long to wait for InService at the most, as a timedelta or in seconds.
     :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
@@ -56,7 +70,11 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         *NotebookInstanceOperator.template_fields,
         "session_expiration_duration",
         "recipient",
+        "landing",
+        "allowed_users",
+        "door_open_for",
     )
+    operator_extra_links: Collection[BaseOperatorLink] = (SageMakerNotebookConsoleLink(), SageMakerNotebookDoorLink())
 
     def __init__(
         self,
@@ -69,18 +87,43 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         min_validity: timedelta | float = timedelta(minutes=4),
         delivery_attempts: int = 3,
         require: Literal["all", "any"] = "all",
+        link: LinkChoice = "both",
+        allowed_users: Sequence[str] | None = _LEFT_OUT,
+        door_open_for: timedelta | float = timedelta(days=7),
         **kwargs: Any,
     ) -> None:
         super().__init__(notebook_instance_name=notebook_instance_name, **kwargs)
         self.notifiers = parameters.notifiers_of(notifiers)
         self.session_expiration_duration = session_expiration_duration
+        if not parameters.is_template(session_expiration_duration):
+            self.session_expiration_duration = self._session_seconds()
         self.recipient = recipient
         self.landing = parameters.landing_of(landing)
         self.min_validity = parameters.min_validity_of(min_validity)
         self.delivery_attempts = parameters.positive_int_of("delivery_attempts", delivery_attempts)
         self.require = parameters.one_of("require", require, ("all", "any"))
-        if not parameters.is_template(session_expiration_duration):
-            parameters.session_expiration_duration_of(session_expiration_duration)
+        self.link = link_of(link)
+        self._allowed_users = self._allowed_users_of(allowed_users)
+        self.door_open_for = math.ceil(parameters.positive_duration_of("door_open_for", door_open_for).total_seconds())
+        if self.link == "door":
+            need_no_presigned_url(self.notifiers)
+
+    def _allowed_users_of(self, given: Any) -> Any:
+        # In a mapped task a None may be data that went missing on its way, and would let everybody in.
+        if given is None and getattr(self, "_BaseOperator__from_mapped", False):
+            parameters.refuse("allowed_users", given, "leave it out of a mapped task that everybody may open")
+        return None if given is None or given is _LEFT_OUT else parameters.allowed_users_of(given)
+
+    @property
+    def allowed_users(self) -> Any:
+        """Who may open through the door; what Airflow renders it to is checked before Airflow keeps it."""
+        return self._allowed_users
+
+    @allowed_users.setter
+    def allowed_users(self, rendered: object) -> None:
+        # An error here comes before the door can read the field: what was given never becomes nobody named, which
+        # would let everybody in.
+        self._allowed_users = parameters.rendered_allowed_users_of(rendered)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start, wait, deliver."""
@@ -88,8 +131,10 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
 
         parameters.session_expiration_duration_of(self.session_expiration_duration)
         parameters.notebook_instance_name_of(self.notebook_instance_name)
+        if self.allowed_users is not None:
+            parameters.rendered_allowed_users_of(self.allowed_users)
         # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
-        prepare(self.notifiers, {**context, "recipient": self.recipient}, self.require)
+        prepare(self.notifiers, self._for_notifiers(context), self.require)
         self.reach(context, "InService")
         return self._deliver(context)
 
@@ -98,23 +143,38 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         self.reached(event)
         return self._deliver(context)
 
+    def _for_notifiers(self, context: Context) -> dict[str, Any]:
+        """Answer what the notifiers' templates see, as far as it is known before the notebook runs."""
+        return {
+            **context,
+            "recipient": self.recipient,
+            "door_url": door_for(self.link, context["ti"]),
+            "door_open_for": timedelta(seconds=self.door_open_for),
+            "session_expiration_duration": timedelta(seconds=self._session_seconds()),
+        }
+
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_sagemaker_presign.delivery import DeliveryPolicy, deliver
 
+        for_notifiers = self._for_notifiers(context)
         description = self.hook.describe_notebook_instance(self.notebook_instance_name)
         deliveries = deliver(
             self.notifiers,
-            {**context, "notebook_instance": description, "recipient": self.recipient},
-            self._mint,
+            {**for_notifiers, "notebook_instance": description},
+            None if self.link == "door" else self._mint,
             DeliveryPolicy(self.min_validity, self.delivery_attempts, self.require),
             notebook_instance_name=self.notebook_instance_name,
         )
         receipts = [delivery.receipt() for delivery in deliveries]
+        door_url = for_notifiers["door_url"]
+        sessions_end_by = [receipt["session_ends_by"] for receipt in receipts if "session_ends_by" in receipt]
         return {
             "notebook_instance_name": self.notebook_instance_name,
             "notebook_instance_arn": description["NotebookInstanceArn"],
+            "link": self.link if door_url else "presigned",
+            **({"door_url": door_url} if door_url else {}),
             "session_expiration_duration": self._session_seconds(),
-            "session_ends_by": max(receipt["session_ends_by"] for receipt in receipts if "session_ends_by" in receipt),
+            **({"session_ends_by": max(sessions_end_by)} if sessions_end_by else {}),
             "deliveries": receipts,
         }
 
