@@ -34,8 +34,8 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         ``recipient``; without one the notifier fails and says so.
     :param cc: likewise, for those who get a copy; the link lets them in too.
     :param from_email: the sender (templated); default: the connection's ``from_email``.
-    :param subject: the subject of the message with the link (templated); default: the notebook's name and until when
-        the link works. A failure has a subject of its own.
+    :param subject: the subject of the message with the link (templated); default: the notebook's name, and by when
+        or through what to open it. A failure has a subject of its own.
     :param note: words of your own in the message with the link (templated); addresses in it become links.
     :param timezone: the IANA time zone in which the message says times (templated); default: Airflow's
         ``core.default_timezone``.

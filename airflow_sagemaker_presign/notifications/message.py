@@ -13,10 +13,17 @@ from airflow_sagemaker_presign.parameters import is_template
 
 MAX_REASON_LENGTH = 300
 
+_Step = tuple[str, str, str | None]
+
 PERSONAL = (
     "This link is personal. Whoever opens it is in, without signing in, and can do all that the notebook may do. "
     "Please do not forward it."
 )
+NO_CREDENTIAL = (
+    "This link lets nobody in by itself: Airflow asks who you are, and whether you may open this notebook. "
+    "Forwarding it gives nobody access."
+)
+BUTTON = "Open the notebook"
 
 
 class Fact(NamedTuple):
@@ -46,31 +53,28 @@ class LinkMessage:
     The notebook is ready: here is the link.
 
     :param title: the news, as a headline.
-    :param works_until: the time when the link ends.
-    :param url: the presigned URL; a credential, so it shows in no ``repr``.
+    :param subject: the title with the most urgent word, for those who read no further.
+    :param lead: the one thing that matters most.
+    :param prompt: what to do with the message, where the link itself is not shown.
+    :param url: where the button leads. Presigned, it is a credential, so it shows in no ``repr``.
     :param facts: what the reader has to know about link and notebook.
     :param note: the DAG author's own words; may be empty.
+    :param warning: what the link lets do, and whom.
     :param when_expired: where to go when the link has ended.
+    :param when_expired_title: the question that this answers.
     """
 
     title: str
-    works_until: str
+    subject: str
+    lead: str
+    prompt: str
     url: str = field(repr=False)
     facts: tuple[Fact, ...]
     note: str = field(repr=False)
+    warning: str
     when_expired: tuple[NextStep, ...]
-    button = "Open the notebook"
-    warning = PERSONAL
-
-    @property
-    def lead(self) -> str:
-        """The one sentence that matters most."""
-        return f"Open it by {self.works_until}. The link works for five minutes only."
-
-    @property
-    def subject(self) -> str:
-        """The title with the time, for those who read no further."""
-        return f"{self.title}: open it by {self.works_until}"
+    when_expired_title: str = "Link expired?"
+    button = BUTTON
 
 
 @dataclass(frozen=True)
@@ -99,32 +103,65 @@ class FailureMessage:
 
 def link_message(context: Mapping[str, Any], *, note: str, zone: tzinfo) -> LinkMessage:
     """
-    Write the message that brings the link.
+    Write the message that brings the link: the presigned one where there is one, else the door's.
 
-    :param context: what the operator gives a notifier: ``presigned_url``, ``notebook_instance`` and Airflow's own.
+    :param context: what the operator gives a notifier: ``presigned_url``, ``door_url`` or both, what is to be said of
+        them, ``notebook_instance``, and Airflow's own.
     :param note: the DAG author's own words, rendered.
     :param zone: the time zone in which to say times.
     """
+    if context.get("presigned_url") is None:
+        return _door_message(context, note.strip())
+    return _presigned_message(context, note.strip(), zone)
+
+
+def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> LinkMessage:
     presigned_url = context["presigned_url"]
-    arn = (context.get("notebook_instance") or {}).get("NotebookInstanceArn") or ""
+    door_url = context.get("door_url")
     works_until = clock_time(presigned_url.expires_at, zone, presigned_url.minted_at)
-    session = in_words(presigned_url.session_expiration_duration)
-    steps = (
-        ("With access to the AWS console:", "open the notebook there", console_open_url(arn)),
-        ("For a fresh link:", "open the task in Airflow and clear it", _task_page(context)),
-    )
+    title = f"Notebook {presigned_url.notebook_instance_name} is ready"
+    # The door does all that a cleared task would do, so one of them is enough to read.
+    again = _door_step(context) if door_url else _clear_step(context)
     return LinkMessage(
-        title=f"Notebook {presigned_url.notebook_instance_name} is ready",
-        works_until=works_until,
+        title=title,
+        subject=f"{title}: open it by {works_until}",
+        lead=f"Open it by {works_until}. The link works for five minutes only.",
+        prompt=f"Open this message and press “{BUTTON}” by {works_until}.",
         url=presigned_url.url,
         facts=_facts(
             ("Notebook instance", presigned_url.notebook_instance_name),
-            ("Region", region_of(arn)),
+            ("Region", region_of(_arn(context))),
             ("Link works until", works_until),
-            ("Session lasts", f"{session} from when you open it"),
+            ("Session lasts", f"{in_words(presigned_url.session_expiration_duration)} from when you open it"),
         ),
-        note=note.strip(),
-        when_expired=_steps(steps),
+        note=note,
+        warning=PERSONAL,
+        when_expired=_steps((again, _console_step(context)) if door_url else (_console_step(context), again)),
+        when_expired_title="Too late?" if door_url else "Link expired?",
+    )
+
+
+def _door_message(context: Mapping[str, Any], note: str) -> LinkMessage:
+    name = (context.get("notebook_instance") or {}).get("NotebookInstanceName") or ""
+    title = f"Notebook {name} is ready"
+    return LinkMessage(
+        title=title,
+        subject=f"{title}: open it through Airflow",
+        lead=(
+            f"Sign in to Airflow to open it, as often as you like, for {in_words(context['door_open_for'])}. "
+            "If the notebook was stopped again, the link starts it."
+        ),
+        prompt=f"Open this message and press “{BUTTON}”.",
+        url=context["door_url"],
+        facts=_facts(
+            ("Notebook instance", name),
+            ("Region", region_of(_arn(context))),
+            ("Link works for", in_words(context["door_open_for"])),
+            ("Session lasts", f"{in_words(context['session_expiration_duration'])} from when you open it"),
+        ),
+        note=note,
+        warning=NO_CREDENTIAL,
+        when_expired=_steps((_console_step(context), _clear_step(context))),
     )
 
 
@@ -201,9 +238,26 @@ def _task_page(context: Mapping[str, Any]) -> str | None:
     return page if isinstance(page, str) and page.startswith(("https://", "http://")) else None
 
 
+def _arn(context: Mapping[str, Any]) -> str:
+    return (context.get("notebook_instance") or {}).get("NotebookInstanceArn") or ""
+
+
+def _console_step(context: Mapping[str, Any]) -> _Step:
+    return "With access to the AWS console:", "open the notebook there", console_open_url(_arn(context))
+
+
+def _clear_step(context: Mapping[str, Any]) -> _Step:
+    return "For a fresh link:", "open the task in Airflow and clear it", _task_page(context)
+
+
+def _door_step(context: Mapping[str, Any]) -> _Step:
+    lasts = in_words(context["door_open_for"])
+    return f"Signed in to Airflow, for {lasts}:", "open the notebook through Airflow", context["door_url"]
+
+
 def _facts(*facts: tuple[str, str]) -> tuple[Fact, ...]:
     return tuple(Fact(label, value) for label, value in facts if value)
 
 
-def _steps(steps: tuple[tuple[str, str, str | None], ...]) -> tuple[NextStep, ...]:
+def _steps(steps: tuple[_Step, ...]) -> tuple[NextStep, ...]:
     return tuple(NextStep(lead, text, url) for lead, text, url in steps if url)

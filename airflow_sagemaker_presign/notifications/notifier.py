@@ -43,11 +43,12 @@ class NotebookUrlNotifier(BaseNotifier):
         """
         Send the message that the context asks for.
 
-        With a link (``presigned_url``) in the context the object itself renders and sends. As a callback it is called
-        maybe more than once; so that works on a copy, since rendering changes a notifier for good.
+        With a link (``presigned_url`` or ``door_url``) in the context the object itself renders and sends. As a
+        callback it is called maybe more than once; so that works on a copy, since rendering changes a notifier for
+        good.
         """
         (context,) = args
-        if context.get("presigned_url") is not None:
+        if _has_link(context):
             super().__call__(context)
             return
         notifier = copy.copy(self)
@@ -91,7 +92,7 @@ class NotebookUrlNotifier(BaseNotifier):
         from airflow_sagemaker_presign.notifications.message import failure_message, link_message
 
         known: Mapping[str, Any] = {**context}
-        if known.get("presigned_url") is None:
+        if not _has_link(known):
             self.send_failure(failure_message(known))
             return
         zone = zone_of(self.timezone) if self.timezone else default_zone()
@@ -116,6 +117,10 @@ def optional_text(name: str, value: object) -> Any:
 def no_recipient(value: object) -> bool:
     """Tell whether a rendered recipient is nobody: a missing one renders to ``None``."""
     return value is None or str(value).strip() in ("", "None")
+
+
+def _has_link(context: Mapping[str, Any]) -> bool:
+    return context.get("presigned_url") is not None or bool(context.get("door_url"))
 
 
 def _recipient(context: Mapping[str, Any]) -> Any:

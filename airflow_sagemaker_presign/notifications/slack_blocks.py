@@ -27,13 +27,7 @@ def link_payload(message: LinkMessage) -> dict[str, Any]:
     if len(message.url) > MAX_BUTTON_URL:
         return _payload(_link_as_text(message))
     note = [_section(escape(message.note, MAX_SECTION))] if message.note else []
-    button = {
-        "type": "button",
-        "action_id": "open_notebook",
-        "style": "primary",
-        "text": _plain(message.button),
-        "url": message.url,
-    }
+    button = _button("open_notebook", message.button, message.url) | {"style": "primary"}
     blocks = [
         _header(message.title),
         _section(f"*{escape(message.lead)}*"),
@@ -41,10 +35,9 @@ def link_payload(message: LinkMessage) -> dict[str, Any]:
         *note,
         {"type": "actions", "elements": [button]},
         _context(escape(message.warning)),
-        *_steps("Link expired?", message.when_expired),
+        *_steps(message.when_expired_title, message.when_expired),
     ]
-    fallback = f"{message.title}. Open this message and press “{message.button}” by {message.works_until}."
-    return _payload(escape(fallback), blocks)
+    return _payload(escape(f"{message.title}. {message.prompt}"), blocks)
 
 
 def failure_payload(message: FailureMessage) -> dict[str, Any]:
@@ -108,7 +101,17 @@ def _steps(question: str, steps: tuple[NextStep, ...]) -> list[Block]:
     if not steps:
         return []
     lines = [f"• {_step(step)}" for step in steps] if len(steps) > 1 else [_step(steps[0])]
-    return [_section("\n".join(([f"*{question}*"] if question else []) + lines))]
+    text = "\n".join(([f"*{question}*"] if question else []) + lines)
+    if len(text) <= MAX_SECTION:
+        return [_section(text)]
+    # A button takes a URL that fills a section's whole text.
+    buttons = [
+        _button(f"step_{index}", step.text, step.url)
+        for index, step in enumerate(steps)
+        if len(step.url) <= MAX_BUTTON_URL
+    ]
+    leads = "\n".join(([f"*{question}*"] if question else []) + [escape(step.lead) for step in steps])
+    return [_section(leads), {"type": "actions", "elements": buttons}] if buttons else []
 
 
 def _step(step: NextStep) -> str:
@@ -118,6 +121,10 @@ def _step(step: NextStep) -> str:
 def _anchor(text: str, url: str) -> str:
     url = url.replace("|", "%7C").replace("<", "%3C").replace(">", "%3E").replace("&", "&amp;")
     return f"<{url}|{escape(text)}>"
+
+
+def _button(action_id: str, text: str, url: str) -> Block:
+    return {"type": "button", "action_id": action_id, "text": _plain(text), "url": url}
 
 
 def _section(text: str) -> Block:

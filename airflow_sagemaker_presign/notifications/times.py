@@ -61,9 +61,10 @@ def _zone_name(local: datetime, zone: tzinfo) -> str:
 
 
 def in_words(duration: timedelta) -> str:
-    """Say a duration in words: ``8 hours``, ``1 hour 30 minutes``."""
+    """Say a duration in words: ``7 days``, ``1 hour 30 minutes``."""
     minutes, seconds = divmod(round(duration.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
-    counts = ((hours, "hour"), (minutes, "minute"), (seconds, "second"))
+    days, hours = divmod(hours, 24)
+    counts = ((days, "day"), (hours, "hour"), (minutes, "minute"), (seconds, "second"))
     words = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in counts if count]
     return " ".join(words) or "0 seconds"

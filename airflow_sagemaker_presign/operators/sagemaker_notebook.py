@@ -37,7 +37,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     :param notifiers: who is told, and how: one or more of any Airflow notifiers. Their templates see
         ``presigned_url`` (``.url``, ``.expires_at``, ``.minted_at``, ``.session_expiration_duration``),
         ``notebook_instance`` (what Describe said), ``recipient``, ``door_url`` (empty where the message has no door),
-        ``door_open_for``, and Airflow's whole context.
+        ``door_open_for``, ``session_expiration_duration``, and Airflow's whole context.
     :param session_expiration_duration: how long the Jupyter session lasts once the URL was opened: 30 minutes to 12
         hours, as a timedelta or in seconds. (templated when given as text)
     :param recipient: for the notifiers' templates: whom the link is for. (templated)
