@@ -16,7 +16,7 @@ import anyio.to_thread
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.providers.common.compat.sdk import conf
-from fastapi import Depends, FastAPI, Form, HTTPException, Path, Request
+from fastapi import Depends, FastAPI, Form, HTTPException, Request
 from fastapi.responses import Response
 
 from airflow_sagemaker_presign.door import forgery, pages
@@ -38,9 +38,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def task_key(dag_id: str, run_id: str, task_id: str, map_index: Annotated[int, Path(ge=0, lt=2**31)] = -1) -> TaskKey:
+def task_key(request: Request, dag_id: str, run_id: str, task_id: str) -> TaskKey:
     """Read the address of a page."""
-    return TaskKey(dag_id, run_id, task_id, map_index)
+    return TaskKey(dag_id, run_id, task_id, request.path_params.get("map_index", -1))
 
 
 def visitor_of(request: Request, user: GetUserDep) -> Visitor:
@@ -87,7 +87,7 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
             raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
         return await in_thread(entrance.enter, key, visitor, action, token)
 
-    for path in ("/{dag_id}/{run_id}/{task_id}", "/{dag_id}/{run_id}/{task_id}/{map_index}"):
+    for path in ("/{dag_id}/{run_id}/{task_id}", "/{dag_id}/{run_id}/{task_id}/{map_index:int}"):
         app.add_api_route(path, show, methods=["GET", "HEAD"], dependencies=[may_see_task_instance])
         app.add_api_route(path, enter, methods=["POST"], dependencies=[may_see_task_instance])
 

@@ -57,7 +57,7 @@ class Entrance:
         """
         task = self._task(key, visitor)
         if not self.tokens.is_valid(token, visitor.user_id, key):
-            raise Refusal(403, "This page was open for too long", "Go back to the notebook and press its button again.")
+            raise Refusal(403, "This page has expired", "Go back to the notebook and press its button again.")
         if action == OPEN:
             return self._open(task, visitor)
         if action == START:
@@ -81,6 +81,8 @@ class Entrance:
         return task
 
     def _open(self, task: RenderedTask, visitor: Visitor) -> Response:
+        if self._status(task) != lifecycle.Status.IN_SERVICE:
+            return self._back(task)
         with _session() as session:
             if wait := audit.seconds_to_wait(task, visitor, self.clock(), session):
                 words = f"You have opened this notebook {audit.MINTS} times within a minute. Try again in {wait} s."
@@ -95,11 +97,7 @@ class Entrance:
         return Response(status_code=303, headers={**pages.security_headers(), "Location": presigned_url.url})
 
     def _start(self, task: RenderedTask, visitor: Visitor) -> Response:
-        try:
-            status = self.notebooks.describe(task, afresh=True)["NotebookInstanceStatus"]
-        except NotebookInstanceError:
-            return self._page(task, visitor)
-        if status in lifecycle.CAN_START:
+        if self._status(task) in lifecycle.CAN_START:
             with _session() as session:
                 audit.record(audit.START, task, visitor, session)
             try:
@@ -107,7 +105,17 @@ class Entrance:
                 self.notebooks.describe(task, afresh=True)
             except Exception as error:
                 return self._failed(audit.START, task, visitor, error)
-        # Back to the page by a GET, so that a reload starts nothing.
+        return self._back(task)
+
+    def _status(self, task: RenderedTask) -> str:
+        """Answer the notebook's status as it is now; empty when AWS does not say, which the page will."""
+        try:
+            return str(self.notebooks.describe(task, afresh=True)["NotebookInstanceStatus"])
+        except NotebookInstanceError:
+            return ""
+
+    def _back(self, task: RenderedTask) -> Response:
+        """Lead back to the page by a GET, so that a reload presses no button again."""
         location = self.prefix + _path(task.key)
         return Response(status_code=303, headers={**pages.security_headers(), "Location": location})
 

@@ -44,10 +44,7 @@ def _path_of(request: Request) -> str:
     values = request.path_params
     if not {"dag_id", "run_id", "task_id"} <= values.keys():
         return "/"
-    map_index = str(values.get("map_index", "-1"))
-    return door_path(
-        values["dag_id"], values["run_id"], values["task_id"], int(map_index) if map_index.isdecimal() else -1
-    )
+    return door_path(values["dag_id"], values["run_id"], values["task_id"], values.get("map_index", -1))
 
 
 def _in_words(status: int, *, is_unknown: bool = False) -> Refusal:

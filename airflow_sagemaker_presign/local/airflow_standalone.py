@@ -51,6 +51,8 @@ class AirflowStandalone:
     :param dags: the folder of the DAG files.
     :param env: more environment for all its processes: connections (``AIRFLOW_CONN_…``), settings (``AIRFLOW__…``).
         Until the start, ``self.env`` takes more.
+    :param users: more who can log in, each with a role of Airflow's simple auth manager (``viewer``, ``user``, ``op``).
+        ``self.passwords`` has everybody's password.
     :param port: the port of the UI and API; 0 takes a free one.
     :param start_timeout: seconds until all of its parts have to be healthy.
     """
@@ -61,6 +63,7 @@ class AirflowStandalone:
         *,
         dags: Path,
         env: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
         port: int = 0,
         start_timeout: float = 180,
     ) -> None:
@@ -68,7 +71,9 @@ class AirflowStandalone:
         self.dags = dags.absolute()
         self.console = self.home / "console.log"
         self.username = USERNAME
-        self.password = secrets.token_urlsafe(12)
+        self._roles = {**(users or {}), self.username: "admin"}
+        self.passwords = {name: secrets.token_urlsafe(12) for name in self._roles}
+        self.password = self.passwords[self.username]
         self.env = dict(env or {})
         self._start_timeout = start_timeout
         self._reserved = _reserve(port)
@@ -96,7 +101,7 @@ class AirflowStandalone:
         """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.console.touch(mode=0o600)
-        _write(self.home / "passwords.json", json.dumps({self.username: self.password}), 0o600)
+        _write(self.home / "passwords.json", json.dumps(self.passwords), 0o600)
         command = self.home / "bin" / "airflow"
         command.parent.mkdir(exist_ok=True)
         _write(command, _COMMAND.format(airflow=shlex.quote(str(_bin() / "airflow"))), 0o700)
@@ -159,6 +164,11 @@ class AirflowStandalone:
         run_id: str = self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body).json()["dag_run_id"]
         return run_id
 
+    def token(self, username: str = USERNAME) -> str:
+        """Log somebody in; their token for the API."""
+        body = {"username": username, "password": self.passwords[username]}
+        return str(self._request("POST", "/auth/token", json=body).json()["access_token"])
+
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Give a run as the API shows it: ``state``, ``start_date``, ``end_date``…"""
         return dict(self._request("GET", self._path(dag_id, run_id)).json())
@@ -215,7 +225,7 @@ class AirflowStandalone:
             "CORE__DAGS_FOLDER": str(self.dags),
             "CORE__LOAD_EXAMPLES": "False",
             "CORE__PARALLELISM": "4",
-            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.username}:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in self._roles.items()),
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
             "API__HOST": "127.0.0.1",
             "API__PORT": str(self.port),
@@ -244,9 +254,7 @@ class AirflowStandalone:
         return [part for part in HEALTHY if (health.get(part) or {}).get("status") != "healthy"]
 
     def _log_in(self) -> None:
-        body = {"username": self.username, "password": self.password}
-        token = self._request("POST", "/auth/token", json=body).json()["access_token"]
-        self._http.headers["Authorization"] = f"Bearer {token}"
+        self._http.headers["Authorization"] = f"Bearer {self.token()}"
 
     def _request(self, method: str, path: str, *, allow: tuple[int, ...] = (), **kwargs: Any) -> httpx.Response:
         try:

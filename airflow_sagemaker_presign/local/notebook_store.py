@@ -44,6 +44,8 @@ class NotebookStore:
         self.start_seconds = start_seconds
         self.stop_seconds = stop_seconds
         self.existing = existing
+        self.host: str | None = None
+        """Where the notebooks really are, as Describe's ``Url`` has it; ``None``: where AWS would have them."""
 
     def now(self) -> Any:
         """Tell the time of the clock."""
@@ -137,6 +139,8 @@ class NotebookStore:
             "LastModifiedTime": state.at,
             "FailureReason": state.failure_reason,
         }
+        if self.host is not None:
+            described["Url"] = self.host
         return {key: value for key, value in described.items() if value is not None}
 
     def summary(self, notebook: FakeSagemakerNotebookInstance) -> dict[str, Any]:

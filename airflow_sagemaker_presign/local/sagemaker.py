@@ -7,6 +7,7 @@ import threading
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
@@ -102,6 +103,7 @@ class LocalSageMaker:
         :param jupyter_url: the JupyterLab's address. None: the form of AWS, which leads nowhere from here.
         """
         self._operations.jupyter_url = jupyter_url
+        self._operations.store.host = jupyter_url and urlsplit(jupyter_url).netloc
 
     def create_notebook(
         self,
