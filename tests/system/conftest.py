@@ -33,7 +33,10 @@ NOTEBOOKS = (
     "started-in-run",
     "ran-before",
     "no-capacity",
+    *(f"door-{name}" for name in ("editors", "named", "stopped", "mapped-0", "mapped-1", "to-stop")),
 )
+USERS = {"vera": "viewer", "zoe@example.com": "viewer", "ed": "user", "ellen": "user"}
+JWT_SECRET = "of-these-tests-only-and-long-enough-for-the-algorithm-that-airflow-signs-its-tokens-with"
 # A notebook that changes its status within a few seconds meets a race of Airflow's on a busy machine: the scheduler
 # fails a task whose trigger fires before it has heard that the task was deferred.
 START_SECONDS, STOP_SECONDS = 8, 6
@@ -98,6 +101,7 @@ def local(folder: Path, services_log: Path, minted: list[str]) -> Iterator[Local
 @pytest.fixture(scope="session")
 def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
     dags = shutil.copytree(DAGS, folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(Path(__file__).parent / "door_dags" / "doors.py", dags)
     (dags / "planted.py").write_text(f"from airflow.sdk import DAG\nprint({DAG_MARKER!r})\nDAG('planted')\n")
     environment = {
         **airflow_connections(local.addresses()),
@@ -106,9 +110,10 @@ def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "AIRFLOW__CORE__PARALLELISM": "6",
+        "AIRFLOW__API_AUTH__JWT_SECRET": JWT_SECRET,
     }
     put_training_data(local)
-    with AirflowStandalone(folder / "airflow", dags=dags, env=environment) as airflow:
+    with AirflowStandalone(folder / "airflow", dags=dags, env=environment, users=USERS) as airflow:
         yield airflow
 
 
