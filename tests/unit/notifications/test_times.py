@@ -38,6 +38,8 @@ def test_a_time_after_midnight_is_said_with_its_day_where_it_is_after_midnight(z
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
+        (604800, "7 days"),
+        (129600, "1 day 12 hours"),
         (1800, "30 minutes"),
         (3600, "1 hour"),
         (5400, "1 hour 30 minutes"),
