@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -20,13 +20,21 @@ BRIGHTNESS = "e => getComputedStyle(e).{}.match(/\\d+/g).slice(0, 3).reduce((a, 
 def mails(link_context: dict[str, Any], failure_context: dict[str, Any]) -> dict[str, str]:
     note = "Model: s3://models/churn/2026-03-04/output/model.tar.gz" + "x" * 100
     failure_context["run_id"] = "scheduled__" + "2026-03-04T08:30:00+01:00" * 5
+    both = {
+        **link_context,
+        "door_url": f"https://airflow.example.com/sagemaker-notebooks/{'x' * 2900}",
+        "door_open_for": timedelta(days=7),
+        "session_expiration_duration": timedelta(hours=8),
+    }
     return {
         "link": render(link_message(link_context, note=note, zone=UTC))[1],
+        "both": render(link_message(both, note=note, zone=UTC))[1],
+        "door": render(link_message({**both, "presigned_url": None}, note=note, zone=UTC))[1],
         "failure": render(failure_message({**failure_context, "exception": RuntimeError("y" * 200)}))[1],
     }
 
 
-@pytest.mark.parametrize("kind", ["link", "failure"])
+@pytest.mark.parametrize("kind", ["link", "both", "door", "failure"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 375, 900])
 def test_a_mail_fits_and_can_be_read(browser: Any, mails: dict[str, str], kind: str, scheme: str, width: int) -> None:
@@ -44,9 +52,12 @@ def test_a_mail_fits_and_can_be_read(browser: Any, mails: dict[str, str], kind: 
     page.close()
 
 
-def test_the_button_is_as_wide_as_a_phone_and_as_high_as_a_thumb(browser: Any, mails: dict[str, str]) -> None:
+@pytest.mark.parametrize("kind", ["link", "both", "door"])
+def test_the_button_is_as_wide_as_a_phone_and_as_high_as_a_thumb(
+    browser: Any, mails: dict[str, str], kind: str
+) -> None:
     page = browser.new_page(viewport={"width": 375, "height": 600})
-    page.set_content(mails["link"])
+    page.set_content(mails[kind])
     box = page.get_by_role("link", name="Open the notebook", exact=True).bounding_box()
     assert box["width"] > 300
     assert box["height"] >= 44
