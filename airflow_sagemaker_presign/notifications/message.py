@@ -59,9 +59,9 @@ class LinkMessage:
     :param url: where the button leads. Presigned, it is a credential, so it shows in no ``repr``.
     :param facts: what the reader has to know about link and notebook.
     :param note: the DAG author's own words; may be empty.
-    :param warning: what the link lets do, and whom.
     :param when_expired: where to go when the link has ended.
     :param when_expired_title: the question that this answers.
+    :param is_credential: whether the link lets in whoever holds it.
     """
 
     title: str
@@ -71,10 +71,15 @@ class LinkMessage:
     url: str = field(repr=False)
     facts: tuple[Fact, ...]
     note: str = field(repr=False)
-    warning: str
     when_expired: tuple[NextStep, ...]
     when_expired_title: str = "Link expired?"
+    is_credential: bool = True
     button = BUTTON
+
+    @property
+    def warning(self) -> str:
+        """What the link lets do, and whom."""
+        return PERSONAL if self.is_credential else NO_CREDENTIAL
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,6 @@ def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> L
             ("Session lasts", f"{in_words(presigned_url.session_expiration_duration)} from when you open it"),
         ),
         note=note,
-        warning=PERSONAL,
         when_expired=_steps((again, _console_step(context)) if door_url else (_console_step(context), again)),
         when_expired_title="Too late?" if door_url else "Link expired?",
     )
@@ -160,8 +164,8 @@ def _door_message(context: Mapping[str, Any], note: str) -> LinkMessage:
             ("Session lasts", f"{in_words(context['session_expiration_duration'])} from when you open it"),
         ),
         note=note,
-        warning=NO_CREDENTIAL,
         when_expired=_steps((_console_step(context), _clear_step(context))),
+        is_credential=False,
     )
 
 
