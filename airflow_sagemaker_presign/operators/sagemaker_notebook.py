@@ -51,7 +51,8 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         base_url``).
     :param allowed_users: exactly those who may open through the door, a list of Airflow user names or e-mail
         addresses; left out or ``None``: all who may edit the task instance. (templated)
-    :param door_open_for: for how long the door opens, as a timedelta or in seconds; kept as whole seconds, rounded up.
+    :param door_open_for: for how long the door opens, counted from the start of the task, as a timedelta or in
+        seconds; kept as whole seconds, rounded up.
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
     :param timeout: how long to wait for InService at the most, as a timedelta or in seconds.
     :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
