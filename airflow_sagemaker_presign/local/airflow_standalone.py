@@ -19,12 +19,8 @@ with this process however that ends. A start takes 15 to 35 s: share one between
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
-import shlex
 import socket
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,6 +28,7 @@ from typing import Any
 
 import httpx
 
+from airflow_sagemaker_presign.local.airflow_environment import environment, write_command, write_passwords
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
 USERNAME = "admin"
@@ -101,12 +98,11 @@ class AirflowStandalone:
         """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.console.touch(mode=0o600)
-        _write(self.home / "passwords.json", json.dumps(self.passwords), 0o600)
-        command = self.home / "bin" / "airflow"
-        command.parent.mkdir(exist_ok=True)
-        _write(command, _COMMAND.format(airflow=shlex.quote(str(_bin() / "airflow"))), 0o700)
+        command = write_command(self.home)
+        passwords = write_passwords(self.home, self.passwords)
+        settings = environment(self.home, self.dags, self.port, self._roles, passwords)
         self._process = SupervisedProcess(
-            [str(command), "standalone"], log=self.console, env=self._environment(), cwd=self.home
+            [str(command), "standalone"], log=self.console, env={**settings, **self.env}, cwd=self.home
         )
         deadline = time.monotonic() + self._start_timeout
         while unhealthy := self._unhealthy():
@@ -218,34 +214,6 @@ class AirflowStandalone:
     def _path(self, dag_id: str, run_id: str) -> str:
         return f"/api/v2/dags/{dag_id}/dagRuns/{run_id.replace('+', '%2B')}"
 
-    def _environment(self) -> dict[str, str]:
-        # A user's own Airflow and AWS account stay out of it.
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "AWS_"))}
-        settings = {
-            "CORE__DAGS_FOLDER": str(self.dags),
-            "CORE__LOAD_EXAMPLES": "False",
-            "CORE__PARALLELISM": "4",
-            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in self._roles.items()),
-            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
-            "API__HOST": "127.0.0.1",
-            "API__PORT": str(self.port),
-            "API__BASE_URL": self.url,
-            "API__WORKERS": "1",
-            "API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
-            "API__SECRET_KEY": secrets.token_urlsafe(64),
-            "DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
-            "USAGE_DATA_COLLECTION__ENABLED": "False",
-        }
-        return {
-            **inherited,
-            "AIRFLOW_HOME": str(self.home),
-            "PATH": os.pathsep.join((str(self.home / "bin"), str(_bin()), os.environ.get("PATH", os.defpath))),
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
-            **{f"AIRFLOW__{key}": value for key, value in settings.items()},
-            **self.env,
-        }
-
     def _unhealthy(self) -> list[str]:
         try:
             health = self._http.get("/api/v2/monitor/health").json()
@@ -268,27 +236,6 @@ class AirflowStandalone:
     def _error(self, message: str) -> AirflowStandaloneError:
         tail = "" if self._process is None else f" The end of it:\n{self._process.tail()}"
         return AirflowStandaloneError(f"{message}. Its output is in {self.console}.{tail}")
-
-
-# The log servers of the scheduler and the triggerer listen on all addresses, and no setting changes that. On one
-# machine nobody needs them: the api-server reads the log files itself. So ``airflow standalone`` finds this as
-# ``airflow`` on its PATH.
-_COMMAND = """#!/bin/sh
-case "$1" in
-    scheduler | triggerer) exec {airflow} "$@" --skip-serve-logs ;;
-    *) exec {airflow} "$@" ;;
-esac
-"""
-
-
-def _bin() -> Path:
-    """Where the commands of this Python environment are."""
-    return Path(sys.executable).parent
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
-        file.write(text)
 
 
 def _reserve(port: int) -> socket.socket:
