@@ -2,7 +2,7 @@
 The whole of it on one machine: ``python -m airflow_sagemaker_presign.local.demo [--once] [--port PORT]``.
 
 Starts the local SageMaker and a real Airflow, runs the DAG ``notebook_on_demand``, and says where to look. The link
-itself is in the inbox only.
+itself is in the inbox only; the door, which is no credential, is said here.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.connections import airflow_connections
 from airflow_sagemaker_presign.local.demo_check import LinkNotGoodError, check_newest
 from airflow_sagemaker_presign.local.demo_progress import Progress
+from airflow_sagemaker_presign.local.door_check import check_door
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -86,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m airflow_sagemaker_presign.local.demo", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="open the link, check it, and end; so without a terminal")
+    parser.add_argument("--once", action="store_true", help="open link and door, and end; so without a terminal")
     parser.add_argument("--port", type=int, default=0, help="for Airflow (default: a free one)")
     options = parser.parse_args(arguments)
     if not 0 <= options.port <= 65535:
@@ -106,10 +107,12 @@ def _run(options: argparse.Namespace, folder: Path, progress: Progress) -> int:
         airflow.env.update(airflow_connections(addresses, region_name="eu-central-1"))
         with progress.step("Airflow"):
             airflow.start()
-        _run_dag(airflow, progress)
-        _say_where_to_look(airflow, addresses, folder, progress)
+        door_url = _run_dag(airflow, progress)
+        _say_where_to_look(airflow, door_url, addresses, folder, progress)
         if options.once:
-            _check(addresses["messages_url"], progress)
+            _check_links(addresses["messages_url"], progress)
+            check_door(door_url, airflow.token(), f"{addresses['control_url']}/requests")
+            progress.say(f"  {'The door':20} opens JupyterLab; looking at its page minted nothing")
         else:
             progress.say("\nCtrl-C ends everything.")
             try:
@@ -139,7 +142,8 @@ def _check_running(sagemaker: SupervisedProcess) -> None:
         raise DemoError(f"The local SageMaker ended by itself, with code {sagemaker.returncode()}.\n{sagemaker.tail()}")
 
 
-def _run_dag(airflow: AirflowStandalone, progress: Progress) -> None:
+def _run_dag(airflow: AirflowStandalone, progress: Progress) -> str:
+    """Run it, and answer where its door is."""
     run_id = airflow.trigger(DAG_ID)
     steps = iter(STEPS)
     progress.begin(next(steps))
@@ -157,6 +161,7 @@ def _run_dag(airflow: AirflowStandalone, progress: Progress) -> None:
         progress.give_up()
         raise DemoError(f"The DAG {DAG_ID} failed. {_reason(airflow.task_log(DAG_ID, run_id, TASK_ID))}")
     progress.end()
+    return str(airflow.xcom(DAG_ID, run_id, TASK_ID)["door_url"])
 
 
 def _reason(log: str) -> str:
@@ -170,15 +175,18 @@ def _reason(log: str) -> str:
     return reasons[0] if reasons else f"The end of its task's log:\n{log[-1500:]}"
 
 
-def _say_where_to_look(airflow: AirflowStandalone, addresses: dict[str, Any], folder: Path, progress: Progress) -> None:
+def _say_where_to_look(
+    airflow: AirflowStandalone, door_url: str, addresses: dict[str, Any], folder: Path, progress: Progress
+) -> None:
     progress.say(f"""
-  The link is in the inbox   {addresses["inbox_url"]}
-  The DAG in Airflow         {airflow.url}/dags/{DAG_ID}
-                             log in as {airflow.username} with {airflow.password}
-  Logs                       {folder}""")
+  The link, for five minutes   {addresses["inbox_url"]}
+  The door, for seven days     {door_url}
+  The DAG in Airflow           {airflow.url}/dags/{DAG_ID}
+  Airflow's login              {airflow.username} with {airflow.password}
+  Logs                         {folder}""")
 
 
-def _check(messages_url: str, progress: Progress) -> None:
+def _check_links(messages_url: str, progress: Progress) -> None:
     messages = httpx.get(messages_url, trust_env=False).raise_for_status().json()
     progress.say()
     for kind, place in (("mail", "in the mail"), ("slack", "on Slack")):

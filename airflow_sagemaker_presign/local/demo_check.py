@@ -51,7 +51,7 @@ def check_newest(messages: list[dict[str, Any]], kind: str) -> Arrival:
         raise LinkNotGoodError(f"No {kind} message arrived in the inbox.")
     link = link_in(of_kind[-1])
     left = _expiry_of(link) - of_kind[-1]["arrived_at"]
-    _open(link, kind)
+    open_jupyterlab(link, f"{kind} link")
     arrival = Arrival(kind, left)
     if left < MIN_VALIDITY:
         raise LinkNotGoodError(f"The {kind} link had {arrival} left on arrival; it has to be {MIN_VALIDITY} s or more.")
@@ -91,18 +91,22 @@ def _expiry_of(link: str) -> float:
     return float(payload["until"])
 
 
-def _open(link: str, kind: str) -> None:
-    """Open it with cookies, as a browser does, and ask the JupyterLab behind it how it is."""
+def open_jupyterlab(link: str, name: str) -> None:
+    """
+    Open a presigned URL with cookies, as a browser does, and ask the JupyterLab behind it how it is.
+
+    :param link: the URL.
+    :param name: what to call it instead.
+    :raises LinkNotGoodError: when it does not open JupyterLab.
+    """
     # Without "from": an exception of the HTTP client has the address in it.
     try:
         with httpx.Client(follow_redirects=True, timeout=30, trust_env=False) as browser:
             page = browser.get(link)
             status = browser.get(page.url.join("/api/status"))
     except httpx.HTTPError as error:
-        raise LinkNotGoodError(f"The {kind} link does not open: {type(error).__name__}.") from None
+        raise LinkNotGoodError(f"The {name} does not open: {type(error).__name__}.") from None
     if page.status_code != 200 or not page.url.path.startswith("/lab"):
-        raise LinkNotGoodError(
-            f"The {kind} link opened {page.url.path} with status {page.status_code}, not JupyterLab."
-        )
+        raise LinkNotGoodError(f"The {name} opened {page.url.path} with status {page.status_code}, not JupyterLab.")
     if status.status_code != 200 or "kernels" not in status.json():
-        raise LinkNotGoodError(f"JupyterLab's /api/status answered {status.status_code} to the session of {kind}.")
+        raise LinkNotGoodError(f"JupyterLab's /api/status answered {status.status_code} to the session of the {name}.")

@@ -44,7 +44,7 @@ def folders() -> set[Path]:
     return set((CHECKOUT / ".demo").glob("*"))
 
 
-def test_once_opens_the_links_and_ends_well(environment: dict[str, str]) -> None:
+def test_once_opens_the_links_and_the_door_and_ends_well(environment: dict[str, str]) -> None:
     before = folders()
 
     demo = subprocess.run([*DEMO, "--once"], env=environment, capture_output=True, text=True, timeout=240)
@@ -53,6 +53,10 @@ def test_once_opens_the_links_and_ends_well(environment: dict[str, str]) -> None
     validity = re.findall(r"valid on arrival for ([\d.]+) of 300 s", demo.stdout)
     assert len(validity) == 2
     assert all(float(seconds) >= 290 for seconds in validity)
+    assert re.search(
+        r"The door, .* http://127\.0\.0\.1:\d+/sagemaker-notebooks/notebook_on_demand/\S+/notebook_link\n", demo.stdout
+    )
+    assert re.search(r"The door +opens JupyterLab; looking at its page minted nothing", demo.stdout)
     assert "authToken" not in demo.stdout + demo.stderr
     assert folders() == before
 
