@@ -37,7 +37,12 @@ def add_refusals(app: FastAPI, prefix: str) -> None:
 
     @app.exception_handler(RequestValidationError)
     def misread(request: Request, _: RequestValidationError) -> Response:
-        return _refusal(request, _in_words(404), prefix)
+        return _refusal(request, _in_words(400), prefix)
+
+    @app.exception_handler(Exception)
+    def broke(request: Request, _: Exception) -> Response:
+        # The server logs it; the person gets a page all the same.
+        return _refusal(request, _in_words(500), prefix)
 
 
 def _path_of(request: Request) -> str:

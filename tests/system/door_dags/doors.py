@@ -38,5 +38,5 @@ with DAG("doors"):
     )
     SageMakerStopNotebookInstanceOperator(task_id="stop", notebook_instance_name="door-to-stop")
 
-with DAG("d" * 250):
-    door("t" * 250, "door-editors")
+with DAG("long"):
+    door("long", "door-editors")

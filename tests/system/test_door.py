@@ -1,0 +1,328 @@
+"""Who gets through the door, and who does not; with cookie and bearer token, on a real Airflow."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from airflow_sagemaker_presign.local import LocalServices
+from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
+from tests.system.airflow_api import Run
+from tests.system.conftest import JWT_SECRET, REGION, Start
+from tests.system.door import MINT, OURS, START, Door, leads_to_notebook
+
+BY = ("cookie", "bearer")
+FOREIGN: tuple[dict[str, str], ...] = (
+    {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "https://other.example.com"},
+    {"Sec-Fetch-Site": "none"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Referer": "https://evil.example/"},
+    {},
+)
+
+
+@pytest.fixture(scope="module")
+def run(start: Start, local: LocalServices) -> Run:
+    run = start("doors")
+    assert run.end() == "success", run.states()
+    return run
+
+
+@pytest.fixture(scope="module")
+def door(airflow: AirflowStandalone, local: LocalServices, run: Run) -> Door:
+    door = Door(airflow, local, {user: airflow.token(user) for user in airflow.passwords})
+    here = "dag_id = 'doors' AND run_id = ? AND task_id = ?"
+    long_ago = "UPDATE task_instance SET start_date = datetime('now', '-2 hours') WHERE " + here
+    door.database(long_ago, run.run_id, "old")
+    door.database("DELETE FROM rendered_task_instance_fields WHERE " + here, run.run_id, "pruned")
+    ((fields,),) = door.database(
+        "SELECT rendered_fields FROM rendered_task_instance_fields WHERE " + here, run.run_id, "cut"
+    )
+    cut = json.dumps({**json.loads(fields), "allowed_users": "Truncated. You can change this behaviour in …"})
+    door.database("UPDATE rendered_task_instance_fields SET rendered_fields = ? WHERE " + here, cut, run.run_id, "cut")
+    return door
+
+
+@pytest.fixture(autouse=True)
+def sent(door: Door) -> Iterator[Counter[Any]]:
+    """The mints and starts that a test is to have caused; all others fail it."""
+    expected: Counter[Any] = Counter()
+    before = door.sent()
+    yield expected
+    assert door.sent() - before == expected
+
+
+def token_that_ended(token: str) -> str:
+    """The same token, of yesterday."""
+    head, payload, _ = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    yesterday = {**claims, "iat": time.time() - 172800, "nbf": time.time() - 172800, "exp": time.time() - 86400}
+    signed = f"{head}.{_base64(json.dumps(yesterday).encode())}"
+    return f"{signed}.{_base64(hmac.new(JWT_SECRET.encode(), signed.encode(), hashlib.sha512).digest())}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize(
+    ("task_id", "user", "status"),
+    [
+        ("editors", "admin", 200),
+        ("editors", "ed", 200),
+        ("editors", "vera", 403),
+        ("named", "vera", 200),
+        ("named", "zoe@example.com", 200),
+        ("named", "ed", 403),
+        ("named", "admin", 403),
+        ("old", "admin", 410),
+        ("pruned", "admin", 410),
+        ("cut", "vera", 500),
+        ("cut", "admin", 500),
+        ("stop", "admin", 404),
+        ("no-such-task", "admin", 404),
+        ("mapped", "admin", 404),
+    ],
+)
+def test_who_may(door: Door, run: Run, by: str, task_id: str, user: str, status: int, sent: Counter[Any]) -> None:
+    path = door.path(run, task_id)
+    assert door.ask("GET", path, user, by=by).status_code == status
+    head = door.ask("HEAD", path, user, by=by)
+    assert (head.status_code, head.content) == (status, b"")
+    # A token of another page, in case this one has none: what counts is who asks for what.
+    token = door.form_token(path, user, by) or door.form_token(door.path(run, "editors"), "admin")
+    answer = door.press("open", path, user, by=by, token=token)
+    if status == 200:
+        sent[MINT, f"door-{task_id}"] += 1
+        assert leads_to_notebook(answer)
+    else:
+        assert answer.status_code == status
+    assert "authToken" not in answer.text
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("prefetch", [{}, {"Purpose": "prefetch", "Sec-Purpose": "prefetch;prerender"}])
+def test_nobody_is_led_to_the_login_and_back(door: Door, run: Run, method: str, prefetch: dict[str, str]) -> None:
+    path = door.path(run, "editors")
+    answer = door.ask(method, path, headers={"Host": "evil.example", **prefetch})
+    assert answer.status_code == 303
+    login, _, back = answer.headers["location"].partition("?next=")
+    assert login == "/api/v2/auth/login"
+    assert back == path.replace("%", "%25").replace("/", "%2F")
+
+
+@pytest.mark.parametrize("prefetch", [{}, {"Purpose": "prefetch"}, {"Sec-Purpose": "prefetch"}])
+def test_looking_mints_nothing(door: Door, run: Run, prefetch: dict[str, str]) -> None:
+    for _ in range(3):
+        assert door.ask("GET", door.path(run, "editors"), "ed", headers=prefetch).status_code == 200
+
+
+def test_whom_airflow_does_not_know(door: Door, run: Run) -> None:
+    path = door.path(run, "editors")
+    ended = token_that_ended(door.tokens["admin"])
+    for unknown in (ended, "no-token-at-all", door.tokens["admin"][:-4] + "AAAA"):
+        answer = door.ask("GET", path, unknown)
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/api/v2/auth/login?next=%2Fsagemaker-notebooks%2F")
+        assert door.ask("GET", path, unknown, by="bearer", headers={"Accept": "*/*"}).status_code == 401
+        for by in BY:
+            token = door.form_token(path, "admin")
+            answer = door.ask("POST", path, unknown, by=by, headers=OURS, data={"action": "open", "token": token})
+            assert answer.status_code == 401
+    assert door.ask("POST", path, headers=OURS).status_code == 401
+
+
+@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_no_other_page_presses_the_button(door: Door, run: Run, by: str, headers: dict[str, str]) -> None:
+    for action in ("open", "start"):
+        assert door.press(action, door.path(run, "editors"), "admin", by=by, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("by", BY)
+def test_a_browser_without_fetch_metadata_says_where_it_was(door: Door, run: Run, by: str, sent: Counter[Any]) -> None:
+    sent[MINT, "door-editors"] += 1
+    ours = {"Origin": door.airflow.url}
+    assert leads_to_notebook(door.press("open", door.path(run, "editors"), "ellen", by=by, headers=ours))
+
+
+@pytest.mark.parametrize("by", BY)
+def test_a_form_is_good_for_its_person_and_its_task(door: Door, run: Run, by: str) -> None:
+    path = door.path(run, "editors")
+    others = door.form_token(path, "ed", by)
+    of_another_task = door.form_token(door.path(run, "mapped", 0), "admin", by)
+    for token in ("nonsense", others, of_another_task, others[:-1], door.form_token(path, "admin", by) + "x"):
+        assert door.press("open", path, "admin", by=by, token=token).status_code == 403
+    missing = door.ask("POST", path, "admin", by=by, headers=OURS, data={"action": "open"})
+    assert missing.status_code == 403
+    assert door.ask("POST", path, "admin", by=by, headers=OURS).status_code == 403
+
+
+@pytest.mark.parametrize("by", BY)
+def test_a_mapped_task_opens_its_own_notebook(door: Door, run: Run, by: str, sent: Counter[Any]) -> None:
+    sent[MINT, "door-mapped-1"] += 1
+    assert leads_to_notebook(door.press("open", door.path(run, "mapped", 1), "ed", by=by))
+    for index in ("2", "-1", "2147483648", "9" * 30, "x", "1.0", "%31x"):
+        assert door.ask("GET", f"{door.path(run, 'mapped')}/{index}", "admin", by=by).status_code == 404
+
+
+@pytest.mark.parametrize("by", BY)
+def test_ids_that_are_none(door: Door, run: Run, by: str) -> None:
+    run_id = door.path(run, "editors").split("/")[3]
+    for path in (
+        f"/sagemaker-notebooks/other/{run_id}/editors",
+        f"/sagemaker-notebooks/doors/{run_id}/..",
+        f"/sagemaker-notebooks/doors/{run_id}/../editors",
+        f"/sagemaker-notebooks/../doors/{run_id}/editors",
+        f"/sagemaker-notebooks/doors/{run_id}/%2e%2e",
+        f"/sagemaker-notebooks/doors%2F{run_id}/editors",
+        f"/sagemaker-notebooks/doors/{run_id}%2Feditors",
+        f"/sagemaker-notebooks/doors/{run_id}/editors%2F0",
+        f"/sagemaker-notebooks/doors/{run_id}+/editors",
+        f"/sagemaker-notebooks/doors/{run_id}/editors%0d%0aSet-Cookie:%20a=b",
+        f"/sagemaker-notebooks/doors/{run_id}/{'t' * 250}",
+        f"/sagemaker-notebooks/doors/{run_id}/{'t' * 5000}",
+        f"/sagemaker-notebooks/doors/{run_id}/'%20OR%201=1",
+        "/sagemaker-notebooks/",
+        "/sagemaker-notebooks/assets/plugin.py",
+        "/sagemaker-notebooks/assets/..%2fplugin.py",
+    ):
+        answer = door.ask("GET", path, "admin", by=by)
+        assert answer.status_code == 404, path
+        assert "set-cookie" not in answer.headers or "a=b" not in answer.headers["set-cookie"]
+
+
+def test_ids_as_long_and_odd_as_airflow_takes_them(door: Door, start: Start, sent: Counter[Any]) -> None:
+    run = start("long")
+    assert run.end() == "success"
+    # Only renamed afterwards: with 250 characters Airflow's own log files get names that no file system takes.
+    dag_id, run_id, task_id = "d" * 250, ("a+b:c~d" * 36)[:250], "t" * 250
+    for table in ("task_instance", "rendered_task_instance_fields"):
+        renamed = f"UPDATE {table} SET dag_id = ?, run_id = ?, task_id = ? WHERE run_id = ?"
+        door.database(renamed, dag_id, run_id, task_id, run.run_id)
+    door.database("UPDATE dag_run SET dag_id = ?, run_id = ? WHERE run_id = ?", dag_id, run_id, run.run_id)
+    sent[MINT, "door-editors"] += 1
+    assert leads_to_notebook(door.press("open", door.path(replace(run, dag_id=dag_id, run_id=run_id), task_id), "ed"))
+
+
+@pytest.mark.parametrize("by", BY)
+def test_a_stopped_notebook_is_started_once(
+    door: Door, run: Run, local: LocalServices, by: str, sent: Counter[Any]
+) -> None:
+    path = door.path(run, "stopped")
+    local.sagemaker.set_status("door-stopped", "Stopped", region=REGION)
+    time.sleep(2.1)  # For so long all who look share one answer.
+    assert "Start and open" in door.ask("GET", path, "vera", by=by).text
+    # Somebody who kept the page from when it ran: back to the page, and nothing minted.
+    assert door.press("open", path, "vera", by=by).headers["location"] == path
+    sent[START, "door-stopped"] += 1
+    for _ in range(3):
+        answer = door.press("start", path, "vera", by=by)
+        assert (answer.status_code, answer.headers["location"]) == (303, path)
+    page = door.ask("GET", path, "vera", by=by).text
+    assert "Starting" in page
+    assert "<button" not in page
+
+
+def test_what_is_written_down(door: Door, run: Run, sent: Counter[Any]) -> None:
+    sent[MINT, "door-mapped-0"] += 1
+    assert leads_to_notebook(door.press("open", door.path(run, "mapped", 0), "ellen"))
+    event, owner, said = door.audit("mapped")[-1]
+    assert (event, owner) == ("open_sagemaker_notebook_instance", "ellen")
+    assert said["notebook_instance_name"] == "door-mapped-0"
+    assert said["address"] == "127.0.0.1"
+    started = [(event, owner) for event, owner, _ in door.audit("stopped") if event.startswith("start")]
+    assert started == [("start_sagemaker_notebook_instance", "vera")] * 2
+
+
+def test_no_row_no_url(door: Door, run: Run) -> None:
+    """With an audit log that cannot be written there is no URL."""
+    door.database("ALTER TABLE log RENAME TO log_elsewhere")
+    try:
+        answer = door.press("open", door.path(run, "editors"), "ed")
+    finally:
+        door.database("ALTER TABLE log_elsewhere RENAME TO log")
+    assert answer.status_code == 500
+    assert "location" not in answer.headers
+
+
+def test_sagemaker_refuses(door: Door, run: Run, local: LocalServices, sent: Counter[Any]) -> None:
+    sent[MINT, "door-named"] += 1
+    local.sagemaker.faults.fail_calls("access-denied", operation=MINT)
+    answer = door.press("open", door.path(run, "named"), "vera")
+    assert answer.status_code == 502
+    assert "AccessDeniedException" in answer.text
+    (opened, _, _), (refused, _, said) = door.audit("named")[-2:]
+    assert (opened, refused) == ("open_sagemaker_notebook_instance", "open_sagemaker_notebook_instance_refused")
+    assert said["error"] == "NotebookInstanceAccessDenied"
+
+
+def test_a_failure_is_shown_as_text(door: Door, run: Run, local: LocalServices) -> None:
+    reason = "<script>alert(1)</script> Insufficient notebook instance capacity \"'><img src=x onerror=alert(1)>"
+    local.sagemaker.set_status("door-mapped-1", "Failed", failure_reason=reason, region=REGION)
+    time.sleep(2.1)
+    page = door.ask("GET", door.path(run, "mapped", 1), "admin").text
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert "another instance type" in page
+
+
+def test_a_person_who_opens_too_often_waits(door: Door, run: Run, sent: Counter[Any]) -> None:
+    path = door.path(run, "mapped", 0)
+    sent[MINT, "door-mapped-0"] += 7
+    assert all(leads_to_notebook(door.press("open", path, "admin")) for _ in range(6))
+    answer = door.press("open", path, "admin")
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 60
+    # Somebody else has not opened it yet.
+    assert leads_to_notebook(door.press("open", path, "ed"))
+
+
+def test_the_headers_of_every_answer(door: Door, run: Run, sent: Counter[Any]) -> None:
+    path = door.path(run, "editors")
+    sent[MINT, "door-editors"] += 1
+    answers = (
+        door.ask("GET", path, "ed"),
+        door.press("open", path, "ed"),
+        door.ask("GET", path),
+        door.ask("GET", path, "vera"),
+        door.ask("GET", "/sagemaker-notebooks/nowhere", "vera"),
+        door.ask("PUT", path, "ed"),
+    )
+    assert [answer.status_code for answer in answers] == [200, 303, 303, 403, 404, 405]
+    for answer in answers:
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-frame-options"] == "DENY"
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert "authToken" not in str({**answer.headers, "location": ""}) + answer.text
+
+
+def test_the_page_is_small_and_asks_nobody_else(door: Door, run: Run) -> None:
+    page = door.ask("GET", door.path(run, "editors"), "ed")
+    assets = [part.split('"')[0] for part in page.text.split('"/sagemaker-notebooks/assets/')[1:]]
+    files = [door.ask("GET", f"/sagemaker-notebooks/assets/{asset}") for asset in assets]
+    assert [file.status_code for file in files] == [200, 200]
+    assert len(page.content) + sum(len(file.content) for file in files) < 30_000
+    assert "http" not in page.text.replace("http-equiv", "")
+
+
+def test_the_buttons_of_the_task(run: Run, door: Door) -> None:
+    assert run.links("editors")["Open notebook"] == door.airflow.url + door.path(run, "editors")
