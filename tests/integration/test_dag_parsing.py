@@ -16,6 +16,7 @@ DAG_IDS = {
     "notebook_every_evening",
     "notebook_on_demand",
     "notebook_weekday_morning",
+    "notebook_with_approval",
     "notebooks_for_a_team",
 }
 FORKS = 9

@@ -33,9 +33,11 @@ NOTEBOOKS = (
     "started-in-run",
     "ran-before",
     "no-capacity",
+    "approved",
+    "not-approved",
     *(f"door-{name}" for name in ("editors", "named", "stopped", "mapped-0", "mapped-1", "to-stop")),
 )
-USERS = {"vera": "viewer", "zoe@example.com": "viewer", "ed": "user", "ellen": "user"}
+USERS = {"vera": "viewer", "zoe@example.com": "viewer", "ed": "user", "ellen": "user", "grace@example.org": "user"}
 JWT_SECRET = "of-these-tests-only-and-long-enough-for-the-algorithm-that-airflow-signs-its-tokens-with"
 # A notebook that changes its status within a few seconds meets a race of Airflow's on a busy machine: the scheduler
 # fails a task whose trigger fires before it has heard that the task was deferred.

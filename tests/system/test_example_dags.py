@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -17,12 +18,18 @@ CONSOLE_PAGE = f"https://{REGION}.console.aws.amazon.com/sagemaker/home?region={
 DELIVERED = {"notebook_link": "success", "stop_if_failed": "skipped", "delivered": "success"}
 
 
-def test_the_button_to_the_console_is_there_while_the_task_waits_and_afterwards(
+def test_the_buttons_to_console_and_door_are_there_while_the_task_waits_and_afterwards(
     runs: dict[str, Run], links_while_waiting: dict[str, str | None]
 ) -> None:
-    assert links_while_waiting == {"SageMaker notebook instance": CONSOLE_PAGE}
-    runs["on demand"].wait_for_task("success")
-    assert runs["on demand"].links() == {"SageMaker notebook instance": CONSOLE_PAGE}
+    run = runs["on demand"]
+    path = f"{run.dag_id}/{quote(run.run_id, safe='')}/notebook_link"
+    buttons = {
+        "SageMaker notebook instance": CONSOLE_PAGE,
+        "Open notebook": f"{run.airflow.url}/sagemaker-notebooks/{path}",
+    }
+    assert links_while_waiting == buttons
+    run.wait_for_task("success")
+    assert run.links() == buttons
 
 
 def test_a_link_on_demand_comes_by_mail_and_by_slack_and_each_opens_jupyterlab(
@@ -49,6 +56,7 @@ def test_the_receipt_says_how_fresh_each_link_arrived_and_holds_no_link(runs: di
         "NotebookUrlSlackNotifier to mary@example.com",
     ]
     assert all(delivery["validity_left"] >= 290 for delivery in receipt["deliveries"])
+    assert receipt.pop("door_url") == runs["on demand"].links()["Open notebook"]
     assert "http" not in str(receipt)
     assert "authToken" not in str(receipt)
 

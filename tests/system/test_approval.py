@@ -1,0 +1,128 @@
+"""A notebook that a second person has to approve: asked for, approved and rejected over Airflow's API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from airflow_sagemaker_presign.local import LocalServices
+from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
+from tests.system.airflow_api import Run, until
+from tests.system.conftest import REGION
+from tests.system.messages import mail_to, mails_to, urls_in
+
+DAG_ID = "notebook_with_approval"
+ASKS, APPROVES, OPENS = "ed", "ellen", "zoe@example.com"
+REASON = "Churn of the last quarter"
+
+Ask = Callable[[str, str], Run]
+
+
+def as_person(airflow: AirflowStandalone, name: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {airflow.token(name)}"}
+    return httpx.Client(base_url=airflow.url, headers=headers, timeout=30, trust_env=False)
+
+
+@pytest.fixture
+def ask(airflow: AirflowStandalone, api: httpx.Client) -> Ask:
+    """Ask for a notebook, and come back when somebody can answer."""
+
+    def ask(notebook: str, recipient: str) -> Run:
+        airflow.wait_for_dag(DAG_ID)
+        api.patch(f"/api/v2/dags/{DAG_ID}", json={"is_paused": False}).raise_for_status()
+        conf = {"notebook_instance_name": notebook, "recipient": recipient, "reason": REASON}
+        with as_person(airflow, ASKS) as person:
+            answer = person.post(f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None, "conf": conf})
+        run = Run(airflow, api, DAG_ID, answer.raise_for_status().json()["dag_run_id"])
+        run.wait_for_task("awaiting_input", "approve")
+        # Quicker than any person: the scheduler fails a task that goes on before it has heard that the task waits.
+        heard = f"TaskInstance Finished: dag_id={DAG_ID}, task_id=approve, run_id={run.run_id}"
+        until(lambda: heard in airflow.console.read_text(errors="replace"), "the scheduler has heard", 30)
+        return run
+
+    return ask
+
+
+def path_of(run: Run) -> str:
+    return f"/api/v2/dags/{DAG_ID}/dagRuns/{run.run_id}/taskInstances/approve/-1/hitlDetails"
+
+
+def answer(run: Run, name: str, option: str) -> httpx.Response:
+    with as_person(run.airflow, name) as person:
+        return person.patch(path_of(run), json={"chosen_options": [option], "params_input": {}})
+
+
+def test_a_notebook_that_somebody_else_approved_opens_to_the_person_it_is_for(
+    ask: Ask, airflow: AirflowStandalone, local: LocalServices, api: httpx.Client
+) -> None:
+    run = ask("approved", OPENS)
+    request = api.get(path_of(run)).raise_for_status().json()
+    assert request["subject"] == f"Notebook approved for {OPENS}?"
+    assert request["body"] == f"{ASKS} asks for it: {REASON}"
+    assert request["params"] == {}, "the approver answers, and changes nothing of what was asked"
+    assert local.sagemaker.status("approved", REGION) == "Stopped"
+    assert answer(run, OPENS, "Approve").status_code == 403, "a viewer approves nothing"
+
+    assert answer(run, APPROVES, "Approve").status_code == 200
+
+    assert run.end() == "success"
+    assert run.states() == {
+        "approve": "success",
+        "notebook_link": "success",
+        "stop_if_failed": "skipped",
+        "delivered": "success",
+    }
+    mail = mail_to(local, OPENS)
+    assert REASON in mail.text
+    assert urls_in(mail) == []
+    (door_url,) = set(re.findall(r"http://\S+/sagemaker-notebooks/\S+", mail.text))
+    for name, status in ((OPENS, 200), (ASKS, 403), (APPROVES, 403), ("vera", 403)):
+        page = httpx.get(door_url, cookies={"_token": airflow.token(name)}, trust_env=False)
+        assert page.status_code == status, name
+        assert ("Open JupyterLab" in page.text) == (status == 200)
+    assert local.sagemaker.requests_of("CreatePresignedNotebookInstanceUrl", "approved") == []
+
+
+def test_a_notebook_that_was_rejected_is_not_started(ask: Ask, local: LocalServices) -> None:
+    run = ask("not-approved", OPENS)
+
+    assert answer(run, APPROVES, "Reject").status_code == 200
+
+    assert run.end() == "success"
+    assert run.states() == {
+        "approve": "success",
+        "notebook_link": "skipped",
+        "stop_if_failed": "skipped",
+        "delivered": "skipped",
+    }
+    assert local.sagemaker.requests_of("StartNotebookInstance", "not-approved") == []
+
+
+@pytest.mark.parametrize(
+    ("approver", "recipient"),
+    [
+        pytest.param(ASKS, "asked@example.com", id="who asked"),
+        pytest.param("grace@example.org", "grace@example.org", id="whom it is for"),
+    ],
+)
+def test_an_approval_of_ones_own_request_starts_nothing_and_says_so(
+    ask: Ask, local: LocalServices, approver: str, recipient: str
+) -> None:
+    run = ask("not-approved", recipient)
+
+    assert answer(run, approver, "Approve").status_code == 200
+
+    assert run.end() == "failed"
+    assert run.states() == {
+        "approve": "failed",
+        "notebook_link": "upstream_failed",
+        "stop_if_failed": "skipped",
+        "delivered": "upstream_failed",
+    }
+    (mail,) = mails_to(local, recipient)
+    assert f"{approver} cannot approve this alone" in mail.text
+    assert "have somebody else approve" in mail.text
+    assert local.sagemaker.requests_of("StartNotebookInstance", "not-approved") == []
