@@ -11,33 +11,35 @@ import tempfile
 from collections.abc import Mapping
 
 OURS = {
-    "operators": "airflow_sagemaker_presign.operators.sagemaker_notebook",
-    "notifiers": ("airflow_sagemaker_presign.notifications.slack,airflow_sagemaker_presign.notifications.email"),
+    "operators": "import airflow_sagemaker_presign.operators.sagemaker_notebook",
+    "notifiers": (
+        "import airflow_sagemaker_presign.notifications.slack, airflow_sagemaker_presign.notifications.email"
+    ),
 }
 THEIRS = {
-    "the amazon provider's SageMaker operators": "airflow.providers.amazon.aws.operators.sagemaker",
-    "the Slack provider's notifier": "airflow.providers.slack.notifications.slack",
+    "the amazon provider's SageMaker operators": "import airflow.providers.amazon.aws.operators.sagemaker",
+    "the Slack provider's notifier": "import airflow.providers.slack.notifications.slack",
 }
 
 # The DAG processor imports what a DAG file imports of `airflow.*` once, and forks; the rest is imported per parse.
+DAG_PROCESSOR = "import airflow.dag_processing.processor; from airflow.sdk import DAG, BaseOperator"
+
 _PARENT = """
-import gc, importlib, json, os, sys, time
-import airflow.dag_processing.processor
-from airflow.sdk import DAG, BaseOperator
+import gc, json, os, sys, time
+exec(sys.argv[3])
 gc.freeze()  # As the DAG processor's manager does: else now and then an import pays for collecting all of Airflow.
 groups, forks = json.loads(sys.argv[1]), int(sys.argv[2])
 # By turns, so that whatever else the machine does meanwhile slows all of them.
 for number in range(forks):
-    for name, modules in groups.items():
+    for name, statements in groups.items():
         read, write = os.pipe()
         if not os.fork():
             before = set(sys.modules)
             began = time.process_time()
-            for module in modules.split(","):
-                importlib.import_module(module)
+            exec(statements)
             spent = (time.process_time() - began) * 1000
-            heavy = ("boto3", "botocore", "slack_sdk", "airflow.providers.amazon", "airflow.providers.slack",
-                     "airflow.providers.smtp")
+            heavy = ("boto3", "botocore", "slack_sdk", "fastapi", "starlette", "jinja2", "airflow.providers.amazon",
+                     "airflow.providers.slack", "airflow.providers.smtp")
             loaded = sorted(module for module in set(sys.modules) - before if module.startswith(heavy))
             os.write(write, json.dumps([name, spent, loaded[:50]]).encode())
             os._exit(0)
@@ -48,12 +50,15 @@ for number in range(forks):
 """
 
 
-def costs(groups: Mapping[str, str], forks: int = 15) -> dict[str, tuple[float, list[str]]]:
+def costs(
+    groups: Mapping[str, str], forks: int = 15, parent: str = DAG_PROCESSOR
+) -> dict[str, tuple[float, list[str]]]:
     """
     Import groups of modules in forks of a process that has Airflow loaded.
 
-    :param groups: the modules of each group, separated by commas.
+    :param groups: the statements of each group, which import.
     :param forks: how many forks for each.
+    :param parent: what the process has loaded, as statements.
     :return: for each the median of the CPU milliseconds that the import took, and which heavy modules came with it.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +66,7 @@ def costs(groups: Mapping[str, str], forks: int = 15) -> dict[str, tuple[float, 
         env = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")}
         env |= {"AIRFLOW_HOME": folder, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
         answer = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", _PARENT, json.dumps(dict(groups)), str(forks + 1)],
+            [sys.executable, "-W", "ignore", "-c", _PARENT, json.dumps(dict(groups)), str(forks + 1), parent],
             env=env,
             capture_output=True,
             text=True,

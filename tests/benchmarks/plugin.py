@@ -1,0 +1,37 @@
+"""What the door's plugin costs a process that has nothing to do with it: each loads the plugins of all packages."""
+
+from __future__ import annotations
+
+from tests.benchmarks.parsing import THEIRS, costs
+
+DOOR = "the door's plugin"
+LOAD_ALL = "all plugins"
+LOAD_OTHERS = "all plugins but the door's"
+AMAZON = "the amazon provider's SageMaker operators"
+LIMIT = 10.0
+"""Milliseconds of CPU."""
+
+PROCESSES = {
+    "a process of Airflow's": "import airflow; from airflow import plugins_manager",
+    "a task's process": "import airflow.sdk.execution_time.task_runner; from airflow.sdk import plugins_manager",
+}
+# Airflow passes over an entry point that leads to no plugin.
+_WITHOUT = """
+import sys, types
+sys.modules["airflow_sagemaker_presign.door.plugin"] = types.SimpleNamespace(SageMakerNotebookDoorPlugin=None)
+"""
+_LOAD = "plugins_manager._get_plugins()"
+GROUPS = {
+    DOOR: "import airflow_sagemaker_presign.door.plugin",
+    LOAD_ALL: _LOAD,
+    LOAD_OTHERS: f"{_WITHOUT}{_LOAD}",
+    AMAZON: THEIRS[AMAZON],
+}
+
+
+def measure() -> dict[str, dict[str, float]]:
+    """Measure in forks of the processes that load plugins."""
+    return {
+        process: {name: spent for name, (spent, _) in costs(GROUPS, parent=loaded).items()}
+        for process, loaded in PROCESSES.items()
+    }
