@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from tests.benchmarks import delivery, parsing
+from tests.benchmarks import delivery, door, parsing, plugin
 
 
 def main() -> None:
@@ -16,10 +19,42 @@ def main() -> None:
         "runs", type=int, nargs="?", default=9, help="DAG runs per mode of the delivery benchmark (default: 9)"
     )
     runs = parser.parse_args().runs
+    figures = {
+        "parsing": _parsing(),
+        "plugin": _plugin(),
+        "delivery": _delivery(runs),
+        "door": _door(),
+    }
+    folder = Path(".bench")
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
+    target.write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"\nKept in {target}")
+
+
+def _parsing() -> dict[str, Any]:
     print("What a DAG file's parse costs in the DAG processor's child (CPU ms, median of 15):")
     parsed = parsing.measure()
-    for name, ms in parsed.items():
-        print(f"  {name:45} {ms:7.1f}")
+    _print_costs(parsed)
+    return parsed
+
+
+def _plugin() -> dict[str, Any]:
+    measured = plugin.measure()
+    for process, costs in measured.items():
+        print(f"\nWhat the door's plugin costs {process}, limit {plugin.LIMIT:g} (CPU ms, median of 15):")
+        _print_costs(costs)
+        on_top = costs[plugin.LOAD_ALL] - costs[plugin.LOAD_OTHERS]
+        print(f"  the door's plugin adds {on_top:.1f} ms to the loading of plugins")
+    return measured
+
+
+def _print_costs(costs: Mapping[str, float]) -> None:
+    for name, ms in costs.items():
+        print(f"  {name:45} {ms:7.1f}", flush=True)
+
+
+def _delivery(runs: int) -> dict[str, Any]:
     print(f"\nFrom InService to accepted by mail server and Slack, poll interval 2 s, {runs} runs each:", flush=True)
     delivered = delivery.measure(runs)
     print(f"\n  {'mode':9} {'median':>7} {'min':>7} {'max':>7} {'limit':>7}")
@@ -28,11 +63,32 @@ def main() -> None:
         print(f"  {mode:9} {figures['median']:7.2f} {low:7.2f} {high:7.2f} {figures['limit']:7.2f}")
     ratio = delivered["deferred"]["median"] / delivered["worker"]["median"]
     print(f"  a deferred wait costs {ratio:.1f} times the worker's: it frees the slot, and pays with the resume")
-    folder = Path(".bench")
-    folder.mkdir(exist_ok=True)
-    target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
-    target.write_text(json.dumps({"delivery": delivered, "parsing": parsed}, indent=1) + "\n")
-    print(f"\nKept in {target}")
+    return delivered
+
+
+def _door() -> dict[str, Any]:
+    print(
+        f"\nThrough the door: {len(door.PEOPLE)} people, {len(door.NOTEBOOKS)} notebooks, one api-server:", flush=True
+    )
+    measured = door.measure()
+    medians = {}
+    print(f"\n  {'a click, in s':26} {'median':>7} {'p95':>7}")
+    for name, seconds in measured["click"].items():
+        medians[name] = statistics.median(seconds)
+        print(f"  {name:26} {medians[name]:7.3f} {statistics.quantiles(seconds, n=20)[-1]:7.3f}")
+    on_top = medians["door"] - medians["SageMaker"]
+    print(f"  the door adds {on_top:.3f} s to SageMaker's own time, limit {door.LIMIT:g}")
+    at_once = measured["at once"]
+    ratio = at_once["door"] / at_once["SageMaker"]
+    print(
+        f"  all at once: the last is through after {at_once['door']:.2f} s, "
+        f"{ratio:.1f} times what SageMaker takes for them ({at_once['SageMaker']:.2f} s)"
+    )
+    megabytes = list(measured["memory"]["megabytes"].items())
+    (few, before), (many, after) = megabytes[0], megabytes[-1]
+    print(f"  the api-server's memory after {many} openings is {after / before:.3f} times that after {few}, limit 1.1")
+    print(f"  {measured['memory']['openings a second']:.0f} openings a second, each with its page")
+    return measured
 
 
 if __name__ == "__main__":

@@ -1,0 +1,16 @@
+"""The DAG that the door's benchmark opens: fifty notebooks, which fifty people may open."""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
+from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
+
+with DAG(dag_id="bench_door", schedule=None):
+    SageMakerPresignedNotebookUrlOperator.partial(
+        task_id="link",
+        link="door",
+        notifiers=[NotebookUrlSmtpNotifier(to="everybody@example.com")],
+        allowed_users=[f"person-{number:02}" for number in range(50)],
+    ).expand(notebook_instance_name=[f"notebook-{number:02}" for number in range(50)])
