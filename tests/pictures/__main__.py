@@ -2,7 +2,7 @@
 Make the README's pictures, in ``.readme``: ``python -m tests.pictures``.
 
 Somebody logs in to a real Airflow, asks for a notebook in the form of the DAG ``notebook_on_demand``, and gets the
-messages; the pictures show what that person sees.
+messages; the pictures show what that person sees, at the door, too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.connections import airflow_connections
 from tests import chromium
+from tests.pictures import door
 from tests.pictures.browser import keep, page_of, shot, side_by_side
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ def main() -> None:
         with (
             LocalServices(jupyter=False) as local,
             AirflowStandalone(
-                Path(folder) / "airflow", dags=dags, env=airflow_connections(local.addresses())
+                Path(folder) / "airflow",
+                dags=dags,
+                env=airflow_connections(local.addresses()),
+                users={door.PERSON: "user"},
             ) as airflow,
         ):
             airflow.wait_for_dag(DAG_ID)
@@ -46,6 +50,7 @@ def main() -> None:
             keep(browser, card(browser, local, "slack", width=768), TARGET / "slack.png")
             desktop, phone = card(browser, local, "mail"), card(browser, local, "mail", width=375, dark=True)
             keep(browser, side_by_side(browser, [desktop, phone]), TARGET / "mail.png")
+            door.keep_pictures(browser, local, airflow, TARGET)
 
 
 def ask_in_the_form(browser: Browser, airflow: AirflowStandalone) -> bytes:
@@ -63,7 +68,7 @@ def ask_in_the_form(browser: Browser, airflow: AirflowStandalone) -> bytes:
         page.get_by_text("Failed to Trigger Dag").wait_for(state="hidden")
         picture = shot(page)
         _trigger(page, hours="8")
-        page.get_by_text("Dag Run Triggered").wait_for()
+        page.get_by_text("Dag Run Triggered").first.wait_for()
     return picture
 
 

@@ -32,7 +32,11 @@ PIXELS = """async source => {
 @contextmanager
 def page_of(browser: Browser, width: int, height: int = 900, dark: bool = False) -> Iterator[Page]:
     """Open a page that reaches nothing but this machine."""
-    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+    page = browser.new_page(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",  # What pulses would be pale in one picture and strong in the next.
+    )
     page.route(lambda url: not url.startswith(LOOPBACK), lambda route: route.abort())
     yield page
     page.close()
@@ -50,7 +54,10 @@ def shot(seen: Page | Locator) -> bytes:
 def side_by_side(browser: Browser, pictures: list[bytes]) -> bytes:
     """Put pictures into one."""
     images = "".join(f'<img src="{_data_url(picture)}">' for picture in pictures)
-    style = "body { margin: 0 } div { display: inline-flex; gap: 16px; align-items: flex-start; background: #fff }"
+    style = (
+        "body { margin: 0 } div { display: inline-flex; gap: 16px; align-items: flex-start; background: #fff }"
+        "img { outline: 1px solid #d9d9de; outline-offset: -1px }"
+    )
     with page_of(browser, width=1600) as page:
         page.set_content(f"<style>{style}</style><div>{images}</div>")
         return shot(page.locator("div"))
