@@ -224,3 +224,18 @@ def unsent_by_mail(
         run.end()
     local.inbox.smtp.fail("550-at-rcpt", times=3)
     return start("notebook_after_training", recipient="unsent@example.com")
+
+
+@pytest.fixture
+def page(browser: Any, request: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
+    """A page of a browser without cookies; when the test fails, its pictures are kept."""
+    context = browser.new_context(viewport={"width": 1300, "height": 1000})
+    context.set_default_timeout(30_000)
+    failures = request.session.testsfailed
+    yield context.new_page()
+    if request.session.testsfailed > failures:
+        for number, shown in enumerate(context.pages):
+            picture = folder / f"{request.node.name}-{number}.png"
+            shown.screenshot(path=picture)
+            print(f"What the browser showed: {picture}")
+    context.close()

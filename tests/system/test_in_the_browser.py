@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,21 +13,6 @@ from tests.system.airflow_api import Run
 from tests.system.messages import mail_to, url_in
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def page(browser: Any, request: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
-    """A page of a browser without cookies; when the test fails, its pictures are kept."""
-    context = browser.new_context(viewport={"width": 1300, "height": 1000})
-    context.set_default_timeout(30_000)
-    failures = request.session.testsfailed
-    yield context.new_page()
-    if request.session.testsfailed > failures:
-        for number, shown in enumerate(context.pages):
-            picture = folder / f"{request.node.name}-{number}.png"
-            shown.screenshot(path=picture)
-            print(f"What the browser showed: {picture}")
-    context.close()
 
 
 def test_the_button_in_the_mail_opens_jupyterlab(page: Any, runs: dict[str, Run], local: LocalServices) -> None:
