@@ -71,7 +71,9 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
 
     :param clock: tells the time; for tests.
     """
-    app = FastAPI(title="SageMaker notebook door", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="SageMaker notebook door", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
     base_url = conf.get("api", "base_url", fallback="") or ""
     prefix = urlsplit(base_url).path.rstrip("/")
     entrance = Entrance(clock, forgery.FormTokens(conf.get("api", "secret_key")), prefix)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, Response
 
@@ -20,6 +21,7 @@ from airflow_sagemaker_presign.door.view import OPEN, START, View, view_of, view
 from airflow_sagemaker_presign.door.visitor import Visitor, may_open
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookInstanceNotFound, SageMakerUnavailable
 from airflow_sagemaker_presign.links import door_path, region_of
+from airflow_sagemaker_presign.notifications.times import in_words
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +91,7 @@ class Entrance:
                 raise Refusal(429, "Slowly, please", words, retry_after=wait)
             audit.record(audit.OPEN, task, visitor, session)
         try:
-            presigned_url = self.notebooks.hook(task).create_presigned_url(
-                task.notebook_instance_name, task.session_expiration_duration, task.landing
-            )
+            presigned_url = self.notebooks.mint(task)
         except Exception as error:
             return self._failed(audit.OPEN, task, visitor, error)
         return Response(status_code=303, headers={**pages.security_headers(), "Location": presigned_url.url})
@@ -101,8 +101,7 @@ class Entrance:
             with _session() as session:
                 audit.record(audit.START, task, visitor, session)
             try:
-                self.notebooks.hook(task).start_notebook_instance(task.notebook_instance_name)
-                self.notebooks.describe(task, afresh=True)
+                self.notebooks.start(task)
             except Exception as error:
                 return self._failed(audit.START, task, visitor, error)
         return self._back(task)
@@ -142,8 +141,6 @@ class Entrance:
     def _write(
         self, task: RenderedTask, visitor: Visitor, description: dict[str, Any], view: View, status: int
     ) -> Response:
-        from airflow_sagemaker_presign.notifications.times import in_words
-
         region = region_of(description.get("NotebookInstanceArn", "")) or task.region_name or ""
         html = pages.write(
             "notebook.html",
@@ -173,8 +170,6 @@ def _path(key: TaskKey) -> str:
 
 
 def _task_path(key: TaskKey) -> str:
-    from urllib.parse import quote
-
     dag_id, run_id, task_id = (quote(part, safe="") for part in (key.dag_id, key.run_id, key.task_id))
     mapped = "" if key.map_index < 0 else f"/mapped/{key.map_index}"
     return f"/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}"

@@ -10,6 +10,7 @@ from cachetools import TTLCache
 
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 
 THREADS = 20
 """How many requests may talk to SageMaker at once. They have threads of their own: when SageMaker hangs, Airflow's own
@@ -45,7 +46,7 @@ class Notebooks:
         :param task: which.
         :param afresh: not what AWS said a moment ago.
         """
-        key = (*_account_view(task), task.notebook_instance_name)
+        key = _notebook(task)
         with self._lock:
             known = None if afresh else self._answers.get(key)
         if known is None:
@@ -53,6 +54,18 @@ class Notebooks:
             with self._lock:
                 self._answers[key] = known
         return known
+
+    def start(self, task: RenderedTask) -> None:
+        """Start the task's notebook instance; from now on nobody is told how it was before."""
+        self.hook(task).start_notebook_instance(task.notebook_instance_name)
+        with self._lock:
+            self._answers.pop(_notebook(task), None)
+
+    def mint(self, task: RenderedTask) -> PresignedNotebookUrl:
+        """Mint as the task would have."""
+        return self.hook(task).create_presigned_url(
+            task.notebook_instance_name, task.session_expiration_duration, task.landing
+        )
 
     def hook(self, task: RenderedTask) -> SageMakerNotebookHook:
         """Answer the hook of the task's connection."""
@@ -68,6 +81,10 @@ class Notebooks:
 
 def _account_view(task: RenderedTask) -> tuple[str | None, str | None, bool | str | None]:
     return task.aws_conn_id, task.region_name, task.verify
+
+
+def _notebook(task: RenderedTask) -> tuple[Any, ...]:
+    return *_account_view(task), task.notebook_instance_name
 
 
 def _hook(aws_conn_id: str | None, region_name: str | None, verify: bool | str | None) -> SageMakerNotebookHook:

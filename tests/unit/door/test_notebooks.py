@@ -23,6 +23,9 @@ class FakeHook:
         self.asked += 1
         return {"NotebookInstanceName": name, "answer": self.asked}
 
+    def start_notebook_instance(self, name: str) -> str:
+        return "Pending"
+
 
 @pytest.fixture(autouse=True)
 def hooks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
@@ -47,6 +50,13 @@ def test_all_who_look_at_once_share_an_answer(task: Make) -> None:
     assert door.describe(task(notebook_instance_name="other"))["answer"] == 2
     assert door.describe(task(), afresh=True)["answer"] == 3
     assert door.describe(task())["answer"] == 3
+
+
+def test_after_a_start_nobody_is_told_how_it_was_before(task: Make) -> None:
+    door = Notebooks()
+    door.describe(task())
+    door.start(task())
+    assert door.describe(task())["answer"] == 2
 
 
 def test_the_connections_own_settings_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
