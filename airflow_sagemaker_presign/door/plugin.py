@@ -18,15 +18,22 @@ class DoorApp:
 
     def __init__(self) -> None:
         self._app: AsgiApp | None = None
+        self._making = asyncio.Lock()
 
     async def __call__(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
         """Answer a request."""
-        if self._app is None:
-            # Off the event loop: it imports boto3. Two first requests make two, and one of them is used from then on.
-            self._app = await asyncio.to_thread(_make_app)
-        await self._app(scope, receive, send)
+        app = self._app or await self._made()
+        await app(scope, receive, send)
+
+    async def _made(self) -> AsgiApp:
+        # One for all who come first at once: each app has AWS clients of its own.
+        async with self._making:
+            if self._app is None:
+                # Off the event loop: it imports boto3.
+                self._app = await asyncio.to_thread(_make_app)
+            return self._app
 
 
 def _make_app() -> AsgiApp:
