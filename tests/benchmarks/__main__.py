@@ -71,8 +71,9 @@ def _door() -> dict[str, Any]:
         f"\nThrough the door: {len(door.PEOPLE)} people, {len(door.NOTEBOOKS)} notebooks, one api-server:", flush=True
     )
     measured = door.measure()
+    print(f"\n  the first look, all at once: the last has the page after {measured['first pages']:.2f} s")
     medians = {}
-    print(f"\n  {'a click, in s':26} {'median':>7} {'p95':>7}")
+    print(f"  {'a click, in s':26} {'median':>7} {'p95':>7}")
     for name, seconds in measured["click"].items():
         medians[name] = statistics.median(seconds)
         print(f"  {name:26} {medians[name]:7.3f} {statistics.quantiles(seconds, n=20)[-1]:7.3f}")
