@@ -32,9 +32,10 @@ class SecondPersonApprovalOperator(ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on with the answer. Who gave it is Airflow's word; an XCom could be written by others."""
+        # Taken before the answer is: on Airflow 3.1 that brings the params along, in words of the approver's own.
+        first = {context["dag_run"].triggering_user_name, context["params"]["recipient"]} - {None}
         answer = super().execute_complete(context, event)
         approver = answer["responded_by_user"] or {}
-        first = {context["dag_run"].triggering_user_name, context["params"]["recipient"]} - {None}
         if self.APPROVE in answer["chosen_options"] and first & {approver.get("id"), approver.get("name")}:
             raise AirflowException(
                 f"{approver['name']} cannot approve this alone, having asked or being whom it is for. "

@@ -37,10 +37,11 @@ def ask(airflow: AirflowStandalone, api: httpx.Client) -> Ask:
         with as_person(airflow, ASKS) as person:
             answer = person.post(f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None, "conf": conf})
         run = Run(airflow, api, DAG_ID, answer.raise_for_status().json()["dag_run_id"])
-        run.wait_for_task("awaiting_input", "approve")
         # Quicker than any person: the scheduler fails a task that goes on before it has heard that the task waits.
         heard = f"TaskInstance Finished: dag_id={DAG_ID}, task_id=approve, run_id={run.run_id}"
-        until(lambda: heard in airflow.console.read_text(errors="replace"), "the scheduler has heard", 30)
+        until(
+            lambda: heard in airflow.console.read_text(errors="replace"), "the task waits, and the scheduler knows", 60
+        )
         return run
 
     return ask
@@ -50,9 +51,9 @@ def path_of(run: Run) -> str:
     return f"/api/v2/dags/{DAG_ID}/dagRuns/{run.run_id}/taskInstances/approve/-1/hitlDetails"
 
 
-def answer(run: Run, name: str, option: str) -> httpx.Response:
+def answer(run: Run, name: str, option: str, **params: str) -> httpx.Response:
     with as_person(run.airflow, name) as person:
-        return person.patch(path_of(run), json={"chosen_options": [option], "params_input": {}})
+        return person.patch(path_of(run), json={"chosen_options": [option], "params_input": params})
 
 
 def test_a_notebook_that_somebody_else_approved_opens_to_the_person_it_is_for(
@@ -62,7 +63,6 @@ def test_a_notebook_that_somebody_else_approved_opens_to_the_person_it_is_for(
     request = api.get(path_of(run)).raise_for_status().json()
     assert request["subject"] == f"Notebook approved for {OPENS}?"
     assert request["body"] == f"{ASKS} asks for it: {REASON}"
-    assert request["params"] == {}, "the approver answers, and changes nothing of what was asked"
     assert local.sagemaker.status("approved", REGION) == "Stopped"
     assert answer(run, OPENS, "Approve").status_code == 403, "a viewer approves nothing"
 
@@ -113,7 +113,8 @@ def test_an_approval_of_ones_own_request_starts_nothing_and_says_so(
 ) -> None:
     run = ask("not-approved", recipient)
 
-    assert answer(run, approver, "Approve").status_code == 200
+    said = {"notebook_instance_name": "not-approved", "recipient": "somebody.else@example.com", "reason": REASON}
+    assert answer(run, approver, "Approve", **said).status_code == 200
 
     assert run.end() == "failed"
     assert run.states() == {
