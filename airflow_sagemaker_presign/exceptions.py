@@ -63,7 +63,7 @@ class NotebookInstanceDeleted(NotebookInstanceError):
 class NotebookInstanceNoCapacity(NotebookInstanceError):
     """AWS has no machine of this type free just now."""
 
-    advice = "Run the task again later, or have the notebook instance changed to another instance type."
+    advice = "Try again later, or have the notebook instance changed to another instance type."
 
 
 class NotebookInstanceLifecycleConfigFailed(NotebookInstanceError):

@@ -72,7 +72,7 @@ def view_of(description: Mapping[str, Any], landing: Landing | None, now: dateti
     elapsed = max(0, int((now - description["LastModifiedTime"]).total_seconds()))
     match status:
         case Status.IN_SERVICE:
-            return View(status, "Ready", "It is running.", "good", action=OPEN, button=_BUTTONS[landing])
+            return View(status, "Ready", "The notebook is running.", "good", action=OPEN, button=_BUTTONS[landing])
         case Status.STOPPED:
             return View(status, "Stopped", _USUAL, "idle", action=START, button="Start and open")
         case Status.FAILED:

@@ -14,7 +14,7 @@
     const clock = byId("elapsed");
     const seconds = Number(clock.dataset.elapsed) + Math.floor((Date.now() - shownAt) / 1000);
     const minutes = Math.floor(seconds / 60);
-    clock.textContent = minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
+    clock.textContent = `${minutes ? `${minutes} min ` : ""}${seconds % 60} s so far`;
   };
 
   const takeOver = (page) => {
