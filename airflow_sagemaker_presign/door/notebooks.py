@@ -1,12 +1,16 @@
-"""The door's way to SageMaker: one client for each account view, kept for a while, and answers kept for a moment."""
+"""The door's way to SageMaker: one client for each account view, and answers that are kept for a moment."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from botocore.config import Config
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
@@ -16,8 +20,9 @@ THREADS = 20
 """How many requests may talk to SageMaker at once. They have threads of their own: when SageMaker hangs, Airflow's own
 pages do not."""
 
-HOOK_LIFE = 60
-"""Seconds until a changed connection takes effect."""
+CONNECTION_LIFE = 60
+"""Seconds until a changed connection takes effect. One that has not changed keeps its client: a new one each minute
+costs a tenth of a second of CPU, and more memory than all that the door does with it."""
 
 ANSWER_LIFE = 2
 """Seconds for which all who follow the same start share one Describe."""
@@ -31,12 +36,26 @@ _IMPATIENT = Config(
 )
 
 
-class Notebooks:
-    """Describes, starts and mints with the connections that the tasks rendered."""
+@dataclass(frozen=True)
+class _Access:
+    """A hook, the connection that it was made from, and when that was looked up last."""
 
-    def __init__(self) -> None:
+    hook: SageMakerNotebookHook
+    connection: object
+    looked_up_at: float
+
+
+class Notebooks:
+    """
+    Describes, starts and mints with the connections that the tasks rendered.
+
+    :param monotonic: counts seconds; for tests.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._hooks: TTLCache[Any, SageMakerNotebookHook] = TTLCache(maxsize=64, ttl=HOOK_LIFE)
+        self._accesses: LRUCache[Any, _Access] = LRUCache(maxsize=64)
         self._answers: TTLCache[Any, dict[str, Any]] = TTLCache(maxsize=1024, ttl=ANSWER_LIFE)
 
     def describe(self, task: RenderedTask, *, afresh: bool = False) -> dict[str, Any]:
@@ -69,14 +88,22 @@ class Notebooks:
 
     def hook(self, task: RenderedTask) -> SageMakerNotebookHook:
         """Answer the hook of the task's connection."""
-        key = _account_view(task)
+        key, now = _account_view(task), self._monotonic()
+        if (known := self._known(key)) is not None and now - known.looked_up_at < CONNECTION_LIFE:
+            return known.hook
+        connection = _connection(task.aws_conn_id)
+        fresh = None if known is not None and known.connection == connection else _hook(*key)
         with self._lock:
-            hook = self._hooks.get(key)
-        if hook is None:
-            hook = _hook(*key)
-            with self._lock:
-                hook = self._hooks.setdefault(key, hook)
-        return hook
+            # Many may come here at once; all are to have the same client.
+            latest = self._accesses.get(key)
+            if latest is None or latest.connection != connection:
+                latest = _Access(fresh or _hook(*key), connection, now)
+            self._accesses[key] = _Access(latest.hook, connection, now)
+        return latest.hook
+
+    def _known(self, key: tuple[Any, ...]) -> _Access | None:
+        with self._lock:
+            return self._accesses.get(key)
 
 
 def _account_view(task: RenderedTask) -> tuple[str | None, str | None, bool | str | None]:
@@ -85,6 +112,17 @@ def _account_view(task: RenderedTask) -> tuple[str | None, str | None, bool | st
 
 def _notebook(task: RenderedTask) -> tuple[Any, ...]:
     return *_account_view(task), task.notebook_instance_name
+
+
+def _connection(aws_conn_id: str | None) -> object:
+    """Answer what of an Airflow connection decides how AWS is reached; ``None`` for none."""
+    if aws_conn_id is None:
+        return None
+    try:
+        connection = SageMakerNotebookHook.get_connection(aws_conn_id)
+    except AirflowNotFoundException:
+        return None
+    return connection.conn_type, connection.host, connection.login, connection.password, connection.extra
 
 
 def _hook(aws_conn_id: str | None, region_name: str | None, verify: bool | str | None) -> SageMakerNotebookHook:

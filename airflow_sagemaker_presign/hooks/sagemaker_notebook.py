@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -62,6 +63,7 @@ class SageMakerNotebookHook(AwsBaseHook):
             client_type="sagemaker",
         )
         self.clock = clock
+        self._making_client = threading.Lock()
 
     def describe_notebook_instance(self, name: str) -> dict[str, Any]:
         """
@@ -184,7 +186,11 @@ class SageMakerNotebookHook(AwsBaseHook):
 
     @property
     def _client(self) -> Any:
-        return self.conn
+        # Threads share a hook's client; since Python 3.12 nothing but this keeps each from making one.
+        with self._making_client:
+            client: Any = self.conn
+            client.meta.events.register(MINT_EVENT, _learn, unique_id=MINT_EVENT)
+            return client
 
     def _status(self, name: str) -> str:
         return str(self.describe_notebook_instance(name)["NotebookInstanceStatus"])
@@ -204,21 +210,29 @@ class SageMakerNotebookHook(AwsBaseHook):
         return True
 
     def _mint(self, name: str, seconds: int) -> str:
-        client = self._client
         with redacted() as redact_too, _translated(name, "presign a URL for"):
-            # botocore logs the answer's body while it parses it: the URL has to be known as a secret before that.
-            def learn(response_dict: dict[str, Any], **_: Any) -> None:
-                if url := _authorized_url_in(response_dict.get("body")):
-                    redact_too(url)
-
-            client.meta.events.register(MINT_EVENT, learn)
+            _minting.redact_too = redact_too
             try:
-                answer = client.create_presigned_notebook_instance_url(
+                answer = self._client.create_presigned_notebook_instance_url(
                     NotebookInstanceName=name, SessionExpirationDurationInSeconds=seconds
                 )
             finally:
-                client.meta.events.unregister(MINT_EVENT, learn)
+                del _minting.redact_too
         return str(answer["AuthorizedUrl"])
+
+
+_minting = threading.local()
+
+
+def _learn(response_dict: dict[str, Any], **_: Any) -> None:
+    """
+    Tell a minted URL to the mint of this thread.
+
+    botocore logs the answer's body while it parses it: the URL has to be known as a secret before that.
+    """
+    redact_too = getattr(_minting, "redact_too", None)
+    if redact_too is not None and (url := _authorized_url_in(response_dict.get("body"))):
+        redact_too(url)
 
 
 @contextmanager

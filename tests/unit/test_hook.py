@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import json
 import logging
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import NoCredentialsError
+from botocore.hooks import HierarchicalEmitter
 
-from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign import exceptions, redaction
 from airflow_sagemaker_presign.hooks.answers import translate
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import MINT_EVENT, SageMakerNotebookHook
 from airflow_sagemaker_presign.lifecycle import Goal, Status, Wait
 from tests.unit.conftest import ARN, TOKEN, URL, Clock, Script
 
@@ -210,3 +215,27 @@ def test_gone_in_mid_wait_is_deleted_and_never_there_is_not_found(
     sagemaker.refuse("describe_notebook_instance", "ValidationException", "RecordNotFound")
     with pytest.raises(exceptions.NotebookInstanceDeleted):
         hook.advance(wait(status="Pending", moved=True))
+
+
+def test_mints_of_many_threads_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One client, many threads: each mint's URL is forgotten with it."""
+    hook = SageMakerNotebookHook(aws_conn_id=None, region_name="eu-central-1")
+    answer = {"body": json.dumps({"AuthorizedUrl": URL}), "status_code": 200, "headers": {}}
+
+    class Client:
+        meta = SimpleNamespace(events=HierarchicalEmitter())
+
+        def create_presigned_notebook_instance_url(self, **_: Any) -> dict[str, str]:
+            self.meta.events.emit(MINT_EVENT, response_dict=answer)
+            assert redaction.redact(URL) != URL
+            return {"AuthorizedUrl": URL}
+
+    monkeypatch.setattr(hook, "conn", Client())
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: hook.create_presigned_url("research"), range(200)))
+    finally:
+        sys.setswitchinterval(before)
+    assert not redaction._registered

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,6 +12,9 @@ from airflow_sagemaker_presign.door.notebooks import Notebooks
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask
 
 Make = Callable[..., RenderedTask]
+
+
+CONNECTIONS: dict[str | None, str] = {}
 
 
 class FakeHook:
@@ -31,6 +36,7 @@ class FakeHook:
 def hooks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     FakeHook.made = []
     monkeypatch.setattr(notebooks, "_hook", FakeHook)
+    monkeypatch.setattr(notebooks, "_connection", CONNECTIONS.get)
     return FakeHook.made
 
 
@@ -42,6 +48,32 @@ def test_one_hook_for_an_account_view(task: Make, hooks: list[tuple[Any, ...]]) 
     assert door.hook(task(aws_conn_id=None)) is not door.hook(task())
     assert door.hook(task(verify=False)) is not door.hook(task(verify=None))
     assert len(hooks) == 4
+
+
+def test_a_changed_connection_takes_effect_and_another_keeps_its_client(
+    task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    door = Notebooks(monotonic=lambda: now)
+    monkeypatch.setitem(CONNECTIONS, "aws_default", "as it was")
+    first = door.hook(task())
+    now = notebooks.CONNECTION_LIFE + 1.0
+    assert door.hook(task()) is first
+    monkeypatch.setitem(CONNECTIONS, "aws_default", "changed")
+    assert door.hook(task()) is first
+    now *= 2
+    second = door.hook(task())
+    assert second is not first
+    assert door.hook(task()) is second
+
+
+def test_all_who_come_at_once_have_one_client(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(8)
+    monkeypatch.setattr(notebooks, "_connection", lambda _: (together.wait(), None)[1])
+    door = Notebooks()
+    with ThreadPoolExecutor(8) as pool:
+        hooks = [future.result() for future in [pool.submit(door.hook, task()) for _ in range(8)]]
+    assert len({id(hook) for hook in hooks}) == 1
 
 
 def test_all_who_look_at_once_share_an_answer(task: Make) -> None:
