@@ -17,6 +17,7 @@ from typing import Any
 
 from airflow_sagemaker_presign.courier import Courier, Delivery, DeliveryPolicy, describe
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
+from airflow_sagemaker_presign.metrics import report_deliveries
 from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 from airflow_sagemaker_presign.redaction import redact
 
@@ -68,6 +69,7 @@ def deliver(
         # Whatever ends the task early (a kill, its execution timeout) must not leave a courier that sends on.
         cancelled.set()
     deliveries = [courier.delivery for courier in couriers]
+    report_deliveries(deliveries, context)
     failures = {delivery.notifier: delivery.failure for delivery in deliveries if delivery.failure}
     delivered = tuple(delivery.notifier for delivery in deliveries if not delivery.failure)
     if failures and (policy.require == "all" or not delivered):

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Stats
+
+from airflow_sagemaker_presign import metrics
+from airflow_sagemaker_presign.courier import Delivery
+
+BEGAN = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
+IN_SERVICE = BEGAN + timedelta(minutes=4)
+ARRIVED = IN_SERVICE + timedelta(seconds=3)
+DELIVERED = Delivery(
+    "mail", 1, delivered_at=ARRIVED, minted_at=IN_SERVICE, expires_at=IN_SERVICE + timedelta(minutes=5)
+)
+FAILED = Delivery("slack", 3, "no")
+DOOR = Delivery("mail", 1, delivered_at=ARRIVED)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """What Airflow's metrics were told."""
+    told: list[tuple[str, Any]] = []
+    fake = SimpleNamespace(**{kind: lambda *what: told.append(what) for kind in ("incr", "timing", "gauge")})
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.Stats", fake)
+    return told
+
+
+def context(since: datetime | None = IN_SERVICE) -> dict[str, Any]:
+    return {"ti": SimpleNamespace(start_date=BEGAN), "notebook_instance": {"LastModifiedTime": since}}
+
+
+def test_what_is_told_of_deliveries(sent: list[tuple[str, Any]]) -> None:
+    metrics.report_deliveries([DELIVERED, FAILED, DOOR], context())
+    assert sent == [
+        ("sagemaker_notebook.links_delivered", 1),
+        ("sagemaker_notebook.validity_left", timedelta(seconds=297)),
+        ("sagemaker_notebook.in_service_to_arrival", timedelta(seconds=3)),
+        ("sagemaker_notebook.links_failed", 1),
+        ("sagemaker_notebook.links_delivered", 1),
+        ("sagemaker_notebook.in_service_to_arrival", timedelta(seconds=3)),
+    ]
+
+
+@pytest.mark.parametrize("odd", [context(BEGAN - timedelta(hours=1)), context(None), {}, {"ti": None}])
+def test_a_notebook_that_ran_already_says_nothing_of_the_wait(sent: list[tuple[str, Any]], odd: dict[str, Any]) -> None:
+    metrics.report_deliveries([DELIVERED], odd)
+    assert [name for name, _ in sent] == ["sagemaker_notebook.links_delivered", "sagemaker_notebook.validity_left"]
+
+
+def test_figures_that_cannot_be_sent_keep_no_link_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise OSError("no such host")
+
+    fake = SimpleNamespace(incr=broken, timing=broken, gauge=broken)
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.Stats", fake)
+    metrics.report_deliveries([DELIVERED, FAILED], context())
+
+
+def test_airflow_has_what_is_used_of_its_metrics() -> None:
+    for kind in ("incr", "timing", "gauge"):
+        assert callable(getattr(Stats, kind))
+    metrics.report_deliveries([DELIVERED, FAILED], context())
