@@ -10,34 +10,40 @@ import pytest
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
 from tests.system.airflow_api import Run
-from tests.system.conftest import MARKER, REGION
+from tests.system.conftest import REGION, Start
 from tests.system.messages import mail_to
 
 pytestmark = pytest.mark.browser
+NAME = "door-in-the-browser"
+
+
+@pytest.fixture(scope="module")
+def run(start: Start) -> Run:
+    run = start("notebook_on_demand", notebook_instance_name=NAME, recipient="lunch@example.com", session_hours=2)
+    assert run.end() == "success"
+    return run
 
 
 @pytest.fixture
-def door(page: Any, runs: dict[str, Run], local: LocalServices, airflow: AirflowStandalone) -> Any:
-    """The door of the run on demand, by the link in its mail, after the login."""
-    runs["on demand"].end()
+def door(page: Any, run: Run, local: LocalServices, airflow: AirflowStandalone) -> Any:
+    """The door of a run on demand, by the link in its mail, after the login."""
     page.goto(local.inbox_url)
-    frame = page.frame_locator(f"#message-{mail_to(local, 'mary@example.com').id} iframe")
+    frame = page.frame_locator(f"#message-{mail_to(local, 'lunch@example.com').id} iframe")
     with page.expect_popup() as popup:
         frame.get_by_role("link", name="open the notebook through Airflow").click()
     door = popup.value
     door.set_default_timeout(30_000)
     log_in(door, airflow)
-    door.get_by_role("heading", name=MARKER).wait_for()
+    door.get_by_role("heading", name=NAME).wait_for()
     return door
 
 
 @pytest.fixture
-def stopped(local: LocalServices, runs: dict[str, Run]) -> Iterator[None]:
+def stopped(local: LocalServices, run: Run) -> Iterator[None]:
     """The notebook was stopped since the mail; it runs again after the test."""
-    runs["on demand"].end()
-    local.sagemaker.set_status(MARKER, "Stopped", region=REGION)
+    local.sagemaker.set_status(NAME, "Stopped", region=REGION)
     yield
-    local.sagemaker.set_status(MARKER, "InService", region=REGION)
+    local.sagemaker.set_status(NAME, "InService", region=REGION)
 
 
 def log_in(page: Any, airflow: AirflowStandalone) -> None:
@@ -83,25 +89,24 @@ def test_from_stopped_in_two_tabs(stopped: None, door: Any, local: LocalServices
     door.context.set_offline(False)
     button = door.get_by_role("button", name="Open JupyterLab")
     button.wait_for()
-    assert door.title() == f"Ready: notebook {MARKER}"
+    assert door.title() == f"Ready: notebook {NAME}"
     assert not door.get_by_text("This page goes on trying.").is_visible()
     other.get_by_role("button", name="Open JupyterLab").wait_for()
-    starts = local.sagemaker.requests_of("StartNotebookInstance", MARKER)
+    starts = local.sagemaker.requests_of("StartNotebookInstance", NAME)
     assert len(starts) == 2, "one by the task, one through the door"
     button.click()
     opens_jupyterlab(door, local)
 
 
 def test_a_start_that_fails_says_why(stopped: None, door: Any, local: LocalServices) -> None:
-    local.sagemaker.faults.on_start(MARKER, "no-capacity", times=1)
+    local.sagemaker.faults.on_start(NAME, "no-capacity", times=1)
     door.get_by_role("button", name="Start and open").click()
     door.get_by_text("Insufficient notebook instance capacity").wait_for()
     door.get_by_text("another instance type").wait_for()
     door.get_by_role("button", name="Start again and open").wait_for()
 
 
-def test_from_the_task_in_airflow(door: Any, runs: dict[str, Run], airflow: AirflowStandalone) -> None:
-    run = runs["on demand"]
+def test_from_the_task_in_airflow(door: Any, run: Run, airflow: AirflowStandalone) -> None:
     door.goto(f"{airflow.url}/dags/{run.dag_id}/runs/{run.run_id.replace('+', '%2B')}/tasks/notebook_link/details")
     link = door.get_by_role("link", name="Open notebook")
     assert "/sagemaker-notebooks/notebook_on_demand/" in link.get_attribute("href")
