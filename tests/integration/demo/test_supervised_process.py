@@ -67,7 +67,11 @@ def test_stopping_ends_children_in_other_process_groups_that_are_deaf_to_sigterm
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_all_end_when_the_one_who_started_them_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-c", FAMILY, str(tmp_path)]
-    starter = subprocess.Popen([sys.executable, "-c", STARTER, str(tmp_path / "log"), *command])
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(tmp_path / "log"), *command],
+        # Where these tests run in the background of a shell, Ctrl-C is ignored from the start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     family = pids_in(tmp_path)
 
     starter.send_signal(number)
