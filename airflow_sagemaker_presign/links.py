@@ -87,11 +87,11 @@ class SageMakerNotebookConsoleLink(BaseOperatorLink):
     name = "SageMaker notebook instance"
     key = "sagemaker_notebook_instance_arn"
 
-    @classmethod
-    def persist(cls, context: Context, notebook_instance_arn: str) -> None:
-        """Keep the ARN for the link; the page itself is made when somebody looks at the task."""
+    def persist(self, context: Context, notebook_instance_arn: str) -> None:
+        """Keep the ARN for the link, and show the button from now on."""
         ti: Any = context["ti"]
-        ti.xcom_push(key=cls.key, value=notebook_instance_arn)
+        ti.xcom_push(key=self.key, value=notebook_instance_arn)
+        _show(self, context, console_page_url(notebook_instance_arn))
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Answer the notebook's console page, or nothing while the task has not described the notebook yet."""
@@ -104,6 +104,23 @@ class SageMakerNotebookDoorLink(BaseOperatorLink):
 
     name = "Open notebook"
 
+    def persist(self, context: Context) -> None:
+        """Show the button from now on."""
+        ti: Any = context["ti"]
+        _show(self, context, door_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
+
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Answer the door, or nothing where there is none."""
         return door_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index) or ""
+
+
+def _show(link: BaseOperatorLink, context: Context, url: str | None) -> None:
+    """
+    Show a button while its task runs.
+
+    Airflow 3 keeps a button's address as an XCom, which it writes by itself when the task defers or ends: too late for
+    a task that waits in its worker. Airflow 2 asks the link each time that somebody looks.
+    """
+    key, ti = getattr(link, "xcom_key", None), context["ti"]
+    if key and url:
+        ti.xcom_push(key=key, value=url)

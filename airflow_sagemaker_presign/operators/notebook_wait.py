@@ -104,7 +104,7 @@ class NotebookInstanceOperator(BaseOperator):
 
         name = notebook_instance_name_of(self.notebook_instance_name)
         # Before the wait, so that the button is there during it, and when it fails.
-        SageMakerNotebookConsoleLink.persist(context, self.hook.arn_without_account(name))
+        SageMakerNotebookConsoleLink().persist(context, self.hook.arn_without_account(name))
         now = self.hook.now()
         wait, done = self.hook.advance(Wait(name, Goal(goal), now, now + self.timeout.total_seconds()))
         if done:

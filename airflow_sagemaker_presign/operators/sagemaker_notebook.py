@@ -136,6 +136,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
             parameters.rendered_allowed_users_of(self.allowed_users)
         # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
         prepare(self.notifiers, self._for_notifiers(context), self.require)
+        SageMakerNotebookDoorLink().persist(context)
         self.reach(context, "InService")
         return self._deliver(context)
 

@@ -10,7 +10,14 @@ from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, BaseN
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
-from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, console_open_url, console_page_url
+from airflow_sagemaker_presign.links import (
+    SageMakerNotebookConsoleLink,
+    SageMakerNotebookDoorLink,
+    console_open_url,
+    console_page_url,
+    door_is_supported,
+    door_url,
+)
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator as Link,
 )
@@ -72,7 +79,23 @@ def test_a_notebook_in_service_is_delivered_at_once(
     assert receipt["deliveries"][0]["validity_left"] > 290
     assert receipt["session_ends_by"] == receipt["deliveries"][0]["session_ends_by"]
     assert "authToken" not in repr(receipt)
-    assert context["ti"].xcoms == {SageMakerNotebookConsoleLink.key: ARN.replace("123456789012", "")}
+    xcoms = {key: value for key, value in context["ti"].xcoms.items() if not key.startswith("_link_")}
+    assert xcoms == {SageMakerNotebookConsoleLink.key: ARN.replace("123456789012", "")}
+    assert "authToken" not in repr(context["ti"].xcoms)
+
+
+@pytest.mark.skipif(not door_is_supported(), reason="Airflow 2 asks the links themselves; Airflow 3.0 has no door")
+def test_the_buttons_are_there_before_the_wait(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    sagemaker.refuse("describe_notebook_instance", "ValidationException", "RecordNotFound")
+    with pytest.raises(exceptions.NotebookInstanceNotFound):
+        make().execute(context)
+    console, door = SageMakerNotebookConsoleLink().xcom_key, SageMakerNotebookDoorLink().xcom_key
+    assert context["ti"].xcoms[console] == console_page_url(ARN)
+    ti = context["ti"]
+    assert context["ti"].xcoms[door] == door_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
 
 
 def test_a_stopped_notebook_is_started_and_waited_for_in_the_worker(
