@@ -230,7 +230,7 @@ def unsent_by_mail(
 def page(browser: Any, request: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
     """A page of a browser without cookies; when the test fails, its pictures are kept."""
     context = browser.new_context(viewport={"width": 1300, "height": 1000})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     failures = request.session.testsfailed
     yield context.new_page()
     if request.session.testsfailed > failures:

@@ -32,7 +32,7 @@ def door(page: Any, run: Run, local: LocalServices, airflow: AirflowStandalone) 
     with page.expect_popup() as popup:
         frame.get_by_role("link", name="open the notebook through Airflow").click()
     door = popup.value
-    door.set_default_timeout(30_000)
+    door.set_default_timeout(60_000)
     log_in(door, airflow)
     door.get_by_role("heading", name=NAME).wait_for()
     return door
