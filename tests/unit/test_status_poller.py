@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import statistics
 from typing import Any
@@ -388,3 +389,32 @@ def test_fields_of_a_wait_that_ended_are_what_the_trigger_reports(account: Accou
     waits.run(waits.wait("research", status="Updating", moved=False))
     outcome: Any = waits.outcomes["research"]
     assert (outcome.status, outcome.sends) == ("InService", 1)
+
+
+def test_a_line_about_a_wait_goes_to_its_tasks_log_and_the_poller_has_a_context_of_its_own(
+    account: Account, waits: Waits, caplog: pytest.LogCaptureFixture
+) -> None:
+    task: contextvars.ContextVar[str] = contextvars.ContextVar("task", default="nobody's")
+    written: list[tuple[str, str]] = []
+    connected_by: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.append((task.get(), record.getMessage()))
+
+    async def wait(name: str) -> None:
+        task.set(name)
+        await waits.wait(name)
+
+    account.refuse = lambda operation, name: connected_by.append(task.get()) if operation == "connect" else None
+    for name in names(2):
+        account.plan(name, (-1, "Pending"), (30, "InService"))
+    logger, keep = logging.getLogger("airflow_sagemaker_presign"), Keep()
+    caplog.set_level(logging.INFO, logger=logger.name)
+    logger.addHandler(keep)
+    try:
+        waits.run(*(wait(name) for name in names(2)))
+    finally:
+        logger.removeHandler(keep)
+    assert sorted(written) == [(name, f"Notebook instance {name} is InService.") for name in names(2)]
+    assert connected_by == ["nobody's"]
