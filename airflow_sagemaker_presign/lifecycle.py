@@ -56,7 +56,7 @@ TAKE_GRACE = 30.0
 """Seconds that a Start or Stop may take to show. Then it is sent once more."""
 
 MAX_SENDS = 2
-FIRST_SECONDS = 5.0
+FIRST_SECONDS = 3.0
 """Nothing starts that quickly: until then, one look per poll interval is plenty."""
 
 USUAL_START = 600.0

@@ -29,7 +29,7 @@ from airflow_sagemaker_presign.triggers.waiters import (
 GATHER = 0.25
 """Seconds in which those who come together are let in, before the poller looks up."""
 
-LINGER = 5.0
+LINGER = 30.0
 """Seconds that a poller without waits keeps its client for the next one."""
 
 CHUNK = 25

@@ -178,7 +178,7 @@ def test_looks_come_twice_per_interval_while_a_start_usually_takes_and_never_pas
 
 
 def test_a_start_is_in_no_hurry_at_first_and_looked_at_less_often_when_it_drags_on() -> None:
-    assert [pace(MOVED, 5, 1000 + age) for age in (0, 4, 5, 599)] == [5, 5, 2.5, 2.5]
+    assert [pace(MOVED, 5, 1000 + age) for age in (0, 2, 3, 599)] == [5, 5, 2.5, 2.5]
     assert [pace(MOVED, 5, 1000 + age) for age in (600, 1200, 3000, 3600, 36000)] == [5, 10, 25, 30, 30]
     assert pace(MOVED, 60, 1000 + 3600) == 60
 
