@@ -25,6 +25,9 @@ from airflow_sagemaker_presign.lifecycle import Goal, Wait
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 
 TICK = 0.005
+SETTLE = 60.0
+"""Seconds until everything that comes round comes round: the poller's first full look is a minute after its start."""
+
 PATIENCE = 120.0
 """Seconds after the last change, after which a wait that has not ended counts as lost."""
 
@@ -123,8 +126,7 @@ class Measurement:
 
     async def _steady(self) -> None:
         seconds = self.plan["steady"]
-        # The sweep after the first one sees the same changes again.
-        await asyncio.sleep(2 * self.plan["interval"] + 2 * (self.figures["to get going"] or 0))
+        await asyncio.sleep(SETTLE)
         before = len((await self._server(requests=True))["requests"])
         cpu = time.process_time()
         await asyncio.sleep(seconds)
