@@ -22,7 +22,7 @@ help:
 	@echo "make demo         see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C"
 	@echo "make demo once=1  the same, but open the link and the door, check them, and end"
 	@echo "make test         lint, types, and all tests: unit, integration, system"
-	@echo "make bench        measure how quickly a link is delivered, and opened (N=20: so many runs)"
+	@echo "make bench        measure: parsing, delivery, the door, and many waits at once (N=1000: so many; only=polling)"
 	@echo "make pictures     make the pictures of the README (needs Chromium)"
 	@echo "make lint         lint and types only"
 	@echo "make format       put the code in order"
@@ -35,7 +35,7 @@ test: lint
 	$(call in_environment,test,python -m pytest $(args))
 
 bench:
-	$(call in_environment,test,python -m tests.benchmarks $(N))
+	$(call in_environment,test,python -m tests.benchmarks $(if $(N),--waits "$(N)") $(if $(runs),--runs "$(runs)") $(foreach name,$(only),--only "$(name)"))
 
 pictures:
 	$(call in_environment,test,python -m tests.pictures)

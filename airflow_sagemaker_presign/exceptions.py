@@ -17,6 +17,8 @@ class NotebookInstanceError(AirflowException):
     """
 
     advice = "Look at the notebook instance in the SageMaker console, then clear the task to try again."
+    code = ""
+    """The error code of AWS, where there was one; not part of the event."""
 
     def __init__(self, notebook_instance_name: str, problem: str, advice: str | None = None) -> None:
         self.notebook_instance_name = notebook_instance_name

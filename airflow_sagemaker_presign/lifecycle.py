@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from typing import Any, Self
 
@@ -55,15 +56,22 @@ TAKE_GRACE = 30.0
 """Seconds that a Start or Stop may take to show. Then it is sent once more."""
 
 MAX_SENDS = 2
+FIRST_SECONDS = 3.0
+"""Nothing starts that quickly: until then, one look per poll interval is plenty."""
+
 USUAL_START = 600.0
 """Seconds within which most starts end; a wait looks twice per poll interval until then."""
+
+DRAGGING_SHARE = 1 / 120
+SLOWEST_PACE = 30.0
+"""Seconds. What drags on is looked at after each 120th part of the time it has taken, but at least this often."""
 
 MAX_BACKOFF = 60.0
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one DescribeNotebookInstance said."""
+    """What one DescribeNotebookInstance said, or one row of a list (which has no ``FailureReason``)."""
 
     status: str
     failure_reason: str = ""
@@ -75,7 +83,7 @@ class Look:
         return cls(
             status=description["NotebookInstanceStatus"],
             failure_reason=description.get("FailureReason", ""),
-            last_modified=str(description.get("LastModifiedTime", "")),
+            last_modified=_in_utc(description.get("LastModifiedTime", "")),
         )
 
 
@@ -132,10 +140,17 @@ class Wait:
 
         :raises NotebookInstanceWaitTimeout: when the deadline has passed.
         """
-        self._check_deadline(now, problem)
+        self.check_deadline(now, problem)
         return replace(self, troubles=self.troubles + 1)
 
-    def _check_deadline(self, now: float, problem: str = "") -> None:
+    def check_deadline(self, now: float, problem: str = "") -> None:
+        """
+        Give up when it is time.
+
+        :param now: seconds since the epoch.
+        :param problem: what was in the way, as a sentence.
+        :raises NotebookInstanceWaitTimeout: when the deadline has passed.
+        """
         if now >= self.deadline:
             minutes = (self.deadline - self.began_at) / 60
             raise exceptions.NotebookInstanceWaitTimeout(
@@ -158,7 +173,7 @@ def decide(wait: Wait, look: Look, now: float) -> tuple[Wait, Action]:
     towards = _towards_in_service if wait.goal == Goal.IN_SERVICE else _towards_stopped
     wait, action = towards(replace(wait, status=look.status, troubles=0), look, now)
     if action is not Action.DONE:
-        wait._check_deadline(now)
+        wait.check_deadline(now)
     return wait, action
 
 
@@ -238,12 +253,41 @@ def failure(notebook_instance_name: str, reason: str) -> exceptions.NotebookInst
     return exceptions.NotebookInstanceFailed(notebook_instance_name, problem)
 
 
+def not_found(wait: Wait, error: exceptions.NotebookInstanceNotFound) -> exceptions.NotebookInstanceError:
+    """
+    Say which error it is that AWS knows no notebook instance of this name.
+
+    :param wait: what the wait knows.
+    :param error: what was raised.
+    """
+    if not wait.status:
+        return error
+    return exceptions.NotebookInstanceDeleted(wait.notebook_instance_name, "It was there, and is gone now.")
+
+
+def pace(wait: Wait, poll_interval: float, now: float, share: float = 0.5) -> float:
+    """
+    Say how many seconds may lie between two looks.
+
+    A change in the usual range is noticed within ``poll_interval`` seconds. In its first seconds a start needs no
+    hurry, and one that drags on has waited so long already that a few seconds more are few.
+
+    :param wait: what the wait knows.
+    :param poll_interval: the operator's ``poll_interval``, in seconds.
+    :param now: seconds since the epoch.
+    :param share: of ``poll_interval``, in the usual range.
+    """
+    age = now - wait.began_at
+    if age < FIRST_SECONDS:
+        return poll_interval
+    if age < USUAL_START:
+        return poll_interval * share
+    return max(poll_interval, min(age * DRAGGING_SHARE, SLOWEST_PACE))
+
+
 def next_look(wait: Wait, poll_interval: float, now: float) -> float:
     """
-    Say in how many seconds to look again.
-
-    A change in the usual range is noticed within ``poll_interval`` seconds, so looks come twice as often; a start
-    that drags on gets one per interval, and trouble slows them down to one a minute.
+    Say in how many seconds to look again, for a wait that looks by itself; trouble slows it down to one a minute.
 
     :param wait: what the wait knows.
     :param poll_interval: the operator's ``poll_interval``, in seconds.
@@ -252,5 +296,23 @@ def next_look(wait: Wait, poll_interval: float, now: float) -> float:
     if wait.troubles:
         pause: float = min(poll_interval * 2**wait.troubles, max(poll_interval, MAX_BACKOFF))
     else:
-        pause = poll_interval / 2 if now - wait.began_at < USUAL_START else poll_interval
+        pause = pace(wait, poll_interval, now)
     return max(0.0, min(pause, wait.deadline - now))
+
+
+def must_have_moved_at(wait: Wait) -> float | None:
+    """
+    Say from when on the same status again means something new: that a Start or Stop did not take.
+
+    :param wait: what the wait knows.
+    :return: seconds since the epoch; ``None``: never, for this wait as it is.
+    """
+    resting = CAN_START if wait.goal == Goal.IN_SERVICE else CAN_STOP
+    if wait.sent_at is None or wait.moved or wait.status not in resting:
+        return None
+    return wait.sent_at + TAKE_GRACE + 1.0
+
+
+def _in_utc(moment: Any) -> str:
+    # The worker's zone need not be the triggerer's, and the two compare what they write.
+    return str(moment.astimezone(UTC) if isinstance(moment, datetime) else moment)

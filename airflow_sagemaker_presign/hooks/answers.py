@@ -21,17 +21,10 @@ NOT_ALLOWED = frozenset(
         "UnrecognizedClientException",
     }
 )
-PASSING = frozenset(
+THROTTLED = frozenset(
     {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InternalFailure",
-        "InternalServerError",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
         "SlowDown",
         "Throttling",
         "ThrottlingException",
@@ -39,6 +32,29 @@ PASSING = frozenset(
         "TooManyRequestsException",
     }
 )
+PASSING = THROTTLED | frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InternalFailure",
+        "InternalServerError",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+    }
+)
+STALE_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""What AWS says to credentials that were good once; a client made anew may have better ones."""
+
 NO_IDENTITY = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -46,6 +62,9 @@ NO_IDENTITY = (
     boto.NoRegionError,
     boto.UnauthorizedSSOTokenError,
 )
+ANY = "*"
+"""In the place of a name, where a call is about no notebook instance in particular."""
+
 OUT_OF_REACH = (boto.HTTPClientError, boto.ConnectionError, boto.CredentialRetrievalError)
 
 
@@ -68,6 +87,13 @@ def translate(error: Exception, notebook_instance_name: str, action: str) -> exc
     :param action: what was tried, as a word for the message ("start").
     :return: the error to raise, or ``None`` when the given one says it best.
     """
+    translated = _translation(error, notebook_instance_name, action)
+    if translated is not None:
+        translated.code = _code_and_message(error)[0]
+    return translated
+
+
+def _translation(error: Exception, notebook_instance_name: str, action: str) -> exceptions.NotebookInstanceError | None:
     code, message = _code_and_message(error)
     problem = f"AWS refused to {action} it: {code}: {message}"
     if "RecordNotFound" in message or code in ("ResourceNotFound", "ResourceNotFoundException"):
@@ -87,6 +113,22 @@ def translate(error: Exception, notebook_instance_name: str, action: str) -> exc
             notebook_instance_name, f"AWS could not {action} it just now: {message or error}."
         )
     return exceptions.NotebookInstanceError(notebook_instance_name, problem) if code else None
+
+
+def no_connection(error: Exception) -> exceptions.NotebookInstanceError:
+    """
+    Say in this package's terms why there is no client.
+
+    :param error: what was raised while the connection was looked up or the client was made.
+    """
+    translated = translate(error, ANY, "reach")
+    if translated is not None:
+        return translated
+    if isinstance(error, (boto.BotoCoreError, LookupError, TypeError, ValueError)):
+        return exceptions.NotebookInstanceAccessDenied(
+            ANY, f"The AWS connection is not usable: {error}.", "Mend the connection; the README says what goes in it."
+        )
+    return exceptions.SageMakerUnavailable(ANY, f"The AWS connection could not be read just now: {error}.")
 
 
 def is_passing(error: Exception) -> bool:

@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from airflow_sagemaker_presign import exceptions, lifecycle
 from airflow_sagemaker_presign.hooks import answers
+from airflow_sagemaker_presign.hooks.notebook_instance_page import NotebookInstancePage
 from airflow_sagemaker_presign.lifecycle import Action, Look, Status, Wait
 from airflow_sagemaker_presign.parameters import (
     landing_of,
@@ -24,6 +25,11 @@ from airflow_sagemaker_presign.parameters import (
 from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
 from airflow_sagemaker_presign.redaction import redacted
 
+PAGE = 100
+"""The most notebook instances that one answer lists."""
+
+PATIENCE = Config(connect_timeout=5, read_timeout=15)
+ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=1)
 MINT_EVENT = "before-parse.sagemaker.CreatePresignedNotebookInstanceUrl"
 
 
@@ -93,7 +99,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         status = self._status(name)
         if status not in lifecycle.CAN_START:
             return status
-        return Status.PENDING.value if self._send(Action.START, name) else self._status(name)
+        return Status.PENDING.value if self.send(Action.START, name) else self._status(name)
 
     def stop_notebook_instance(self, name: str) -> str:
         """
@@ -108,7 +114,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         status = self._status(name)
         if status not in lifecycle.CAN_STOP:
             return status
-        return Status.STOPPING.value if self._send(Action.STOP, name) else self._status(name)
+        return Status.STOPPING.value if self.send(Action.STOP, name) else self._status(name)
 
     def create_presigned_url(
         self,
@@ -158,6 +164,63 @@ class SageMakerNotebookHook(AwsBaseHook):
         """Tell the time, in seconds since the epoch."""
         return self.clock().timestamp()
 
+    def look_at(self, name: str) -> Look:
+        """
+        Describe a notebook instance, and take from it what a wait needs.
+
+        :param name: the notebook instance.
+        :raises NotebookInstanceError: the class that says why AWS did not answer.
+        """
+        description = self.describe_notebook_instance(name)
+        try:
+            return Look.from_description(description)
+        except (KeyError, TypeError):
+            raise exceptions.SageMakerUnavailable(name, "AWS answered with a description without a status.") from None
+
+    def list_notebook_instances(
+        self,
+        *,
+        last_modified_after: datetime | None = None,
+        status_equals: str | None = None,
+        next_token: str | None = None,
+    ) -> NotebookInstancePage:
+        """
+        List notebook instances of the account and region, one page of them.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListNotebookInstances.html
+
+        :param last_modified_after: only what changed after this moment of AWS's clock.
+        :param status_equals: only what has this status.
+        :param next_token: where to go on, as the page before said; the other arguments have to be the same.
+        :raises NotebookInstanceError: the class that says why AWS did not answer.
+        """
+        asked = {
+            "LastModifiedTimeAfter": last_modified_after,
+            "StatusEquals": status_equals,
+            "NextToken": next_token,
+            "MaxResults": PAGE,
+        }
+        with _translated(answers.ANY, "list"):
+            answer = self._client.list_notebook_instances(**{key: value for key, value in asked.items() if value})
+        try:
+            return NotebookInstancePage.from_answer(answer)
+        except (KeyError, TypeError):
+            raise exceptions.SageMakerUnavailable(
+                answers.ANY, "AWS answered with a list without names or statuses."
+            ) from None
+
+    def connect_once(self) -> None:
+        """
+        Make this hook's client one that sends every request once, over one connection: its caller decides on retries.
+
+        A request that is never answered is given up sooner than botocore does, unless the connection says otherwise.
+        """
+        self.conn = self.get_client_type(region_name=self.region_name, config=PATIENCE.merge(self.config).merge(ONCE))
+
+    def close(self) -> None:
+        """Give the client's connection back."""
+        self._client.close()
+
     def advance(self, wait: Wait) -> tuple[Wait, bool]:
         """
         Take one step of a wait: look, decide, and send a Start or Stop if that is what it takes.
@@ -168,35 +231,29 @@ class SageMakerNotebookHook(AwsBaseHook):
         """
         name, before = wait.notebook_instance_name, wait
         try:
-            look = Look.from_description(self.describe_notebook_instance(name))
+            look = self.look_at(name)
             wait, action = lifecycle.decide(wait, look, self.now())
             if action in (Action.START, Action.STOP):
-                self._send(action, name)
+                self.send(action, name)
                 wait = wait.after_sending(look, self.now())
         except exceptions.SageMakerUnavailable as error:
             self.log.warning("%s", error.problem)
             return wait.after_trouble(error.problem, self.now()), False
-        except exceptions.NotebookInstanceNotFound:
-            if not wait.status:
-                raise
-            raise exceptions.NotebookInstanceDeleted(name, "It was there, and is gone now.") from None
+        except exceptions.NotebookInstanceNotFound as error:
+            raise lifecycle.not_found(wait, error) from None
         if wait.status != before.status:
             self.log.info("Notebook instance %s is %s.", name, wait.status)
         return wait, action is Action.DONE
 
-    @property
-    def _client(self) -> Any:
-        # Threads share a hook's client; since Python 3.12 nothing but this keeps each from making one.
-        with self._making_client:
-            client: Any = self.conn
-            client.meta.events.register(MINT_EVENT, _learn, unique_id=MINT_EVENT)
-            return client
+    def send(self, action: Action, name: str) -> bool:
+        """
+        Send a Start or Stop.
 
-    def _status(self, name: str) -> str:
-        return str(self.describe_notebook_instance(name)["NotebookInstanceStatus"])
-
-    def _send(self, action: Action, name: str) -> bool:
-        """Send a Start or Stop; ``False`` when somebody else was first, which is no error."""
+        :param action: which of the two.
+        :param name: the notebook instance.
+        :return: ``False`` when somebody else was first, which is no error.
+        :raises NotebookInstanceError: the class that says why AWS refused.
+        """
         send = self._client.start_notebook_instance if action is Action.START else self._client.stop_notebook_instance
         with _translated(name, action.value):
             try:
@@ -208,6 +265,17 @@ class SageMakerNotebookHook(AwsBaseHook):
                 return False
         self.log.info("Sent a %s to notebook instance %s.", action.value, name)
         return True
+
+    @property
+    def _client(self) -> Any:
+        # Threads share a hook's client; since Python 3.12 nothing but this keeps each from making one.
+        with self._making_client:
+            client: Any = self.conn
+            client.meta.events.register(MINT_EVENT, _learn, unique_id=MINT_EVENT)
+            return client
+
+    def _status(self, name: str) -> str:
+        return str(self.describe_notebook_instance(name)["NotebookInstanceStatus"])
 
     def _mint(self, name: str, seconds: int) -> str:
         with redacted() as redact_too, _translated(name, "presign a URL for"):

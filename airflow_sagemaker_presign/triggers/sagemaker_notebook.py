@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
-from airflow_sagemaker_presign.lifecycle import Wait, next_look
-
-if TYPE_CHECKING:
-    from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.lifecycle import Wait
+from airflow_sagemaker_presign.triggers.account_view import AccountView
+from airflow_sagemaker_presign.triggers.pollers import wait_for
 
 
 class SageMakerNotebookInstanceTrigger(BaseTrigger):
@@ -60,28 +58,14 @@ class SageMakerNotebookInstanceTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and end with one event: success, or the error that the operator is to raise."""
-        from asgiref.sync import sync_to_async
-
-        # boto3, and whatever it imports first, blocks: none of it may happen on the triggerer's event loop.
-        hook = await sync_to_async(self._make_hook, thread_sensitive=False)()
-        advance = sync_to_async(hook.advance, thread_sensitive=False)
-        wait = self.wait
         try:
-            while True:
-                wait, done = await advance(wait)
-                if done:
-                    break
-                await asyncio.sleep(next_look(wait, self.poll_interval, hook.now()))
+            wait = await wait_for(self.account_view, self.wait, self.poll_interval)
         except NotebookInstanceError as error:
             yield TriggerEvent({"status": "error", **error.as_event()})
         else:
             yield TriggerEvent({"status": "success", "notebook_instance_status": wait.status})
 
-    def _make_hook(self) -> SageMakerNotebookHook:
-        from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
-
-        hook = SageMakerNotebookHook(
-            self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
-        )
-        _ = hook.conn
-        return hook
+    @property
+    def account_view(self) -> AccountView:
+        """What has to be equal for two triggers to share a poller."""
+        return AccountView.of(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)

@@ -1,30 +1,32 @@
-"""Run the benchmarks: ``python -m tests.benchmarks [N]``. They print, and keep their figures in ``.bench/``."""
+"""Run the benchmarks: ``python -m tests.benchmarks``. They print, and keep their figures in ``.bench/``."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import delivery, door, parsing, plugin
+from tests.benchmarks import delivery, door, parsing, plugin, polling
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument(
-        "runs", type=int, nargs="?", default=9, help="DAG runs per mode of the delivery benchmark (default: 9)"
-    )
-    runs = parser.parse_args().runs
-    figures = {
-        "parsing": _parsing(),
-        "plugin": _plugin(),
-        "delivery": _delivery(runs),
-        "door": _door(),
+    parser.add_argument("--runs", type=int, default=9, help="DAG runs per mode of the delivery benchmark (default: 9)")
+    parser.add_argument("--waits", type=int, default=100, help="waits of the polling benchmark (default: 100)")
+    parser.add_argument("--only", action="append", help="run this benchmark, and no other that is not named likewise")
+    asked = parser.parse_args()
+    benchmarks: dict[str, Callable[[], dict[str, Any]]] = {
+        "parsing": _parsing,
+        "plugin": _plugin,
+        "delivery": lambda: _delivery(asked.runs),
+        "door": _door,
+        "polling": lambda: _polling(asked.waits),
     }
+    figures = {name: benchmark() for name, benchmark in benchmarks.items() if not asked.only or name in asked.only}
     folder = Path(".bench")
     folder.mkdir(exist_ok=True)
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
@@ -90,6 +92,38 @@ def _door() -> dict[str, Any]:
     print(f"  the api-server's memory after {many} openings is {after / before:.3f} times that after {few}, limit 1.1")
     print(f"  {measured['memory']['openings a second']:.0f} openings a second, each with its page")
     return measured
+
+
+def _polling(waits: int) -> dict[str, Any]:
+    print(f"\n{waits} waits at {polling.INTERVAL} s, SageMaker answers after 50 ms:", flush=True)
+    measured = polling.measure(waits)
+    ours, theirs = measured["styles"].values()
+    print(f"\n  {'':42} {'poller':>9} {'limit':>7} {'provider style':>15} {'ratio':>7}")
+    for key, text in polling.ROWS.items():
+        limit, ratio = polling.LIMITS.get(key), _ratio(theirs[key], ours[key])
+        print(f"  {text:42} {_number(ours[key]):>9} {_number(limit):>7} {_number(theirs[key]):>15} {ratio:>7}")
+    print("\n  Requests a minute while nothing changes, of the poller:")
+    for count, figures in measured["scale"].items():
+        print(f"  {count:7} waits {figures['requests a minute']:9.0f}")
+    others = measured["others"]["requests a minute"]
+    print(f"  {waits:7} waits {others:9.0f} among {polling.OTHERS} other notebooks")
+    print(f"\n  Where AWS allows {polling.ALLOWED:g} requests a second:")
+    for style, figures in measured["throttled"].items():
+        print(
+            f"  {style:15} {figures['lost']} lost, {figures['refused'] / figures['requests']:.0%} of "
+            f"{figures['requests']} requests refused, p99 {_number(figures['p99'])} s"
+        )
+    return measured
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def _ratio(theirs: float | None, ours: float | None) -> str:
+    return f"{theirs / ours:.3g}" if theirs and ours else "-"
 
 
 if __name__ == "__main__":

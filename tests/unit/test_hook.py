@@ -5,7 +5,7 @@ import logging
 import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,9 +14,9 @@ from botocore.exceptions import NoCredentialsError
 from botocore.hooks import HierarchicalEmitter
 
 from airflow_sagemaker_presign import exceptions, redaction
-from airflow_sagemaker_presign.hooks.answers import translate
+from airflow_sagemaker_presign.hooks.answers import no_connection, translate
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import MINT_EVENT, SageMakerNotebookHook
-from airflow_sagemaker_presign.lifecycle import Goal, Status, Wait
+from airflow_sagemaker_presign.lifecycle import Goal, Look, Status, Wait
 from tests.unit.conftest import ARN, TOKEN, URL, Clock, Script
 
 NOT_STARTABLE = [status for status in Status if status not in ("Stopped", "Failed")]
@@ -239,3 +239,57 @@ def test_mints_of_many_threads_leave_nothing_behind(monkeypatch: pytest.MonkeyPa
     finally:
         sys.setswitchinterval(before)
     assert not redaction._registered
+
+
+def test_a_page_of_a_list_says_what_a_wait_needs_and_what_time_it_is_at_aws(
+    hook: SageMakerNotebookHook, sagemaker: Script
+) -> None:
+    changed = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+    row = {"NotebookInstanceName": "research", "NotebookInstanceArn": ARN, "NotebookInstanceStatus": "Pending"}
+    answer = {
+        "NotebookInstances": [{**row, "LastModifiedTime": changed}],
+        "NextToken": "more",
+        "ResponseMetadata": {"HTTPHeaders": {"date": "Mon, 02 Mar 2026 08:01:00 GMT"}},
+    }
+    sagemaker.stubber.add_response(
+        "list_notebook_instances", answer, {"LastModifiedTimeAfter": changed, "MaxResults": 100}
+    )
+    page = hook.list_notebook_instances(last_modified_after=changed)
+    assert page.looks == {"research": Look("Pending", "", "2026-03-02 08:00:00+00:00")}
+    assert page.next_token == "more"
+    assert page.answered_at == changed.timestamp() + 60
+
+
+def test_a_list_that_is_none_may_be_one_later(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
+    sagemaker.stubber.add_response("list_notebook_instances", {}, {"MaxResults": 100})
+    with pytest.raises(exceptions.SageMakerUnavailable):
+        hook.list_notebook_instances()
+
+
+def test_a_description_without_a_status_may_have_one_later(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
+    sagemaker.stubber.add_response("describe_notebook_instance", {}, sagemaker.name)
+    with pytest.raises(exceptions.SageMakerUnavailable):
+        hook.look_at("research")
+
+
+def test_one_that_sends_once_keeps_what_the_connection_says(hook: SageMakerNotebookHook) -> None:
+    hook = SageMakerNotebookHook(
+        None, region_name="eu-central-1", config={"read_timeout": 3, "retries": {"mode": "legacy"}}
+    )
+    hook.connect_once()
+    config = hook.conn.meta.config  # type: ignore[attr-defined]
+    assert (config.connect_timeout, config.read_timeout) == (5, 3)
+    assert config.retries["total_max_attempts"] == 1
+    assert config.max_pool_connections == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (NoCredentialsError(), exceptions.NotebookInstanceAccessDenied),
+        (TypeError("Got unexpected keyword argument 'colour'"), exceptions.NotebookInstanceAccessDenied),
+        (OSError("The database is away."), exceptions.SageMakerUnavailable),
+    ],
+)
+def test_a_connection_that_is_wrong_ends_a_wait_and_one_out_of_reach_does_not(error: Exception, kind: type) -> None:
+    assert type(no_connection(error)) is kind

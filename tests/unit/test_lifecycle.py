@@ -1,11 +1,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.lifecycle import Action, Goal, Look, Status, Wait, decide, failure, next_look
+from airflow_sagemaker_presign.lifecycle import (
+    Action,
+    Goal,
+    Look,
+    Status,
+    Wait,
+    decide,
+    failure,
+    must_have_moved_at,
+    next_look,
+    pace,
+)
 
 FRESH = Wait("research", Goal.IN_SERVICE, began_at=1000.0, deadline=4600.0)
 SENT = replace(FRESH, sent_at=1000.0, sends=1, left_behind="before")
@@ -162,8 +174,30 @@ def test_trouble_slows_a_wait_down_and_the_deadline_still_ends_it() -> None:
 
 def test_looks_come_twice_per_interval_while_a_start_usually_takes_and_never_past_the_deadline() -> None:
     assert next_look(MOVED, 5, 1060) == 2.5
-    assert next_look(MOVED, 5, 1000 + 601) == 5
     assert next_look(MOVED, 5, 4599) == 1
+
+
+def test_a_start_is_in_no_hurry_at_first_and_looked_at_less_often_when_it_drags_on() -> None:
+    assert [pace(MOVED, 5, 1000 + age) for age in (0, 2, 3, 599)] == [5, 5, 2.5, 2.5]
+    assert [pace(MOVED, 5, 1000 + age) for age in (600, 1200, 3000, 3600, 36000)] == [5, 10, 25, 30, 30]
+    assert pace(MOVED, 60, 1000 + 3600) == 60
+
+
+def test_a_status_that_stays_means_something_once_a_start_should_have_taken() -> None:
+    assert must_have_moved_at(replace(SENT, status="Stopped")) == 1031
+    assert must_have_moved_at(replace(SENT, status="Pending")) is None
+    assert must_have_moved_at(replace(MOVED, status="Stopped")) is None
+    assert must_have_moved_at(replace(FRESH, status="Stopped")) is None
+
+
+def test_the_time_of_a_change_is_the_same_text_in_every_zone() -> None:
+    moment = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+    there = moment.astimezone(timezone(timedelta(hours=9)))
+    texts = {
+        Look.from_description({"NotebookInstanceStatus": "Failed", "LastModifiedTime": at}).last_modified
+        for at in (moment, there)
+    }
+    assert texts == {"2026-03-02 08:00:00+00:00"}
 
 
 def test_a_wait_survives_the_way_through_a_triggers_arguments() -> None:

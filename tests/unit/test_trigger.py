@@ -7,16 +7,27 @@ import pytest
 
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 from airflow_sagemaker_presign.lifecycle import Goal, Wait
+from airflow_sagemaker_presign.triggers import patient_client
+from airflow_sagemaker_presign.triggers.account_view import AccountView
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 from tests.unit.conftest import Clock, Script
 
 
 @pytest.fixture
 def run(hook: SageMakerNotebookHook, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a trigger against the script, with sleeps that only turn the clock."""
+    """Run a trigger against the script, with pauses that only turn the clock."""
 
-    async def sleep(seconds: float) -> None:
-        clock.advance(seconds)
+    class Turned(patient_client.Clock):
+        def now(self) -> float:
+            return self.wall()
+
+        def wall(self) -> float:
+            return clock().timestamp()
+
+        async def pause(self, seconds: float, wake: asyncio.Event | None = None) -> None:
+            await asyncio.sleep(0)
+            if wake is None or not wake.is_set():
+                clock.advance(seconds)
 
     def run(**values: Any) -> Any:
         now = clock().timestamp()
@@ -28,8 +39,8 @@ def run(hook: SageMakerNotebookHook, clock: Clock, monkeypatch: pytest.MonkeyPat
 
         return asyncio.run(events())
 
-    monkeypatch.setattr(SageMakerNotebookInstanceTrigger, "_make_hook", lambda _: hook)
-    monkeypatch.setattr("asyncio.sleep", sleep)
+    monkeypatch.setattr(AccountView, "connect", lambda _: hook)
+    monkeypatch.setattr("airflow_sagemaker_presign.triggers.status_poller.Clock", Turned)
     return run
 
 
@@ -60,16 +71,51 @@ def test_a_trigger_that_was_restarted_goes_on_with_what_its_arguments_say(run: A
 
 def test_ten_minutes_of_throttling_do_not_end_a_trigger(run: Any, sagemaker: Script, clock: Clock) -> None:
     began = clock()
-    for _ in range(12):
+    for _ in range(25):
         sagemaker.refuse("describe_notebook_instance", "ThrottlingException", "Rate exceeded")
     sagemaker.describe("InService")
     assert run()[0]["status"] == "success"
     assert (clock() - began).total_seconds() > 600
 
 
-def test_throttling_past_the_deadline_ends_a_trigger_with_a_timeout(run: Any, sagemaker: Script, clock: Clock) -> None:
-    for _ in range(6):
-        sagemaker.refuse("describe_notebook_instance", "ThrottlingException", "Rate exceeded")
-    (event,) = run(deadline=clock().timestamp() + 180)
-    assert event["error"] == "NotebookInstanceWaitTimeout"
-    assert "Rate exceeded" in event["problem"]
+def test_what_is_in_the_database_stays_as_it_is() -> None:
+    """A trigger that an older version of this package wrote has to be readable, and the other way round."""
+    wait = Wait("research", Goal.IN_SERVICE, 1000.0, 4600.0)
+    path, arguments = SageMakerNotebookInstanceTrigger(wait.as_dict(), 5, region_name="eu-central-1").serialize()
+    assert path == "airflow_sagemaker_presign.triggers.sagemaker_notebook.SageMakerNotebookInstanceTrigger"
+    assert arguments == {
+        "wait": {
+            "notebook_instance_name": "research",
+            "goal": "InService",
+            "began_at": 1000.0,
+            "deadline": 4600.0,
+            "status": "",
+            "sent_at": None,
+            "sends": 0,
+            "left_behind": "",
+            "moved": False,
+            "troubles": 0,
+        },
+        "poll_interval": 5,
+        "aws_conn_id": "aws_default",
+        "region_name": "eu-central-1",
+        "verify": None,
+        "botocore_config": None,
+    }
+    assert SageMakerNotebookInstanceTrigger(**arguments).serialize() == (path, arguments)
+
+
+def test_triggers_share_a_poller_when_aws_sees_them_alike() -> None:
+    def view(**values: Any) -> AccountView:
+        wait = Wait("research", Goal.IN_SERVICE, 1000.0, 4600.0)
+        return SageMakerNotebookInstanceTrigger(wait.as_dict(), 5, **values).account_view
+
+    assert view() == view()
+    assert view(botocore_config={"a": 1, "b": 2}) == view(botocore_config={"b": 2, "a": 1})
+    others: list[dict[str, Any]] = [
+        {"aws_conn_id": None},
+        {"region_name": "eu-west-1"},
+        {"verify": False},
+        {"botocore_config": {}},
+    ]
+    assert len({view(), *(view(**other) for other in others)}) == 5

@@ -1,0 +1,170 @@
+"""Requests to AWS within a budget, one at a time, from a worker thread; through trouble that passes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.hooks.notebook_instance_page import NotebookInstancePage
+from airflow_sagemaker_presign.lifecycle import Action, Look
+from airflow_sagemaker_presign.triggers.request_budget import RequestBudget
+from airflow_sagemaker_presign.triggers.trouble import Trouble
+
+NEW_CLIENT = 30.0
+"""Seconds that a client lives at least, before credentials gone stale are reason enough for a new one."""
+
+
+class Hook(Protocol):
+    """What is needed of :class:`~airflow_sagemaker_presign.hooks.sagemaker_notebook.SageMakerNotebookHook`."""
+
+    def look_at(self, name: str) -> Look:
+        """Describe."""
+
+    def list_notebook_instances(
+        self,
+        *,
+        last_modified_after: datetime | None = None,
+        status_equals: str | None = None,
+        next_token: str | None = None,
+    ) -> NotebookInstancePage:
+        """Answer one page of a list."""
+
+    def send(self, action: Action, name: str) -> bool:
+        """Start or stop."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class Clock:
+    """The time, and how it passes; tests turn one of their own."""
+
+    def now(self) -> float:
+        """Tell the seconds of a clock that never goes back."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Tell the seconds since the epoch."""
+        return time.time()
+
+    async def pause(self, seconds: float, wake: asyncio.Event | None = None) -> None:
+        """Let time pass, at the longest until ``wake`` is set."""
+        if wake is None:
+            await asyncio.sleep(seconds)
+            return
+        try:
+            await asyncio.wait_for(wake.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+async def in_thread(call: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    """Make a call that blocks, off the event loop."""
+    from asgiref.sync import sync_to_async
+
+    answer = await sync_to_async(call, thread_sensitive=False)(*values, **named)
+    # It waits for the thread even when it is cancelled, and then forgets that it was.
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return answer
+
+
+class PatientClient:
+    """
+    The client of one account view, made when it is first needed.
+
+    :param connect: makes the hook; slow, so it is called off the event loop.
+    :param budget: when the next request may go out.
+    :param clock: the time.
+    :param tell: takes a line about trouble that begins or ends.
+    :param call: makes a blocking call off the event loop.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Hook],
+        budget: RequestBudget,
+        clock: Clock,
+        tell: Callable[[str], None],
+        call: Callable[..., Awaitable[Any]] = in_thread,
+    ) -> None:
+        self.budget = budget
+        self.trouble = Trouble()
+        self.throttled = False
+        """Whether the last trouble was that AWS throttled."""
+        self._connect = connect
+        self._clock = clock
+        self._tell = tell
+        self._call = call
+        self._hook: Hook | None = None
+        self._made_at = 0.0
+
+    async def ask(self, operation: str, *values: Any, **named: Any) -> Any:
+        """
+        Send one request; the budget has to be ready for it.
+
+        :param operation: a method of the hook; :meth:`connect` comes first.
+        :raises SageMakerUnavailable: when it came to nothing, and may well work later.
+        :raises NotebookInstanceError: the class that says why AWS refused.
+        """
+        self.budget.take(self._clock.now())
+        try:
+            answer = await self._call(getattr(self._hook, operation), *values, **named)
+        except exceptions.NotebookInstanceError as error:
+            self._refused(error)
+            raise
+        self._answered()
+        return answer
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a client."""
+        return self._hook is not None
+
+    async def connect(self) -> None:
+        """
+        Make the client.
+
+        :raises SageMakerUnavailable: when that may well work later.
+        :raises NotebookInstanceError: the class that says why there can be none.
+        """
+        try:
+            self._hook = await self._call(self._connect)
+        except exceptions.SageMakerUnavailable as error:
+            self._note(error.problem, throttled=False)
+            raise
+        self._made_at = self._clock.now()
+
+    def close(self) -> None:
+        """Give the connection back, and the client with it."""
+        hook, self._hook = self._hook, None
+        if hook is not None:
+            hook.close()
+
+    def _refused(self, error: exceptions.NotebookInstanceError) -> None:
+        from airflow_sagemaker_presign.hooks import answers
+
+        if error.code in answers.STALE_CREDENTIALS and self._clock.now() - self._made_at >= NEW_CLIENT:
+            self.close()
+            self._note(error.problem, throttled=False)
+            raise exceptions.SageMakerUnavailable(error.notebook_instance_name, error.problem) from None
+        if isinstance(error, exceptions.SageMakerUnavailable):
+            self._note(error.problem, throttled=error.code in answers.THROTTLED)
+        else:
+            self._answered()
+
+    def _note(self, problem: str, *, throttled: bool) -> None:
+        now, self.throttled = self._clock.now(), throttled
+        self.budget.failed(now, throttled=throttled)
+        if line := self.trouble.began(problem, now):
+            self._tell(line)
+
+    def _answered(self) -> None:
+        self.budget.answered()
+        if line := self.trouble.answered(self._clock.now()):
+            self._tell(line)

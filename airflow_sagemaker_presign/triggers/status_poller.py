@@ -1,0 +1,290 @@
+"""One poller for all waits of an account view: it looks at AWS once for everybody, and each wait waits on a future."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import copy
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.lifecycle import Action, Look, Wait, decide, not_found
+from airflow_sagemaker_presign.triggers.lists import Lists
+from airflow_sagemaker_presign.triggers.patient_client import Clock, Hook, PatientClient, in_thread
+from airflow_sagemaker_presign.triggers.request_budget import RequestBudget
+from airflow_sagemaker_presign.triggers.waiters import (
+    BY_ITSELF,
+    BY_SWEEP,
+    NEVER,
+    Survey,
+    Waiter,
+    Waiters,
+    next_to_describe,
+    survey,
+)
+
+GATHER = 0.25
+"""Seconds in which those who come together are let in, before the poller looks up."""
+
+LINGER = 30.0
+"""Seconds that a poller without waits keeps its client for the next one."""
+
+CHUNK = 25
+"""Rows of a page after which the event loop gets its turn."""
+
+FEW_LOGS = 20
+"""Up to so many waits are told of trouble in their own logs; with more it would be a flood."""
+
+LEAST_PAUSE, MOST_PAUSE = 0.001, 60.0
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[], Awaitable[None]]
+
+
+class StatusPoller:
+    """
+    Serves the waits of one account view, for as long as there are any.
+
+    :param connect: makes the hook; called off the event loop.
+    :param per_second: how many requests a second it may send.
+    :param on_end: called when it ends, before anybody learns of it.
+    :param clock: the time.
+    :param call: makes a blocking call off the event loop.
+    :param jitter: random numbers.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Hook],
+        per_second: float,
+        on_end: Callable[[], object] = lambda: None,
+        *,
+        clock: Clock | None = None,
+        call: Callable[..., Awaitable[Any]] = in_thread,
+        jitter: random.Random | None = None,
+    ) -> None:
+        self.waiters = Waiters()
+        self._clock = clock or Clock()
+        self._jitter = jitter or random.Random()
+        self._client = PatientClient(connect, RequestBudget(per_second, self._jitter), self._clock, self._tell, call)
+        self._lists = Lists(self.waiters, self._client, self._clock, self._hear_page, self._describe_soon, self._jitter)
+        self._on_end = on_end
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._sends: dict[Waiter, tuple[Action, Look]] = {}
+        self._describes: dict[str, None] = {}
+        self._described_at = NEVER
+        self._stretch = 1.0
+
+    async def wait_for(self, wait: Wait, poll_interval: float) -> Wait:
+        """
+        Wait until a notebook instance is where it is to be.
+
+        :param wait: what the wait knows so far.
+        :param poll_interval: seconds within which a change is noticed in the usual range.
+        :return: what it knows at the end.
+        :raises NotebookInstanceError: the class that says why the goal will not be reached.
+        """
+        loop, now = asyncio.get_running_loop(), self._clock.now()
+        waiter = Waiter(
+            wait,
+            poll_interval,
+            future=loop.create_future(),
+            context=contextvars.copy_context(),
+            joined=now,
+            known=now - max(0.0, self._clock.wall() - wait.began_at),
+        )
+        self.waiters.add(waiter)
+        self._wake.set()
+        if self._task is None:
+            # In a context of its own: the first trigger's would give it that one's log.
+            self._task = loop.create_task(self._run(), name="status-poller", context=contextvars.Context())
+        try:
+            return await waiter.future
+        finally:
+            self._let_go(waiter)
+
+    async def _run(self) -> None:
+        ended_by = "nobody waited any more"
+        try:
+            await self._clock.pause(GATHER)
+            while await self._turn():
+                pass
+        except Exception as error:
+            ended_by = repr(error)
+            log.exception("The poller of the notebook instances failed.")
+        except asyncio.CancelledError:
+            ended_by = "the event loop ends"
+            raise
+        finally:
+            # First make room for another, so that whoever comes now does not come to this one.
+            self._on_end()
+            for waiter in list(self.waiters):
+                self._end(waiter, RuntimeError(f"The poller of the notebook instances ended: {ended_by}"))
+            self._client.close()
+
+    async def _turn(self) -> bool:
+        """Do what is due next, or let time pass until then; ``False``: nobody has waited for a while."""
+        self._wake.clear()
+        if not self.waiters.count:
+            await self._clock.pause(LINGER, self._wake)
+            return self.waiters.count > 0
+        now, wall = self._clock.now(), self._clock.wall()
+        found = survey(self.waiters, now, wall, self._lists.swept, self._share)
+        for waiter in found.overdue:
+            self._end_overdue(waiter, wall)
+        self._describe_soon(found.unmoved)
+        if not self.waiters.count:
+            return True
+        jobs = self._jobs(found, now, wall)
+        at, job = next((each for each in jobs if each[0] <= now), min(jobs, key=lambda each: each[0]))
+        seconds = min(max(at, self._client.budget.ready_at(now)) - now, found.wake_in, MOST_PAUSE)
+        if seconds > 0:
+            await self._clock.pause(max(seconds, LEAST_PAUSE), self._wake)
+            if self._wake.is_set():
+                await self._clock.pause(GATHER)
+        elif not self._client.connected:
+            await self._connect()
+        else:
+            await job()
+        return True
+
+    async def _connect(self) -> None:
+        try:
+            await self._client.connect()
+        except exceptions.SageMakerUnavailable:
+            return
+        except Exception as error:
+            for waiter in list(self.waiters):
+                self._end(waiter, error)
+
+    @property
+    def _share(self) -> float:
+        return BY_ITSELF if self.waiters.count <= 2 else BY_SWEEP
+
+    def _jobs(self, found: Survey, now: float, wall: float) -> list[tuple[float, Job]]:
+        """Say what is to be done and when; what comes first goes first when several are due."""
+        soon: list[tuple[float, Job]] = [(now, self._send_one)] if self._sends else []
+        if self._describes:
+            soon.append((now, self._describe_one))
+        if self.waiters.count > self._lists.pages + 1 and not self._lists.refused(now):
+            sweep = (self._lists.sweep_at(now, found.pace), self._lists.sweep)
+            return [sweep, *soon, (self._lists.full_look_at(), self._lists.full_look)]
+        self._lists.abandon()
+        name, at = next_to_describe(self.waiters, wall, self._share * self._stretch)
+        spread = self._described_at + found.pace * self._stretch / self.waiters.count
+        return [*soon, (max(at, spread), lambda: self._describe(name))]
+
+    async def _hear_page(self, looks: Mapping[str, Look], asked_at: float) -> None:
+        for number, (name, look) in enumerate(looks.items(), 1):
+            for waiter in self.waiters.of(name):
+                if waiter.is_news(look):
+                    self._hear(waiter, look, asked_at, described=False)
+                elif look.last_modified == waiter.last_modified:
+                    waiter.heard = asked_at
+            if number % CHUNK == 0:
+                await self._clock.pause(0)
+
+    async def _describe_one(self) -> None:
+        await self._describe(next(iter(self._describes)))
+
+    async def _describe(self, name: str) -> None:
+        asked_at = self._described_at = self._clock.now()
+        self._stretch = self._jitter.uniform(0.9, 1.0)
+        for waiter in self.waiters.of(name):
+            waiter.tried = asked_at
+        asked_for = name in self._describes
+        self._describes.pop(name, None)
+        if not self.waiters.of(name):
+            return
+        try:
+            look = await self._client.ask("look_at", name)
+        except exceptions.SageMakerUnavailable:
+            # Behind the others: it may be this one only that fails.
+            if asked_for:
+                self._describes[name] = None
+        except Exception as error:
+            for waiter in self.waiters.of(name):
+                self._end(waiter, error)
+        else:
+            for waiter in self.waiters.of(name):
+                self._hear(waiter, look, asked_at, described=True)
+
+    async def _send_one(self) -> None:
+        waiter, (action, look) = next(iter(self._sends.items()))
+        name = waiter.wait.notebook_instance_name
+        try:
+            await self._client.ask("send", action, name)
+        except exceptions.SageMakerUnavailable:
+            if waiter in self._sends:
+                self._sends[waiter] = self._sends.pop(waiter)
+        except Exception as error:
+            self._end(waiter, error)
+        else:
+            self._sends.pop(waiter, None)
+            waiter.wait = waiter.wait.after_sending(look, self._clock.wall())
+            waiter.tell("Sent a %s to notebook instance %s.", action.value, name)
+
+    def _describe_soon(self, names: Iterable[str]) -> None:
+        self._describes.update(dict.fromkeys(names))
+
+    def _hear(self, waiter: Waiter, look: Look, asked_at: float, *, described: bool) -> None:
+        """Let a wait know what AWS said of its notebook instance."""
+        status = waiter.wait.status
+        try:
+            wait, action = decide(waiter.wait, look, self._clock.wall())
+        except exceptions.NotebookInstanceError as error:
+            if described or isinstance(error, exceptions.NotebookInstanceWaitTimeout):
+                self._end(waiter, error)
+            else:
+                # A row of a list has no reason in it, and nothing ends badly by a row alone.
+                self._describe_soon([waiter.wait.notebook_instance_name])
+            return
+        waiter.wait, waiter.heard, waiter.last_modified = wait, asked_at, look.last_modified
+        if described:
+            waiter.known = max(waiter.known, asked_at)
+        if wait.status != status:
+            waiter.tell("Notebook instance %s is %s.", wait.notebook_instance_name, wait.status)
+        self._sends.pop(waiter, None)
+        if action is Action.DONE:
+            self._let_go(waiter)
+            if not waiter.future.done():
+                waiter.future.set_result(wait)
+        elif action is not Action.WAIT:
+            self._sends[waiter] = (action, look)
+
+    def _end_overdue(self, waiter: Waiter, wall: float) -> None:
+        try:
+            waiter.wait.check_deadline(wall, self._client.trouble.problem)
+        except exceptions.NotebookInstanceWaitTimeout as error:
+            self._end(waiter, error)
+
+    def _end(self, waiter: Waiter, error: Exception) -> None:
+        self._let_go(waiter)
+        if isinstance(error, exceptions.NotebookInstanceNotFound):
+            error = not_found(waiter.wait, error)
+        if not waiter.future.done():
+            # Each gets one of its own: raising writes a traceback into it.
+            waiter.future.set_exception(_named(error, waiter.wait.notebook_instance_name))
+
+    def _let_go(self, waiter: Waiter) -> None:
+        self.waiters.remove(waiter)
+        self._sends.pop(waiter, None)
+        if not self.waiters.count:
+            self._wake.set()
+
+    def _tell(self, line: str) -> None:
+        log.warning("%s", line)
+        if self.waiters.count <= FEW_LOGS:
+            for waiter in self.waiters:
+                waiter.tell("%s", line)
+
+
+def _named(error: Exception, name: str) -> Exception:
+    if isinstance(error, exceptions.NotebookInstanceError):
+        return type(error)(name, error.problem, error.advice)
+    return copy.copy(error)
