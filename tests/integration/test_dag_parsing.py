@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
 
 from tests.benchmarks.parsing import OURS, THEIRS, costs
 
@@ -23,6 +23,7 @@ DAG_IDS = {
 }
 TOO_NEW = [] if AIRFLOW_V_3_1_PLUS else ["notebook_with_approval.py"]
 FORKS = 9
+SHARE = 12 if AIRFLOW_V_3_0_PLUS else 8  # Airflow 2 has more of theirs loaded already.
 SERIALIZE = """
 import json, sys
 from pathlib import Path
@@ -32,7 +33,7 @@ try:
 except ImportError:  # Before Airflow 3.2.
     from airflow.models.dagbag import DagBag
     from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
-bag = DagBag(Path(sys.argv[1]), include_examples=False)
+bag = DagBag(Path(sys.argv[1]))
 assert {Path(file).name for file in bag.import_errors} == set(sys.argv[2:]), bag.import_errors
 for dag_id in sorted(bag.dags):
     # With sorted keys, as Airflow writes it to its database.
@@ -46,7 +47,7 @@ def test_a_parse_pays_next_to_nothing_for_this_package() -> None:
     for ours, theirs in zip(OURS, THEIRS, strict=True):
         (our_cost, heavy_modules), (their_cost, _) = found[ours], found[theirs]
         assert heavy_modules == []
-        assert our_cost <= their_cost / 12, f"{ours}: {our_cost:.1f} ms; {theirs}: {their_cost:.1f} ms"
+        assert our_cost <= their_cost / SHARE, f"{ours}: {our_cost:.1f} ms; {theirs}: {their_cost:.1f} ms"
 
 
 def serialized(hash_seed: str, home: Path) -> dict[str, str]:

@@ -54,7 +54,13 @@ def link_context() -> dict[str, Any]:
 def failure_context(link_context: dict[str, Any]) -> dict[str, Any]:
     """What Airflow gives an ``on_failure_callback``."""
     task = SimpleNamespace(task_id="notebook_link", notebook_instance_name="research", recipient="ada@example.com")
-    return {"ti": link_context["ti"], "task": task, "dag": None, "run_id": "manual__1", "exception": RuntimeError("no way")}
+    return {
+        "ti": link_context["ti"],
+        "task": task,
+        "dag": None,
+        "run_id": "manual__1",
+        "exception": RuntimeError("no way"),
+    }
 
 
 class SlackStandIn:
