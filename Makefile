@@ -3,6 +3,11 @@
 # The first that is new enough; `make PYTHON=/path/to/python demo` takes another.
 PYTHONS = $(PYTHON) python3.11 python3.12 python3.13 python3
 
+# What `make matrix` tests with, each from .ci/constraints-NAME.txt: the newest patch of each older Airflow with the newest
+# providers that it allows; and the newest Airflow with the lowest versions that pyproject.toml admits.
+MATRIX = 2.11 3.1 3.2 lowest
+MATRIX_TESTS = tests/unit tests/integration tests/system/test_door.py tests/system/test_airflow_2.py
+
 # $(call in_environment,EXTRA) COMMAND: run a command in .venv. With exec, so that signals reach the command itself.
 in_environment = @for python in $(PYTHONS); do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
@@ -16,12 +21,13 @@ in_environment = @for python in $(PYTHONS); do \
 # Compiled modules make Airflow start quicker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test bench pictures lint format clean
+.PHONY: help demo test matrix bench pictures lint format clean
 
 help:
 	@echo "make demo         see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C"
 	@echo "make demo once=1  the same, but open the link and the door, check them, and end"
 	@echo "make test         lint, types, and all tests: unit, integration, system"
+	@echo "make matrix       tests with other versions: $(MATRIX) (only=3.1: one of them)"
 	@echo "make bench        measure: parsing, delivery, the door, and many waits at once (N=1000: so many; only=polling)"
 	@echo "make pictures     make the pictures of the README (needs Chromium)"
 	@echo "make lint         lint and types only"
@@ -33,6 +39,18 @@ demo:
 
 test: lint
 	$(call in_environment,test,python -m pytest $(args))
+
+# All of them run, whatever fails; then it says which did.
+matrix:
+	@failed=; \
+	for versions in $(or $(only),$(MATRIX)); do \
+		echo "== matrix: $$versions"; \
+		$(MAKE) --no-print-directory matrix-$$versions || failed="$$failed $$versions"; \
+	done; \
+	test -z "$$failed" || { echo "matrix: failed:$$failed" >&2; exit 1; }
+
+matrix-%:
+	$(call in_environment,test:$*,python -m pytest $(or $(args),$(MATRIX_TESTS)))
 
 bench:
 	$(call in_environment,test,python -m tests.benchmarks $(if $(N),--waits "$(N)") $(if $(runs),--runs "$(runs)") $(foreach name,$(only),--only "$(name)"))
@@ -47,5 +65,5 @@ format:
 	$(call in_environment,test,sh -c 'ruff format . && ruff check --fix .')
 
 clean:
-	rm -rf .venv .demo .bench .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .demo .bench .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,9 +1,10 @@
 """
 Make the virtual environment ``.venv`` of this checkout if it is not there yet, then run a command in it.
 
-    python3 .ci/environment.py EXTRA COMMAND [ARGUMENT...]
+    python3 .ci/environment.py EXTRA[:VERSIONS] COMMAND [ARGUMENT...]
 
-This runs before anything is installed, so it needs Python's standard library only. Versions come from constraints.txt.
+This runs before anything is installed, so it needs Python's standard library only. Versions come from constraints.txt;
+with other VERSIONS, such as ``3.1``, from .ci/constraints-3.1.txt, and the environment is ``.venv-3.1``.
 An environment that was left half made is made again; a good one is used until what it is made from changes.
 """
 
@@ -29,7 +30,9 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+EXTRA, _, VERSIONS = sys.argv[1].partition(":")
+VENV = ROOT / (f".venv-{VERSIONS}" if VERSIONS else ".venv")
+CONSTRAINTS = ROOT / (f".ci/constraints-{VERSIONS}.txt" if VERSIONS else "constraints.txt")
 STAMP = VENV / "ready.json"
 LOG = VENV / "install.log"
 # An environment for the tests is good for the demo too; one for the demo is made quicker.
@@ -44,13 +47,13 @@ class Failed(Exception):
 
 def main() -> None:
     """Make the environment, and become the command."""
-    extra, *command = sys.argv[1:]
+    command = sys.argv[2:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     try:
         with Path(__file__).open() as lock:
             hold(lock.fileno())
-            make(extra)
+            make(EXTRA)
     except Failed as error:
         sys.exit(f"{error}")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -64,7 +67,7 @@ def hold(lock: int) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        say("Another make is at the Python environment in .venv: waiting for it ...")
+        say("Another make is at the Python environment: waiting for it ...")
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
@@ -82,7 +85,7 @@ def make(extra: str) -> None:
     if importlib.util.find_spec("ensurepip") is None:
         raise Failed("This Python has no venv module. On Debian and Ubuntu: apt install python3-venv")
     if not there:
-        say("Making a Python environment in .venv; this takes a minute or two, the first time only.")
+        say(f"Making a Python environment in {VENV.name}; this takes a minute or two, the first time only.")
         shutil.rmtree(VENV, ignore_errors=True)
         venv.create(VENV, with_pip=True)
     STAMP.unlink(missing_ok=True)
@@ -92,7 +95,7 @@ def make(extra: str) -> None:
     # pip compiles one file after the other; this takes all cores.
     run("compiling", "-m", "compileall", "-q", "-j", "0", *map(str, VENV.glob("lib/python*/site-packages")))
     STAMP.write_text(json.dumps({"fingerprint": wanted, "extra": extra}))
-    say(f"Installed in .venv: {time.monotonic() - STARTED:.0f} s")
+    say(f"Installed in {VENV.name}: {time.monotonic() - STARTED:.0f} s")
 
 
 def fingerprint() -> str:
@@ -101,7 +104,7 @@ def fingerprint() -> str:
     made_from = (
         project["build-system"],
         project["project"],
-        (ROOT / "constraints.txt").read_text(),
+        CONSTRAINTS.read_text(),
         Path(__file__).read_text(),
         sys.version,
         str(VENV),
@@ -136,7 +139,7 @@ def install(*what: str) -> None:
     :raises Failed: when it fails, with the end of its output.
     """
     options = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--no-compile")
-    code = run("asking for packages", "-m", "pip", "install", *options, "-c", str(ROOT / "constraints.txt"), *what)
+    code = run("asking for packages", "-m", "pip", "install", *options, "-c", str(CONSTRAINTS), *what)
     if code:
         end = "".join(LOG.read_text().splitlines(True)[-15:])
         raise Failed(f"{end}\npip could not install it; all that it said is in {LOG}")

@@ -136,7 +136,19 @@ def _guard_structlog(undo: ExitStack) -> None:
 
 
 def _clean_event(_logger: Any, _method: str, event: Any) -> Any:
+    if isinstance(event, Mapping) and event.get("exc_info"):
+        text = "".join(traceback.format_exception(*_exc_info(event["exc_info"]))).rstrip("\n")
+        if (clean := redact(text)) != text:
+            # The writer would break a long line of it, and half a token is not known as one.
+            event = {**event, "exc_info": None, "exception": clean}
     return _clean(event)
+
+
+def _exc_info(given: Any) -> tuple[Any, Any, Any]:
+    """Answer what structlog takes as ``exc_info``, as ``sys.exc_info()`` has it."""
+    if isinstance(given, BaseException):
+        return type(given), given, given.__traceback__
+    return given if isinstance(given, tuple) else sys.exc_info()
 
 
 def _clean(value: Any) -> Any:

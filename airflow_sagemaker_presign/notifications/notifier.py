@@ -49,12 +49,18 @@ class NotebookUrlNotifier(BaseNotifier):
         """
         (context,) = args
         if _has_link(context):
-            super().__call__(context)
+            self._render_and_notify(context)
             return
         notifier = copy.copy(self)
         for name in self.link_fields:
             setattr(notifier, name, None)
-        super(NotebookUrlNotifier, notifier).__call__({**context, "recipient": _recipient(context)})
+        notifier._render_and_notify({**context, "recipient": _recipient(context)})
+
+    def _render_and_notify(self, context: Any) -> None:
+        # What Airflow's own call does, but for Airflow 2's, which logs why a send failed and goes on as if it had not.
+        context.update({name: getattr(self, name) for name in self.template_fields})
+        self.render_template_fields(context)
+        self.notify(context)
 
     def prepare(self, context: Mapping[str, Any]) -> None:
         """

@@ -10,6 +10,8 @@ import sys
 import tempfile
 from collections.abc import Mapping
 
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
 OURS = {
     "operators": "import airflow_sagemaker_presign.operators.sagemaker_notebook",
     "notifiers": (
@@ -21,8 +23,9 @@ THEIRS = {
     "the Slack provider's notifier": "import airflow.providers.slack.notifications.slack",
 }
 
+_DAG_FILES = "airflow.sdk" if AIRFLOW_V_3_0_PLUS else "airflow.models"
 # The DAG processor imports what a DAG file imports of `airflow.*` once, and forks; the rest is imported per parse.
-DAG_PROCESSOR = "import airflow.dag_processing.processor; from airflow.sdk import DAG, BaseOperator"
+DAG_PROCESSOR = f"import airflow.dag_processing.processor; from {_DAG_FILES} import DAG, BaseOperator"
 
 _PARENT = """
 import gc, json, os, sys, time

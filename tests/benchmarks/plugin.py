@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS
+
 from tests.benchmarks.parsing import THEIRS, costs
 
 DOOR = "the door's plugin"
@@ -13,8 +15,12 @@ LIMIT = 10.0
 
 PROCESSES = {
     "a process of Airflow's": "import airflow; from airflow import plugins_manager",
-    "a task's process": "import airflow.sdk.execution_time.task_runner; from airflow.sdk import plugins_manager",
 }
+if AIRFLOW_V_3_0_PLUS:  # Before, a task ran in a process of Airflow's.
+    _MANAGER = "airflow.sdk" if AIRFLOW_V_3_2_PLUS else "airflow"
+    PROCESSES["a task's process"] = (
+        f"import airflow.sdk.execution_time.task_runner; from {_MANAGER} import plugins_manager"
+    )
 # Airflow passes over an entry point that leads to no plugin.
 _WITHOUT = """
 import sys, types

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
+
 from tests.benchmarks.parsing import OURS, THEIRS, costs
 
 DAGS = Path(__file__).parents[2] / "dags"
@@ -16,17 +18,23 @@ DAG_IDS = {
     "notebook_every_evening",
     "notebook_on_demand",
     "notebook_weekday_morning",
-    "notebook_with_approval",
     "notebooks_for_a_team",
+    *(["notebook_with_approval"] if AIRFLOW_V_3_1_PLUS else []),
 }
+TOO_NEW = [] if AIRFLOW_V_3_1_PLUS else ["notebook_with_approval.py"]
 FORKS = 9
+SHARE = 12 if AIRFLOW_V_3_0_PLUS else 8  # Airflow 2 has more of theirs loaded already.
 SERIALIZE = """
 import json, sys
 from pathlib import Path
-from airflow.dag_processing.dagbag import DagBag
-from airflow.serialization.serialized_objects import DagSerialization
+try:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.serialization.serialized_objects import DagSerialization
+except ImportError:  # Before Airflow 3.2.
+    from airflow.models.dagbag import DagBag
+    from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
 bag = DagBag(Path(sys.argv[1]))
-assert not bag.import_errors, bag.import_errors
+assert {Path(file).name for file in bag.import_errors} == set(sys.argv[2:]), bag.import_errors
 for dag_id in sorted(bag.dags):
     # With sorted keys, as Airflow writes it to its database.
     print("serialized", dag_id, json.dumps(DagSerialization.to_dict(bag.dags[dag_id]), sort_keys=True))
@@ -39,7 +47,7 @@ def test_a_parse_pays_next_to_nothing_for_this_package() -> None:
     for ours, theirs in zip(OURS, THEIRS, strict=True):
         (our_cost, heavy_modules), (their_cost, _) = found[ours], found[theirs]
         assert heavy_modules == []
-        assert our_cost <= their_cost / 12, f"{ours}: {our_cost:.1f} ms; {theirs}: {their_cost:.1f} ms"
+        assert our_cost <= their_cost / SHARE, f"{ours}: {our_cost:.1f} ms; {theirs}: {their_cost:.1f} ms"
 
 
 def serialized(hash_seed: str, home: Path) -> dict[str, str]:
@@ -50,7 +58,7 @@ def serialized(hash_seed: str, home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
     }
-    command = [sys.executable, "-W", "ignore", "-c", SERIALIZE, str(DAGS)]
+    command = [sys.executable, "-W", "ignore", "-c", SERIALIZE, str(DAGS), *TOO_NEW]
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     lines = [line.split(" ", 2) for line in answer.stdout.splitlines() if line.startswith("serialized ")]

@@ -71,3 +71,23 @@ def test_structlog_loggers_that_were_bound_before_lose_it_too(capsys: pytest.Cap
     captured = capsys.readouterr()
     assert "secret" not in captured.out + captured.err
     assert "***" in captured.out + captured.err
+
+
+def test_a_traceback_that_structlog_breaks_into_lines_loses_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog = pytest.importorskip("structlog")
+    configured = structlog.get_config()
+    structlog.reset_defaults()
+    url = URL.replace("secret", "secret" * 40)
+    try:
+        with redacted(url):
+            try:
+                raise ValueError(url)
+            except ValueError as error:
+                structlog.get_logger().exception("trouble")
+                structlog.get_logger().error("trouble", exc_info=error)
+                structlog.get_logger().error("trouble", exc_info=(type(error), error, error.__traceback__))
+    finally:
+        structlog.configure(**configured)
+    captured = capsys.readouterr()
+    assert "secret" not in captured.out + captured.err
+    assert captured.out.count("ValueError: ***") == 3

@@ -43,6 +43,7 @@ def link_context() -> dict[str, Any]:
         "presigned_url": presigned_url,
         "notebook_instance": {"NotebookInstanceArn": arn},
         "recipient": "ada@example.com",
+        "dag": None,
         "ti": SimpleNamespace(
             dag_id="mornings", task_id="notebook_link", log_url="https://airflow.example.com/dags/mornings?a=1&b=2"
         ),
@@ -53,7 +54,13 @@ def link_context() -> dict[str, Any]:
 def failure_context(link_context: dict[str, Any]) -> dict[str, Any]:
     """What Airflow gives an ``on_failure_callback``."""
     task = SimpleNamespace(task_id="notebook_link", notebook_instance_name="research", recipient="ada@example.com")
-    return {"ti": link_context["ti"], "task": task, "run_id": "manual__1", "exception": RuntimeError("no way")}
+    return {
+        "ti": link_context["ti"],
+        "task": task,
+        "dag": None,
+        "run_id": "manual__1",
+        "exception": RuntimeError("no way"),
+    }
 
 
 class SlackStandIn:

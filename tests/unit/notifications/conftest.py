@@ -30,7 +30,7 @@ def airflow_context() -> dict[str, Any]:
         task_id="notebook_link",
         log_url="https://airflow.example.com/dags/mornings/tasks/notebook_link",
     )
-    return {"ti": ti, "task": task, "run_id": "manual__1"}
+    return {"ti": ti, "task": task, "dag": None, "run_id": "manual__1"}
 
 
 @pytest.fixture
