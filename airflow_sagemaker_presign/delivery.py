@@ -11,17 +11,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow_sagemaker_presign import metrics
 from airflow_sagemaker_presign.courier import Courier, Delivery, DeliveryPolicy, describe
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
-from airflow_sagemaker_presign.metrics import report_deliveries
 from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 from airflow_sagemaker_presign.redaction import redact
 
-__all__ = ["Delivery", "DeliveryPolicy", "deliver", "prepare"]
+__all__ = ["Delivery", "DeliveryPolicy", "deliver", "prepare", "report"]
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def deliver(
         # Whatever ends the task early (a kill, its execution timeout) must not leave a courier that sends on.
         cancelled.set()
     deliveries = [courier.delivery for courier in couriers]
-    report_deliveries(deliveries, context)
+    report(deliveries, context)
     failures = {delivery.notifier: delivery.failure for delivery in deliveries if delivery.failure}
     delivered = tuple(delivery.notifier for delivery in deliveries if not delivery.failure)
     if failures and (policy.require == "all" or not delivered):
@@ -96,6 +96,34 @@ def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) 
             errors.append(error)
     if errors and (require == "all" or len(errors) == len(notifiers)):
         raise errors[0]
+
+
+def report(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -> None:
+    """
+    Count links that arrived and that did not, with the life that was left, and how long after InService it was.
+
+    :param deliveries: what became of each notifier.
+    :param context: what the notifiers saw.
+    """
+    in_service_since = _in_service_since(context)
+    for delivery in deliveries:
+        if delivery.failure or delivery.delivered_at is None:
+            metrics.count("links_failed")
+            continue
+        metrics.count("links_delivered")
+        if delivery.expires_at is not None:
+            metrics.lasted("validity_left", delivery.expires_at - delivery.delivered_at)
+        if in_service_since is not None:
+            metrics.lasted("in_service_to_arrival", delivery.delivered_at - in_service_since)
+
+
+def _in_service_since(context: Mapping[str, Any]) -> datetime | None:
+    """Say since when the notebook has been InService; nothing for one that was it before the task began."""
+    since = (context.get("notebook_instance") or {}).get("LastModifiedTime")
+    began = getattr(context.get("ti"), "start_date", None)
+    if not isinstance(since, datetime) or not isinstance(began, datetime) or since < began:
+        return None
+    return since
 
 
 def _name_of(notifiers: Sequence[Any], index: int, context: Mapping[str, Any]) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from airflow_sagemaker_presign import exceptions, lifecycle
 from airflow_sagemaker_presign.hooks import answers
+from airflow_sagemaker_presign.hooks.minted_url import learned_before_it_is_logged, watch_mints, with_landing
 from airflow_sagemaker_presign.hooks.notebook_instance_page import NotebookInstancePage
 from airflow_sagemaker_presign.lifecycle import Action, Look, Status, Wait
 from airflow_sagemaker_presign.parameters import (
@@ -23,14 +22,12 @@ from airflow_sagemaker_presign.parameters import (
     session_expiration_duration_of,
 )
 from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
-from airflow_sagemaker_presign.redaction import redacted
 
 PAGE = 100
 """The most notebook instances that one answer lists."""
 
 PATIENCE = Config(connect_timeout=5, read_timeout=15)
 ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=1)
-MINT_EVENT = "before-parse.sagemaker.CreatePresignedNotebookInstanceUrl"
 
 
 def utc_now() -> datetime:
@@ -144,7 +141,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         minted_at = self.clock()
         url = self._mint(name, int(duration.total_seconds()))
         return PresignedNotebookUrl(
-            _with_landing(url, landing),
+            with_landing(url, landing),
             notebook_instance_name=name,
             minted_at=minted_at,
             session_expiration_duration=duration,
@@ -271,36 +268,18 @@ class SageMakerNotebookHook(AwsBaseHook):
         # Threads share a hook's client; since Python 3.12 nothing but this keeps each from making one.
         with self._making_client:
             client: Any = self.conn
-            client.meta.events.register(MINT_EVENT, _learn, unique_id=MINT_EVENT)
+            watch_mints(client)
             return client
 
     def _status(self, name: str) -> str:
         return str(self.describe_notebook_instance(name)["NotebookInstanceStatus"])
 
     def _mint(self, name: str, seconds: int) -> str:
-        with redacted() as redact_too, _translated(name, "presign a URL for"):
-            _minting.redact_too = redact_too
-            try:
-                answer = self._client.create_presigned_notebook_instance_url(
-                    NotebookInstanceName=name, SessionExpirationDurationInSeconds=seconds
-                )
-            finally:
-                del _minting.redact_too
+        with learned_before_it_is_logged(), _translated(name, "presign a URL for"):
+            answer = self._client.create_presigned_notebook_instance_url(
+                NotebookInstanceName=name, SessionExpirationDurationInSeconds=seconds
+            )
         return str(answer["AuthorizedUrl"])
-
-
-_minting = threading.local()
-
-
-def _learn(response_dict: dict[str, Any], **_: Any) -> None:
-    """
-    Tell a minted URL to the mint of this thread.
-
-    botocore logs the answer's body while it parses it: the URL has to be known as a secret before that.
-    """
-    redact_too = getattr(_minting, "redact_too", None)
-    if redact_too is not None and (url := _authorized_url_in(response_dict.get("body"))):
-        redact_too(url)
 
 
 @contextmanager
@@ -313,19 +292,3 @@ def _translated(name: str, action: str) -> Iterator[None]:
         if translated is None:
             raise
         raise translated from None
-
-
-def _authorized_url_in(body: Any) -> str | None:
-    try:
-        return str(json.loads(body)["AuthorizedUrl"])
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _with_landing(url: str, landing: str | None) -> str:
-    """Set ``view`` in the query. The rest of it stays byte for byte: a token re-quoted may be a token broken."""
-    if landing is None:
-        return url
-    parts = urlsplit(url)
-    kept = [pair for pair in parts.query.split("&") if pair and not pair.startswith("view=")]
-    return urlunsplit(parts._replace(query="&".join([*kept, f"view={landing}"])))

@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
-from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign import exceptions, metrics
 from airflow_sagemaker_presign.lifecycle import Look
 from airflow_sagemaker_presign.triggers.listing import (
     AwsClock,
@@ -104,6 +104,7 @@ class Lists:
             self._sweep_began, self._stretch = now, self._jitter.uniform(0.9, 1.0)
         if await self._turn(sweep):
             self.swept, self.pages, self._sweep = sweep.began, sweep.pages, None
+            metrics.count("sweeps")
             if self._looked is not None and self._looked.ended <= sweep.began:
                 self._describe(missing(self._waiters, self._looked))
                 self._looked = None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Protocol
 
-from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign import exceptions, metrics
 from airflow_sagemaker_presign.hooks.notebook_instance_page import NotebookInstancePage
 from airflow_sagemaker_presign.lifecycle import Action, Look
 from airflow_sagemaker_presign.triggers.request_budget import RequestBudget
@@ -161,6 +161,8 @@ class PatientClient:
     def _note(self, problem: str, *, throttled: bool) -> None:
         now, self.throttled = self._clock.now(), throttled
         self.budget.failed(now, throttled=throttled)
+        if throttled:
+            metrics.count("throttles")
         if line := self.trouble.began(problem, now):
             self._tell(line)
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign import exceptions, metrics
 from airflow_sagemaker_presign.lifecycle import Action, Look, Wait, decide, not_found
 from airflow_sagemaker_presign.triggers.lists import Lists
 from airflow_sagemaker_presign.triggers.patient_client import Clock, Hook, PatientClient, in_thread
@@ -130,6 +130,7 @@ class StatusPoller:
     async def _turn(self) -> bool:
         """Do what is due next, or let time pass until then; ``False``: nobody has waited for a while."""
         self._wake.clear()
+        metrics.level("waits", self.waiters.count)
         if not self.waiters.count:
             await self._clock.pause(LINGER, self._wake)
             return self.waiters.count > 0

@@ -15,7 +15,8 @@ from botocore.hooks import HierarchicalEmitter
 
 from airflow_sagemaker_presign import exceptions, redaction
 from airflow_sagemaker_presign.hooks.answers import no_connection, translate
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import MINT_EVENT, SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.minted_url import MINT_EVENT
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 from airflow_sagemaker_presign.lifecycle import Goal, Look, Status, Wait
 from tests.unit.conftest import ARN, TOKEN, URL, Clock, Script
 
