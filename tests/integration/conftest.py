@@ -19,7 +19,7 @@ def services() -> Iterator[LocalServices]:
 @pytest.fixture
 def local(services: LocalServices, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServices]:
     """The services, with an empty inbox, nothing scripted, and Airflow's default connections leading to them."""
-    for name, connection in airflow_connections(services.addresses(), timeout=1).items():
+    for name, connection in airflow_connections(services.addresses(), timeout=3).items():
         monkeypatch.setenv(name, connection)
     _clear(services)
     yield services
