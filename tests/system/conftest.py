@@ -159,7 +159,11 @@ def runs(
     start: Start,
     links_while_waiting: dict[str, str | None],
 ) -> dict[str, Run]:
-    """Every example DAG once, all at the same time; one run meets a lack of capacity, one training job fails."""
+    """
+    Every example DAG once, all at the same time; one run meets a lack of capacity, one training job fails.
+
+    Their links live five minutes, so they begin with the first test that looks at what arrived, and not before.
+    """
     # It stays so until it was looked at, however fast or slow this machine is.
     local.sagemaker.create_notebook(MARKER, status="Updating", region=REGION)
     local.sagemaker.faults.on_start("no-capacity", "no-capacity")
