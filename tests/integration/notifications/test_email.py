@@ -277,7 +277,7 @@ def test_the_providers_hook_still_keeps_its_client_where_we_look(mail: Any) -> N
     with SmtpHook() as hook:
         assert isinstance(_client_of(hook), smtplib.SMTP)
     with pytest.raises(SendFailed, match="version of the SMTP provider"):
-        _client_of(hook)
+        _client_of(SmtpHook())
 
 
 def test_nothing_is_logged_that_holds_the_url(
