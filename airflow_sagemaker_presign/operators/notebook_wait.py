@@ -100,7 +100,8 @@ class NotebookInstanceOperator(BaseOperator):
             :meth:`execute_complete`.
         :raises NotebookInstanceError: the class that says why it will not get there.
         """
-        from airflow_sagemaker_presign.lifecycle import Goal, Wait, next_look
+        from airflow_sagemaker_presign.lifecycle import Goal, Wait
+        from airflow_sagemaker_presign.pacing import next_look
 
         name = notebook_instance_name_of(self.notebook_instance_name)
         # Before the wait, so that the button is there during it, and when it fails.

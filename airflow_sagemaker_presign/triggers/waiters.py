@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from airflow_sagemaker_presign.lifecycle import Look, Wait, must_have_moved_at, pace
+from airflow_sagemaker_presign.lifecycle import Look, Wait, must_have_moved_at
+from airflow_sagemaker_presign.pacing import pace
 
 NEVER = -math.inf
 

@@ -15,9 +15,8 @@ from airflow_sagemaker_presign.lifecycle import (
     decide,
     failure,
     must_have_moved_at,
-    next_look,
-    pace,
 )
+from airflow_sagemaker_presign.pacing import next_look, pace
 
 FRESH = Wait("research", Goal.IN_SERVICE, began_at=1000.0, deadline=4600.0)
 SENT = replace(FRESH, sent_at=1000.0, sends=1, left_behind="before")
