@@ -21,10 +21,13 @@ from airflow_sagemaker_presign.triggers.patient_client import Clock, PatientClie
 from airflow_sagemaker_presign.triggers.waiters import NEVER, Waiters, known_since
 
 FULL_LOOK = 60.0
-"""Seconds between two full looks, ..."""
+"""Seconds from one full look to the next, ..."""
 
-PAGE_GAP = 6.0
-"""... whose pages come no quicker than this: a look at thousands takes longer, and not more requests a minute."""
+PAGE_SHARE = 6.0
+"""... but so many for each page of it: looks at thousands come less often, and take no more requests a minute."""
+
+PAGE_GAP = 1.0
+"""Seconds between two pages of a full look: a sweep that is due meanwhile comes in between."""
 
 DENIED, FAILED = 600.0, 60.0
 """Seconds after which a list that was denied, or failed for no reason that passes, is tried again."""
@@ -73,9 +76,10 @@ class Lists:
         self._sweep_began = NEVER
         self._stretch = 1.0
         self._full: Listing | None = None
-        self._looked: Listing | None = None
+        self._looked: list[Listing] = []
         self._full_statuses: list[str] = []
         self._full_began = NEVER
+        self._full_pages = 0
         self._full_at = clock.now() + FULL_LOOK
 
     def refused(self, now: float) -> bool:
@@ -92,8 +96,8 @@ class Lists:
 
     def abandon(self) -> None:
         """Forget what is under way: there are too few waits for a list now, or none works."""
-        self._sweep = self._full = self._looked = None
-        self._full_statuses = []
+        self._sweep = self._full = None
+        self._looked, self._full_statuses = [], []
 
     async def sweep(self) -> None:
         """Ask for the next page of what changed since the last sweep."""
@@ -105,15 +109,15 @@ class Lists:
         if await self._turn(sweep):
             self.swept, self.pages, self._sweep = sweep.began, sweep.pages, None
             metrics.count("sweeps")
-            if self._looked is not None and self._looked.ended <= sweep.began:
-                self._describe(missing(self._waiters, self._looked))
-                self._looked = None
+            for looked in [each for each in self._looked if each.ended <= sweep.began]:
+                self._describe(missing(self._waiters, looked))
+                self._looked.remove(looked)
 
     async def full_look(self) -> None:
         """Ask for the next page of a look at everybody; describe who has to be described for it."""
         now = self._clock.now()
         if self._full is None and not self._full_statuses:
-            self._full_began = now
+            self._full_began, self._full_pages = now, 0
             self._full_statuses, named = full_look(self._waiters, self.pages + 1, now - FULL_LOOK / 2)
             self._describe(named)
         if self._full is None and self._full_statuses:
@@ -121,10 +125,13 @@ class Lists:
         if self._full is not None and await self._turn(self._full):
             # Who is missing may have changed a moment ago: the next sweep says so. Who is not in that one is described.
             self._full.ended = self._clock.now()
-            self._looked, self._full = self._full, None
-        under_way = self._full is not None or self._full_statuses
-        next_one = now if under_way else max(now, self._full_began + FULL_LOOK - PAGE_GAP)
-        self._full_at = next_one + PAGE_GAP
+            self._full_pages += self._full.pages
+            self._looked.append(self._full)
+            self._full = None
+        if self._full is not None or self._full_statuses:
+            self._full_at = now + PAGE_GAP
+        else:
+            self._full_at = self._full_began + max(FULL_LOOK, PAGE_SHARE * self._full_pages)
 
     def _start(self, now: float) -> datetime:
         behind = far_behind(self._waiters, now, self.swept)
