@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
@@ -23,8 +24,8 @@ from airflow_sagemaker_presign.triggers.waiters import NEVER, Waiters, known_sin
 FULL_LOOK = 60.0
 """Seconds from one full look to the next, ..."""
 
-PAGE_SHARE = 6.0
-"""... but so many for each page of it: looks at thousands come less often, and take no more requests a minute."""
+PAGES = 10
+"""... if it takes no more pages than this; a look at thousands goes on after so many pages in the next minute."""
 
 PAGE_GAP = 1.0
 """Seconds between two pages of a full look: a sweep that is due meanwhile comes in between."""
@@ -125,13 +126,13 @@ class Lists:
         if self._full is not None and await self._turn(self._full):
             # Who is missing may have changed a moment ago: the next sweep says so. Who is not in that one is described.
             self._full.ended = self._clock.now()
-            self._full_pages += self._full.pages
             self._looked.append(self._full)
             self._full = None
-        if self._full is not None or self._full_statuses:
-            self._full_at = now + PAGE_GAP
-        else:
-            self._full_at = self._full_began + max(FULL_LOOK, PAGE_SHARE * self._full_pages)
+        self._full_pages += 1
+        minutes, pages = divmod(self._full_pages, PAGES)
+        if self._full is None and not self._full_statuses:
+            minutes, pages = math.ceil(self._full_pages / PAGES), 0
+        self._full_at = max(now + PAGE_GAP, self._full_began + FULL_LOOK * minutes + PAGE_GAP * pages)
 
     def _start(self, now: float) -> datetime:
         behind = far_behind(self._waiters, now, self.swept)

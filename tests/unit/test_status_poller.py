@@ -155,6 +155,13 @@ def test_of_a_thousand_one_change_that_no_sweep_tells_costs_little_more_than_a_m
     assert account.per_minute(120, 390) <= 30
 
 
+def test_a_look_at_thousands_takes_no_more_requests_in_any_minute(account: Account, waits: Waits) -> None:
+    for name in names(2500):
+        account.plan(name, (-1, "Pending"), (600, "InService"))
+    waits.run(*(waits.wait(name) for name in names(2500)))
+    assert max(account.per_minute(at, at + 60) for at in range(70, 540, 5)) <= 30
+
+
 def test_a_failed_is_described_once_for_its_reason(account: Account, waits: Waits) -> None:
     for name in names(50):
         account.plan(name, (-1, "Pending"), (100, "InService"))
