@@ -10,21 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import delivery, door, parsing, plugin, polling
+from tests.benchmarks import delivery, door, parsing, plugin, polling, slots, triggerer
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--runs", type=int, default=9, help="DAG runs per mode of the delivery benchmark (default: 9)")
-    parser.add_argument("--waits", type=int, default=100, help="waits of the polling benchmark (default: 100)")
+    parser.add_argument("--waits", type=int, default=100, help="waits of the benchmarks of many waits (default: 100)")
     parser.add_argument("--only", action="append", help="run this benchmark, and no other that is not named likewise")
     asked = parser.parse_args()
     benchmarks: dict[str, Callable[[], dict[str, Any]]] = {
         "parsing": _parsing,
         "plugin": _plugin,
         "delivery": lambda: _delivery(asked.runs),
+        "slots": _slots,
         "door": _door,
         "polling": lambda: _polling(asked.waits),
+        "triggerer": lambda: _triggerer(asked.waits),
     }
     figures = {name: benchmark() for name, benchmark in benchmarks.items() if not asked.only or name in asked.only}
     folder = Path(".bench")
@@ -66,6 +68,16 @@ def _delivery(runs: int) -> dict[str, Any]:
     ratio = delivered["deferred"]["median"] / delivered["worker"]["median"]
     print(f"  a deferred wait costs {ratio:.1f} times the worker's: it frees the slot, and pays with the resume")
     return delivered
+
+
+def _slots() -> dict[str, Any]:
+    print(f"\nA notebook's seconds of a worker's slot, of which a start takes {slots.START:g}:", flush=True)
+    measured = slots.measure()
+    ours = sum(measured["deferred"])
+    print(f"\n  {'mode':9} {'seconds':>8} {'legs':>5} {'ratio':>7}")
+    for mode, legs in measured.items():
+        print(f"  {mode:9} {sum(legs):8.1f} {len(legs):5} {sum(legs) / ours:7.1f}")
+    return measured
 
 
 def _door() -> dict[str, Any]:
@@ -113,6 +125,19 @@ def _polling(waits: int) -> dict[str, Any]:
             f"  {style:15} {figures['lost']} lost, {figures['refused'] / figures['requests']:.0%} of "
             f"{figures['requests']} requests refused, p99 {_number(figures['p99'])} s"
         )
+    return measured
+
+
+def _triggerer(waits: int) -> dict[str, Any]:
+    print(f"\n{waits} waits at {polling.INTERVAL} s in a real triggerer, runner and supervisor together:", flush=True)
+    measured = triggerer.measure(waits)
+    ours, theirs, nothing = (measured["styles"][style] for style in ("poller", "provider style", "no-op"))
+    print(f"\n  {'':42} {'poller':>9} {'limit':>7} {'provider style':>15} {'ratio':>7} {'no-op':>7}")
+    for key, text in triggerer.ROWS.items():
+        figures = (_number(each) for each in (ours[key], measured["limits"].get(key), theirs[key]))
+        ours_is, limit, theirs_is = figures
+        ratio = _ratio(theirs[key], ours[key])
+        print(f"  {text:42} {ours_is:>9} {limit:>7} {theirs_is:>15} {ratio:>7} {_number(nothing[key]):>7}")
     return measured
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,7 +56,7 @@ def measure(waits: int) -> dict[str, Any]:
 
     :param waits: how many waits.
     """
-    with _server() as server, tempfile.TemporaryDirectory() as folder:
+    with local_server() as server, tempfile.TemporaryDirectory() as folder:
 
         def run(style: str = "poller", *, count: int = waits, **plan: Any) -> dict[str, Any]:
             what = {"style": style, "waits": count, "interval": INTERVAL, "server": server, "others": 0}
@@ -74,7 +75,8 @@ def measure(waits: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _server() -> Iterator[str]:
+def local_server() -> Iterator[str]:
+    """Start the benchmark's SageMaker; its address."""
     command = [sys.executable, "-m", "tests.benchmarks.polling_server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -84,10 +86,31 @@ def _server() -> Iterator[str]:
             server.terminate()
 
 
-def _run(plan: dict[str, Any], server: str, folder: str) -> dict[str, Any]:
+def connection(server: str) -> str:
+    """
+    Answer the Airflow connection to a server.
+
+    :param server: its address.
+    """
     extra = {"endpoint_url": server, "region_name": "us-east-1"}
-    connection = {"conn_type": "aws", "login": "local", "password": "local", "extra": extra}
-    environment = {**os.environ, "AIRFLOW_HOME": folder, "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
+    return json.dumps({"conn_type": "aws", "login": "local", "password": "local", "extra": extra})
+
+
+def ask_server(server: str, **asked: Any) -> dict[str, Any]:
+    """
+    Tell a server something, or ask it what it noted.
+
+    :param server: its address.
+    :param asked: see ``polling_server``.
+    """
+    request = urllib.request.Request(f"{server}/benchmark", json.dumps(asked).encode(), method="POST")
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer: dict[str, Any] = json.load(response)
+    return answer
+
+
+def _run(plan: dict[str, Any], server: str, folder: str) -> dict[str, Any]:
+    environment = {**os.environ, "AIRFLOW_HOME": folder, "AIRFLOW_CONN_AWS_DEFAULT": connection(server)}
     command = [sys.executable, "-m", "tests.benchmarks.polling_process", json.dumps(plan)]
     ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     figures: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])

@@ -12,8 +12,6 @@ import json
 import logging
 import sys
 import time
-import urllib.request
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,8 +19,8 @@ import boto3  # noqa: F401
 import psutil  # type: ignore[import-untyped]
 from airflow.triggers.base import BaseTrigger
 
-from airflow_sagemaker_presign.lifecycle import Goal, Wait
-from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
+from tests.benchmarks.polling import ask_server
+from tests.benchmarks.styles import STYLES
 
 TICK = 0.005
 SETTLE = 60.0
@@ -30,21 +28,6 @@ SETTLE = 60.0
 
 PATIENCE = 120.0
 """Seconds after the last change, after which a wait that has not ended counts as lost."""
-
-
-def poller(name: str, interval: float) -> BaseTrigger:
-    now = time.time()
-    wait = Wait(name, Goal.IN_SERVICE, now, now + 3600, status="Pending", moved=True)
-    return SageMakerNotebookInstanceTrigger(wait.as_dict(), poll_interval=interval)
-
-
-def provider_style(name: str, interval: float) -> BaseTrigger:
-    from tests.benchmarks.provider_style import NotebookInServiceTrigger
-
-    return NotebookInServiceTrigger(name, int(interval))
-
-
-STYLES: dict[str, Callable[[str, float], BaseTrigger]] = {"poller": poller, "provider style": provider_style}
 
 
 class Blocks:
@@ -162,13 +145,7 @@ class Measurement:
             self.errors.append(repr(error)[:300])
 
     async def _server(self, **asked: Any) -> dict[str, Any]:
-        return await asyncio.to_thread(self._ask, asked)
-
-    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
-        request = urllib.request.Request(f"{self.plan['server']}/benchmark", json.dumps(asked).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=60) as response:
-            answer: dict[str, Any] = json.load(response)
-        return answer
+        return await asyncio.to_thread(ask_server, self.plan["server"], **asked)
 
 
 def _megabytes() -> float:

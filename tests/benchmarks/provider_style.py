@@ -25,7 +25,13 @@ from asgiref.sync import sync_to_async
 class NotebookInServiceTrigger(AwsBaseWaiterTrigger):
     aws_hook_class = SageMakerHook
 
-    def __init__(self, notebook_instance_name: str, waiter_delay: int) -> None:
+    def __init__(
+        self,
+        notebook_instance_name: str,
+        waiter_delay: int,
+        waiter_max_attempts: int = 3600,
+        aws_conn_id: str | None = "aws_default",
+    ) -> None:
         super().__init__(
             serialized_fields={"notebook_instance_name": notebook_instance_name},
             waiter_name="notebook_instance_in_service",
@@ -35,7 +41,8 @@ class NotebookInServiceTrigger(AwsBaseWaiterTrigger):
             status_queries=["NotebookInstanceStatus"],
             return_value=notebook_instance_name,
             waiter_delay=waiter_delay,
-            waiter_max_attempts=3600,
+            waiter_max_attempts=waiter_max_attempts,
+            aws_conn_id=aws_conn_id,
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
