@@ -62,11 +62,12 @@ def measure(waits: int) -> dict[str, Any]:
             what = {"style": style, "waits": count, "interval": INTERVAL, "server": server, "others": 0}
             return _run({**what, "allowed": None, "steady": STEADY, "change": False, **plan}, server, folder)
 
+        styles = {style: run(style, change=True) for style in ("poller", "provider style")}
         return {
             "waits": waits,
             "limits": LIMITS,
-            "styles": {style: run(style, change=True) for style in ("poller", "provider style")},
-            "scale": {count: run(count=count) for count in SCALE},
+            "styles": styles,
+            "scale": {count: styles["poller"] if count == waits else run(count=count) for count in SCALE},
             "others": run(others=OTHERS),
             "throttled": {
                 style: run(style, allowed=ALLOWED, steady=0, change=True) for style in ("poller", "provider style")
