@@ -13,12 +13,17 @@ from airflow_sagemaker_presign.presigned_url import URL_VALIDITY
 from tests.faults.virtual_time import BEGINNING
 
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/"
-SECRET = "eyJhbGciOi.J9+Qm9va3NXaXRoV2luZ3M/pKx7vTg2Zr4Wb9YnLd0Hs5Fc8Ju3E.x-Y_z"
-"""What all tokens of the account begin with; letters that every kind of quoting changes are among them."""
+SECRET = "Qm9va3NXaXRoV2luZ3M.J9+aB6eRt1yUi/pKx7vTg2Zr4Wb9YnLd0Hs5Fc8Ju3E.x-Y_z"
+"""
+What all tokens of the account begin with; letters that every kind of quoting changes are among them. It does not look
+like a JWT, which Airflow would know for one.
+"""
 
 PENDING, IN_SERVICE, STOPPING, STOPPED = "Pending", "InService", "Stopping", "Stopped"
-USUAL_START = ((0.0, PENDING), (140.0, IN_SERVICE))
-NOT_TAKEN: tuple[tuple[float, str], ...] = ()
+Steps = Sequence[tuple[float, str]]
+
+USUAL_START: Steps = ((0.0, PENDING), (140.0, IN_SERVICE))
+NOT_TAKEN: Steps = ()
 REASON = "Insufficient notebook instance capacity. Retry later or with a different instance type."
 
 
@@ -49,11 +54,12 @@ class Notebook:
     """
 
     courses: list[tuple[float, Sequence[Change]]]
-    starts: list[Sequence[tuple[float, str]]] = field(default_factory=list)
+    starts: list[Steps] = field(default_factory=list)
 
     def at(self, moment: float) -> Change:
-        course = max((course for course in self.courses if course[0] <= moment), key=lambda course: course[0])
-        return [change for change in course[1] if change.at <= moment][-1]
+        """Say what it is at a moment: what the last course has come to, or the one before that, until it begins."""
+        begun = sorted((course for course in self.courses if course[0] <= moment), key=lambda course: course[0])
+        return [change for _, course in begun for change in course if change.at <= moment][-1]
 
 
 @dataclass(frozen=True)
@@ -88,19 +94,22 @@ class Account:
         self.mints: list[Mint] = []
         self._lock = threading.Lock()
 
-    def plan(self, name: str, *changes: tuple[float, str], starts: Sequence[Sequence[tuple[float, str]]] = ()) -> None:
+    def plan(
+        self, name: str, status: str, *changes: tuple[float, str], starts: Sequence[Steps] = ()
+    ) -> None:
         """
-        Say from which second on a notebook instance has which status, whatever was to become of it before.
+        Have a notebook instance.
 
-        :param name: the notebook instance.
-        :param changes: the first one says what it is from the beginning, unless there is such a notebook already.
-        :param starts: what each Start leads to, in seconds after it.
+        :param name: its name.
+        :param status: what it is since an hour ago, ...
+        :param changes: ... and from which second on it is what else.
+        :param starts: what each Start leads to, in seconds after it; those that follow: to what is usual.
         """
-        course = [Change(at, status, REASON if status == "Failed" else "") for at, status in changes]
-        if name not in self.notebooks:
-            self.notebooks[name] = Notebook([(-math.inf, course)], [*starts])
-        else:
-            self.notebooks[name].courses.append((course[0].at, course))
+        self.notebooks[name] = Notebook([(-math.inf, _course(0.0, (-3600.0, status), *changes))], [*starts])
+
+    def happens(self, name: str, *changes: tuple[float, str]) -> None:
+        """Say from which second on a notebook instance has which status, whatever was to become of it otherwise."""
+        self.notebooks[name].courses.append((changes[0][0], _course(0.0, *changes)))
 
     def answer(self, operation: str, asked: Mapping[str, Any], key: str, now: float) -> dict[str, Any]:
         """
@@ -156,8 +165,7 @@ class Account:
         notebook = self.notebooks[name]
         steps = notebook.starts.pop(0) if notebook.starts else USUAL_START
         if steps:
-            course = [Change(now + after, state, REASON if state == "Failed" else "") for after, state in steps]
-            notebook.courses.append((now, course))
+            notebook.courses.append((now, _course(now, *steps)))
         return {}
 
     def _mint(self, asked: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -182,7 +190,7 @@ class Account:
             "NotebookInstanceArn": ARN + name,
             "NotebookInstanceStatus": change.status,
             "CreationTime": self._aws(-86400),
-            "LastModifiedTime": self._aws(max(change.at, -3600)),
+            "LastModifiedTime": self._aws(change.at),
         }
 
     def _aws(self, moment: float) -> float:
@@ -192,3 +200,7 @@ class Account:
 def as_json(answer: Mapping[str, Any]) -> bytes:
     """Write an answer."""
     return json.dumps(answer).encode()
+
+
+def _course(since: float, *changes: tuple[float, str]) -> list[Change]:
+    return [Change(since + at, status, REASON if status == "Failed" else "") for at, status in changes]

@@ -47,12 +47,10 @@ class Witness(logging.Handler):
 
     def leaks(self) -> list[str]:
         """Count the places that hold a piece of a token; never the piece itself."""
-        found = []
-        for line in self.lines:
-            written = line.encode()
-            if any(piece in written for piece in PIECES):
-                found.append(f"{line[:40]!r} and {len(line)} characters in all".replace(SECRET[:8], "***"))
-        return found
+        if not _has_a_piece("\n".join(self.lines)):
+            return []
+        places = [line for line in self.lines if _has_a_piece(line)] or ["two lines together"]
+        return [f"{line[:40].partition(SECRET[:8])[0]}... ({len(line)} characters)" for line in places]
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -64,10 +62,19 @@ class Witness(logging.Handler):
         self.lines += [out.getvalue(), err.getvalue()]
 
 
+def _has_a_piece(text: str) -> bool:
+    written = text.encode()
+    return any(piece in written for piece in PIECES)
+
+
 @contextlib.contextmanager
 def _all_loggers_to(handler: logging.Handler) -> Iterator[None]:
     root = logging.getLogger()
-    loggers = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    loggers = [
+        logger
+        for logger in root.manager.loggerDict.values()
+        if isinstance(logger, logging.Logger) and (logger.level or logger.handlers or not logger.propagate)
+    ]
     before = [(logger, logger.level, logger.propagate, logger.handlers) for logger in (root, *loggers)]
     for logger in loggers:
         logger.setLevel(logging.NOTSET)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-import botocore.loaders
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
@@ -30,7 +29,20 @@ from tests.faults.witness import Witness
 RESUMED_AFTER = 2.0
 TRIGGERER_BACK_AFTER = 10.0
 
-load_models = functools.cache(botocore.loaders.create_loader)
+make_client = SageMakerNotebookHook.get_client_type
+clients: dict[Any, Any] = {}
+
+
+def shared_client(hook: SageMakerNotebookHook, region_name: str | None = None, config: Any = None) -> Any:
+    """Give those who would get equal clients the same one: making one takes longer than an hour of virtual waiting."""
+    connection = hook.conn_config
+    options = repr(sorted(vars(config or hook.config).items(), key=lambda option: option[0]))
+    wanted = (connection.aws_access_key_id, connection.region_name, options)
+    if connection.aws_access_key_id is None:
+        return make_client(hook, region_name, config)
+    if wanted not in clients:
+        clients[wanted] = make_client(hook, region_name, config)
+    return clients[wanted]
 
 
 @dataclass
@@ -81,7 +93,7 @@ class World:
     def _install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", _method(self.wire.urlopen))
         monkeypatch.setattr("time.sleep", self.time.sleep)
-        monkeypatch.setattr("botocore.loaders.create_loader", load_models)
+        monkeypatch.setattr(SageMakerNotebookHook, "get_client_type", shared_client)
         monkeypatch.setitem(delivery.deliver.__kwdefaults__, "clock", self.time.now)  # type: ignore[arg-type]
         monkeypatch.setitem(delivery.deliver.__kwdefaults__, "sleep", self.time.sleep)  # type: ignore[arg-type]
         monkeypatch.setattr(courier, "_thread", lambda run: VirtualThread(self.time, run))
