@@ -218,6 +218,11 @@ class SageMakerNotebookHook(AwsBaseHook):
         """Give the client's connection back."""
         self._client.close()
 
+    @property
+    def has_connection(self) -> bool:
+        """Whether Airflow has the connection. It says no, too, while its database is away."""
+        return bool(self.conn_config)
+
     def advance(self, wait: Wait) -> tuple[Wait, bool]:
         """
         Take one step of a wait: look, decide, and send a Start or Stop if that is what it takes.

@@ -27,7 +27,6 @@ from tests.faults.wire import START, Fault, Wire
 from tests.faults.witness import Witness
 
 RESUMED_AFTER = 2.0
-TRIGGERER_BACK_AFTER = 10.0
 
 make_client = SageMakerNotebookHook.get_client_type
 clients: dict[Any, Any] = {}
@@ -87,7 +86,9 @@ class World:
         self.inbox = Inbox(self.time)
         self.witness = Witness()
         self.kill: Callable[[int], float | None] = lambda number: None
-        """Says, for the number of a request, in how many seconds from it the triggerer dies."""
+        """Says, for the number of a request, in how many seconds from it the triggerer dies; ..."""
+        self.back_after = 10.0
+        """... and after how many seconds there is another."""
         self._install(monkeypatch)
 
     def _install(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +208,7 @@ class World:
         self.time.seconds = min(trigger.at for trigger in waiting)
         while any(trigger.event is None for trigger in waiting):
             self.time.run(self._life_of_triggerer(waiting))
-            self.time.seconds += TRIGGERER_BACK_AFTER
+            self.time.seconds += self.back_after
 
     async def _life_of_triggerer(self, waiting: list[Deferred]) -> None:
         loop, killed = asyncio.get_running_loop(), asyncio.Event()
