@@ -223,6 +223,15 @@ class SageMakerNotebookHook(AwsBaseHook):
         """Whether Airflow has the connection. It says no, too, while its database is away."""
         return bool(self.conn_config)
 
+    def renew(self) -> None:
+        """Look the connection up anew: the next request is sent with the credentials that it has now."""
+        with self._making_client:
+            before = self.conn_config
+            del self.conn_config
+            if before and not self.conn_config:
+                self.conn_config = before
+            self.__dict__.pop("conn", None)
+
     def advance(self, wait: Wait) -> tuple[Wait, bool]:
         """
         Take one step of a wait: look, decide, and send a Start or Stop if that is what it takes.
@@ -240,6 +249,8 @@ class SageMakerNotebookHook(AwsBaseHook):
                 wait = wait.after_sending(look, self.now())
         except exceptions.SageMakerUnavailable as error:
             self.log.warning("%s", error.problem)
+            if error.code in answers.STALE_CREDENTIALS:
+                self.renew()
             return wait.after_trouble(error.problem, self.now()), False
         except exceptions.NotebookInstanceNotFound as error:
             raise lifecycle.not_found(wait, error) from None
