@@ -206,13 +206,19 @@ class SageMakerNotebookHook(AwsBaseHook):
                 answers.ANY, "AWS answered with a list without names or statuses."
             ) from None
 
-    def connect_once(self) -> None:
+    @property
+    def config(self) -> Config:
         """
-        Make this hook's client one that sends every request once, over one connection: its caller decides on retries.
+        Botocore's configuration, as the connection has it.
 
-        A request that is never answered is given up sooner than botocore does, unless the connection says otherwise.
+        A request that is never answered is given up sooner than botocore does, unless the connection says otherwise:
+        a deadline may pass meanwhile, and a URL that was minted grows old.
         """
-        self.conn = self.get_client_type(region_name=self.region_name, config=PATIENCE.merge(self.config).merge(ONCE))
+        return PATIENCE.merge(super().config)
+
+    def connect_once(self) -> None:
+        """Make this hook's client one that sends each request once, over one connection: its caller decides on retries."""
+        self.conn = self.get_client_type(region_name=self.region_name, config=self.config.merge(ONCE))
 
     def close(self) -> None:
         """Give the client's connection back."""

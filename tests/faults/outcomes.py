@@ -67,6 +67,8 @@ def everything_holds(world: World, outcome: Outcome) -> None:
     """Check what holds for each task that ended, whatever the script was."""
     assert world.witness.lines
     assert world.witness.leaks() == []
+    assert len(str(world.witness.stored)) < 20_000
+    assert len(str(outcome.error)) < 3_000
     assert (outcome.receipt is None) != (outcome.error is None)
     if outcome.waited_until is not None:
         assert outcome.waited_until <= outcome.began + outcome.timeout + UNDER_WAY

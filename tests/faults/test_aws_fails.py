@@ -21,9 +21,11 @@ from tests.faults.wire import (
     cut,
     denies,
     ends_early,
+    enormous,
     html,
     loses_the_answer,
     never_answers,
+    never_ends,
     no_connection,
     no_route,
     refuses,
@@ -79,11 +81,20 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     "nobody answers the call for a connection": (during(no_route, 30, 90), Link(before=500)),
     "connections reset": (during(resets, 30, 90), Link(before=220)),
     "requests never answered": (during(never_answers, 30, 90), Link(before=500)),
+    "requests never answered until after the deadline": (
+        during(never_answers, 30, 1e6),
+        Error(NotebookInstanceWaitTimeout, "Read timeout on endpoint URL", before=3690),
+    ),
     "answers that take ten seconds": (during(slow(10), 0, 3600), Link(before=250)),
     "answers cut in the middle": (during(cut, 30, 90), Link(before=220)),
     "answers that end in the middle as if that were all": (during(ends_early, 30, 90), Link(before=220)),
     "a sign-in page of the network instead of an answer": (during(html(200), 30, 90), Link(before=220)),
     "a page that says bad gateway": (during(html(502), 30, 90), Link(before=220)),
+    "a page of a hundred kilobytes that says bad gateway": (during(html(502, 10**5), 30, 90), Link(before=220)),
+    "a page of a hundred kilobytes until after the deadline": (
+        during(html(502, 10**5), 30, 1e6),
+        Error(NotebookInstanceWaitTimeout, "Bad Gateway"),
+    ),
     "an empty answer": (during(answers(), 30, 90), Link(before=220)),
     "answers of the wrong kind": (
         during(answers(NotebookInstanceStatus=["Pending"], NotebookInstances={"a": 1}), 30, 90),
@@ -136,6 +147,13 @@ TOGETHER: dict[str, tuple[Script, float]] = {
     "a list without times": (during(without("LastModifiedTime"), 0, 3600, LIST), 200),
     "a list cut in the middle": (during(cut, 20, 200, LIST), 300),
     "a sign-in page instead of a list": (during(html(200), 20, 200, LIST), 300),
+    "thousands of strangers in the list": (lambda world: setattr(world.account, "strangers", 2000), 200),
+    # Once, because writing and reading it takes seconds of real time.
+    "a list of ten megabytes in one page": (lambda world: world.fault(enormous(50_000), operations=(LIST,), times=1), 160),
+    "a list that does not end for a while": (
+        lambda world: world.fault(never_ends, operations=(LIST,), since=20, times=150),
+        200,
+    ),
 }
 
 NAMES = ("ada", "bob", "cyd", "dan", "eve")

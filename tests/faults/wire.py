@@ -188,10 +188,27 @@ def ends_early(request: Request) -> Any:
     return request.respond(body[: len(body) // 2], whole.status)
 
 
-def html(status: int) -> What:
+def html(status: int, size: int = 0) -> What:
     """Something between here and AWS answers with a page for people."""
-    page = b"<html><head><title>Sign in</title></head><body>Please sign in to the network.</body></html>"
+    page = b"<html><head><title>Sign in</title></head><body>Please sign in to the network." + b" " * size
     return lambda request: request.respond(page, status, "text/html")
+
+
+def enormous(rows: int) -> What:
+    """Have a list come in one page with so many strangers in it."""
+    stranger = {"NotebookInstanceStatus": "Pending", "NotebookInstanceArn": "arn:" + "x" * 100, "LastModifiedTime": 1e9}
+
+    def what(request: Request) -> Any:
+        page = json.loads(request.answered().read())
+        page["NotebookInstances"] += [{"NotebookInstanceName": f"stranger-{n}", **stranger} for n in range(rows)]
+        return request.respond(as_json(page))
+
+    return what
+
+
+def never_ends(request: Request) -> Any:
+    """Have a list with nothing on a page, and always another page to come."""
+    return request.respond(as_json({"NotebookInstances": [], "NextToken": f"token-{request.at}"}))
 
 
 def answers(**fields: Any) -> What:

@@ -28,6 +28,8 @@ class Witness(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.lines: list[str] = []
+        self.stored: list[Any] = []
+        """What Airflow would store: arguments, events, XComs, receipts."""
         self._writer = logging.Formatter()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -35,6 +37,7 @@ class Witness(logging.Handler):
 
     def saw(self, value: Any) -> None:
         """Take down something that Airflow would store."""
+        self.stored.append(value)
         self.lines.append(json.dumps(value, default=repr))
 
     def saw_error(self, error: BaseException | None) -> None:
@@ -101,7 +104,7 @@ def _structlog_to(witness: Witness) -> Iterator[None]:
 
     def take_down(_logger: Any, _method: str, event: Any) -> Any:
         error = event.get("exc_info")
-        witness.saw(event)
+        witness.lines.append(json.dumps(event, default=repr))
         if error:
             witness.saw_error(error if isinstance(error, BaseException) else error[1] if error is not True else None)
         raise structlog.DropEvent
