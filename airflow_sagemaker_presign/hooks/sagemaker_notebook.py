@@ -301,7 +301,10 @@ class SageMakerNotebookHook(AwsBaseHook):
             answer = self._client.create_presigned_notebook_instance_url(
                 NotebookInstanceName=name, SessionExpirationDurationInSeconds=seconds
             )
-        return str(answer["AuthorizedUrl"])
+        url = answer.get("AuthorizedUrl")
+        if not isinstance(url, str):
+            raise exceptions.SageMakerUnavailable(name, "AWS answered without a URL.")
+        return url
 
 
 @contextmanager

@@ -120,7 +120,7 @@ class World:
         :param arguments: the operators'.
         """
         with self.witness.watching():
-            outcomes = self._run(names or ("research",), arguments)
+            outcomes = self.run_unwatched(*names or ("research",), **arguments)
         for outcome in outcomes:
             self.witness.saw([outcome.receipt, outcome.pushed])
             self.witness.saw_error(outcome.error)
@@ -145,7 +145,8 @@ class World:
         (mint,) = [mint for mint in self.account.mints if mint.url == bare]
         return mint.expires - arrival.at
 
-    def _run(self, names: Sequence[str], arguments: dict[str, Any]) -> list[Outcome]:
+    def run_unwatched(self, *names: str, **arguments: Any) -> list[Outcome]:
+        """Run a task for each notebook instance, with logs and consoles as they are."""
         began = self.time.seconds
         tasks = []
         for name in names:
