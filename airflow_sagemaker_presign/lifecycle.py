@@ -68,9 +68,17 @@ class Look:
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> Self:
-        """Take what a wait needs from a DescribeNotebookInstance answer."""
+        """
+        Take what a wait needs from a DescribeNotebookInstance answer.
+
+        :raises KeyError: when it has no status.
+        :raises TypeError: when the status is none.
+        """
+        status = description["NotebookInstanceStatus"]
+        if not isinstance(status, str):
+            raise TypeError(f"A status is a text, not a {type(status).__name__}.")
         return cls(
-            status=description["NotebookInstanceStatus"],
+            status=status,
             failure_reason=description.get("FailureReason", ""),
             last_modified=_in_utc(description.get("LastModifiedTime", "")),
         )

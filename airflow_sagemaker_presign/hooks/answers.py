@@ -105,8 +105,9 @@ def _translation(error: Exception, notebook_instance_name: str, action: str) -> 
     if isinstance(error, NO_IDENTITY):
         return exceptions.NotebookInstanceAccessDenied(
             notebook_instance_name,
-            f"The AWS connection is not usable: {error}.",
-            "Give the connection credentials (or a role) and a region; the README says how.",
+            f"The AWS connection is not usable: {str(error).rstrip('.')}.",
+            "Give the connection credentials (or a role) and a region; the README says how. If it has them, Airflow "
+            "could not read it just now: clear the task.",
         )
     if is_passing(error):
         return exceptions.SageMakerUnavailable(
@@ -129,6 +130,20 @@ def no_connection(error: Exception) -> exceptions.NotebookInstanceError:
             ANY, f"The AWS connection is not usable: {error}.", "Mend the connection; the README says what goes in it."
         )
     return exceptions.SageMakerUnavailable(ANY, f"The AWS connection could not be read just now: {error}.")
+
+
+def lost_connection(aws_conn_id: str) -> exceptions.NotebookInstanceError:
+    """
+    Say that a connection is not there that was there when the task began.
+
+    Airflow calls one missing that it cannot read just now, and the amazon provider goes on without one, as whoever
+    the machine is.
+
+    :param aws_conn_id: the connection.
+    """
+    return exceptions.SageMakerUnavailable(
+        ANY, f"Airflow does not find the connection {aws_conn_id!r} just now, which it had when the task began."
+    )
 
 
 def is_passing(error: Exception) -> bool:

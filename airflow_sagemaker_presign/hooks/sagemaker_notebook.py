@@ -206,17 +206,37 @@ class SageMakerNotebookHook(AwsBaseHook):
                 answers.ANY, "AWS answered with a list without names or statuses."
             ) from None
 
-    def connect_once(self) -> None:
+    @property
+    def config(self) -> Config:
         """
-        Make this hook's client one that sends every request once, over one connection: its caller decides on retries.
+        Botocore's configuration, as the connection has it.
 
-        A request that is never answered is given up sooner than botocore does, unless the connection says otherwise.
+        A request that is never answered is given up sooner than botocore does, unless the connection says otherwise:
+        a deadline may pass meanwhile, and a URL that was minted grows old.
         """
-        self.conn = self.get_client_type(region_name=self.region_name, config=PATIENCE.merge(self.config).merge(ONCE))
+        return PATIENCE.merge(super().config)
+
+    def connect_once(self) -> None:
+        """Make this hook's client one that sends each request once, over one connection: its caller decides on retries."""
+        self.conn = self.get_client_type(region_name=self.region_name, config=self.config.merge(ONCE))
 
     def close(self) -> None:
         """Give the client's connection back."""
         self._client.close()
+
+    @property
+    def has_connection(self) -> bool:
+        """Whether Airflow has the connection. It says no, too, while its database is away."""
+        return bool(self.conn_config)
+
+    def renew(self) -> None:
+        """Look the connection up anew: the next request is sent with the credentials that it has now."""
+        with self._making_client:
+            before = self.conn_config
+            del self.conn_config
+            if before and not self.conn_config:
+                self.conn_config = before
+            self.__dict__.pop("conn", None)
 
     def advance(self, wait: Wait) -> tuple[Wait, bool]:
         """
@@ -235,6 +255,8 @@ class SageMakerNotebookHook(AwsBaseHook):
                 wait = wait.after_sending(look, self.now())
         except exceptions.SageMakerUnavailable as error:
             self.log.warning("%s", error.problem)
+            if error.code in answers.STALE_CREDENTIALS:
+                self.renew()
             return wait.after_trouble(error.problem, self.now()), False
         except exceptions.NotebookInstanceNotFound as error:
             raise lifecycle.not_found(wait, error) from None
@@ -279,7 +301,10 @@ class SageMakerNotebookHook(AwsBaseHook):
             answer = self._client.create_presigned_notebook_instance_url(
                 NotebookInstanceName=name, SessionExpirationDurationInSeconds=seconds
             )
-        return str(answer["AuthorizedUrl"])
+        url = answer.get("AuthorizedUrl")
+        if not isinstance(url, str):
+            raise exceptions.SageMakerUnavailable(name, "AWS answered without a URL.")
+        return url
 
 
 @contextmanager

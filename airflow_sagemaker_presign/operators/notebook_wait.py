@@ -146,7 +146,9 @@ class NotebookInstanceOperator(BaseOperator):
             trigger=SageMakerNotebookInstanceTrigger(
                 wait=wait.as_dict(),
                 poll_interval=self.poll_interval,
-                aws_conn_id=self.aws_conn_id,
+                # Where Airflow has no such connection, the worker took boto3's chain, and so does the triggerer. A
+                # connection that goes missing later is one that Airflow cannot read for a while.
+                aws_conn_id=self.aws_conn_id if self.hook.has_connection else None,
                 region_name=self.region_name,
                 verify=self.verify,
                 botocore_config=self.botocore_config,

@@ -13,7 +13,7 @@ class AccountView(NamedTuple):
     """
     The arguments that make an AWS client what it is.
 
-    :param aws_conn_id: the Airflow connection.
+    :param aws_conn_id: the Airflow connection, which is there; ``None``: boto3's own credential chain.
     :param region_name: the region; ``None``: the connection's.
     :param verify: how TLS certificates are checked; ``None``: the connection's.
     :param botocore_config: botocore's client configuration, as JSON; ``None``: the connection's.
@@ -49,7 +49,11 @@ class AccountView(NamedTuple):
         config = None if self.botocore_config is None else json.loads(self.botocore_config)
         hook = SageMakerNotebookHook(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
         try:
-            hook.connect_once()
+            found = self.aws_conn_id is None or hook.has_connection
+            if found:
+                hook.connect_once()
         except Exception as error:
             raise answers.no_connection(error) from None
+        if self.aws_conn_id is not None and not found:
+            raise answers.lost_connection(self.aws_conn_id)
         return hook

@@ -22,7 +22,7 @@ class SageMakerNotebookInstanceTrigger(BaseTrigger):
 
     :param wait: :meth:`airflow_sagemaker_presign.lifecycle.Wait.as_dict`.
     :param poll_interval: seconds within which a change is noticed in the usual range.
-    :param aws_conn_id: the Airflow connection.
+    :param aws_conn_id: the Airflow connection, which has to be there; ``None``: boto3's own credential chain.
     :param region_name: the region; default: the connection's.
     :param verify: how TLS certificates are checked; default: the connection's.
     :param botocore_config: botocore's client configuration; default: the connection's.

@@ -1,0 +1,84 @@
+"""Airflow's database, as a task and a trigger see it: connections, and XComs; it can be away for a while."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from tests.faults.account import Account
+from tests.faults.virtual_time import VirtualTime
+
+
+class Database:
+    """
+    What Airflow asks for connections, in the place of its secrets backends.
+
+    :param time: the time.
+    :param account: whose access keys the connection holds.
+    """
+
+    def __init__(self, time: VirtualTime, account: Account) -> None:
+        self.time = time
+        self.account = account
+        self.away: list[tuple[float, float]] = []
+        """From when until when."""
+        self.looked_up = 0
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have Airflow ask here."""
+        if AIRFLOW_V_3_0_PLUS:
+            place = "airflow.sdk.execution_time.supervisor.ensure_secrets_backend_loaded"
+        else:
+            place = "airflow.models.connection.ensure_secrets_loaded"
+        monkeypatch.setattr(place, lambda: [self])
+
+    @property
+    def is_away(self) -> bool:
+        """Tell whether nobody gets anything from it just now."""
+        return any(since <= self.time.seconds < until for since, until in self.away)
+
+    def get_connection(self, conn_id: str, **_: Any) -> Any:
+        """Answer a connection. A task of Airflow 3 is not told why there is none, and Airflow 2 is, and forgets it."""
+        self.looked_up += 1
+        if self.is_away:
+            if AIRFLOW_V_3_0_PLUS:
+                return None
+            raise _away()
+        now = self.time.seconds
+        key = next(key for since, until, key in reversed(self.account.keys) if since <= now)
+        extra = json.dumps({"region_name": "eu-central-1"})
+        return Connection(conn_id=conn_id, conn_type="aws", login=key, password="testing", extra=extra)
+
+
+@dataclass
+class TaskInstance:
+    """As much of a task instance as the operators touch."""
+
+    database: Database
+    xcoms: dict[str, Any] = field(default_factory=dict)
+    dag_id: str = "mornings"
+    run_id: str = "manual__1"
+    task_id: str = "notebook"
+    map_index: int = -1
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        if self.database.is_away:
+            raise _away()
+        self.xcoms[key] = value
+
+
+def _away() -> Exception:
+    if not AIRFLOW_V_3_0_PLUS:
+        from sqlalchemy.exc import OperationalError
+
+        return OperationalError("SELECT 1", {}, Exception("could not connect to server: Connection refused"))
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time.comms import ErrorResponse
+
+    detail = {"status_code": 500, "message": "Internal server error"}
+    return AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=detail))

@@ -1,0 +1,78 @@
+"""What has to come of a task, whatever goes wrong on its way: a link in time, or an error that says why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookUrlDeliveryError
+from tests.faults.world import Outcome, World
+
+MIN_VALIDITY = 240.0
+
+UNDER_WAY = 20.0
+"""Seconds that the one request may take that is under way when the deadline passes, and that the poller takes to see."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """
+    A link with enough life left, delivered once.
+
+    :param starts: how many Starts AWS took for it.
+    :param before: by which second.
+    """
+
+    starts: int = 1
+    before: float = 3600.0
+
+    def check(self, world: World, outcome: Outcome) -> None:
+        everything_holds(world, outcome)
+        assert outcome.error is None, repr(outcome.error)
+        assert outcome.receipt is not None
+        (delivery,) = outcome.receipt["deliveries"]
+        assert "failure" not in delivery
+        (arrival,) = [arrival for arrival in world.inbox.arrivals if f"//{outcome.name}." in arrival.url]
+        assert world.validity_left(arrival) >= MIN_VALIDITY
+        assert arrival.at < self.before
+        assert world.starts(outcome.name) == self.starts
+
+
+@dataclass(frozen=True)
+class Error:
+    """
+    No link, and an error that names the notebook, the cause and what to do next.
+
+    :param kind: its class.
+    :param words: what its text has in it.
+    :param starts: how many Starts AWS took all the same.
+    :param before: by which second.
+    """
+
+    kind: type[Exception]
+    words: str
+    starts: int = 1
+    before: float = 3600.0 + UNDER_WAY
+
+    def check(self, world: World, outcome: Outcome) -> None:
+        everything_holds(world, outcome)
+        assert outcome.receipt is None
+        assert type(outcome.error) is self.kind, repr(outcome.error)
+        assert self.words in str(outcome.error)
+        assert [arrival for arrival in world.inbox.arrivals if f"//{outcome.name}." in arrival.url] == []
+        assert outcome.ended < self.before
+        assert world.starts(outcome.name) == self.starts
+
+
+def everything_holds(world: World, outcome: Outcome) -> None:
+    """Check what holds for each task that ended, whatever the script was."""
+    assert world.witness.lines
+    assert world.witness.leaks() == []
+    assert len(str(world.witness.stored)) < 20_000
+    assert len(str(outcome.error)) < 3_000
+    assert (outcome.receipt is None) != (outcome.error is None)
+    if outcome.waited_until is not None:
+        assert outcome.waited_until <= outcome.began + outcome.timeout + UNDER_WAY
+    if outcome.error is not None:
+        assert isinstance(outcome.error, (NotebookInstanceError, NotebookUrlDeliveryError)), repr(outcome.error)
+        assert outcome.name in str(outcome.error)
+        assert outcome.error.advice in str(outcome.error)

@@ -1,0 +1,169 @@
+"""AWS, and the way to it, while a task waits: each row is a fault, and what has to come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from airflow_sagemaker_presign.exceptions import (
+    NotebookInstanceAccessDenied,
+    NotebookInstanceQuotaExceeded,
+    NotebookInstanceWaitTimeout,
+)
+from tests.faults.outcomes import Error, Link
+from tests.faults.wire import (
+    DESCRIBE,
+    LIST,
+    START,
+    answers,
+    breaks,
+    cut,
+    denies,
+    ends_early,
+    enormous,
+    html,
+    loses_the_answer,
+    never_answers,
+    never_ends,
+    no_connection,
+    no_route,
+    refuses,
+    resets,
+    slow,
+    throttles,
+    without,
+)
+from tests.faults.world import World
+
+TEN_MINUTES = 600.0
+
+Script = Callable[[World], None]
+
+
+def during(what: Callable[..., object], since: float, until: float, *operations: str) -> Script:
+    """Have a fault for a while."""
+    only = {"operations": operations} if operations else {}
+    return lambda world: world.fault(what, since=since, until=until, **only)
+
+
+def both(*scripts: Script) -> Script:
+    """Have several."""
+
+    def script(world: World) -> None:
+        for each in scripts:
+            each(world)
+
+    return script
+
+
+TABLE: dict[str, tuple[Script, Link | Error]] = {
+    "throttled for ten minutes": (during(throttles, 10, 10 + TEN_MINUTES), Link(before=700)),
+    "throttled for ten minutes from the first request on": (during(throttles, 0, TEN_MINUTES), Link(before=850)),
+    "throttled until after the deadline": (
+        during(throttles, 10, 1e6),
+        Error(NotebookInstanceWaitTimeout, "Rate exceeded"),
+    ),
+    "500 in bursts": (
+        both(during(breaks(500), 0, 5), during(breaks(500), 20, 50), during(breaks(500), 70, 130)),
+        Link(before=220),
+    ),
+    "503 in bursts": (both(during(breaks(503), 20, 50), during(breaks(503), 70, 130)), Link(before=220)),
+    "500 until after the deadline": (
+        during(breaks(500), 10, 1e6),
+        Error(NotebookInstanceWaitTimeout, "unknown error"),
+    ),
+    "connections refused for a minute": (during(no_connection, 30, 90), Link(before=220)),
+    "connections refused until after the deadline": (
+        during(no_connection, 30, 1e6),
+        Error(NotebookInstanceWaitTimeout, "Could not connect to the endpoint URL", before=3700),
+    ),
+    "nobody answers the call for a connection": (during(no_route, 30, 90), Link(before=500)),
+    "connections reset": (during(resets, 30, 90), Link(before=220)),
+    "requests never answered": (during(never_answers, 30, 90), Link(before=500)),
+    "requests never answered until after the deadline": (
+        during(never_answers, 30, 1e6),
+        Error(NotebookInstanceWaitTimeout, "Read timeout on endpoint URL", before=3690),
+    ),
+    "answers that take ten seconds": (during(slow(10), 0, 3600), Link(before=250)),
+    "answers cut in the middle": (during(cut, 30, 90), Link(before=220)),
+    "answers that end in the middle as if that were all": (during(ends_early, 30, 90), Link(before=220)),
+    "a sign-in page of the network instead of an answer": (during(html(200), 30, 90), Link(before=220)),
+    "a page that says bad gateway": (during(html(502), 30, 90), Link(before=220)),
+    "a page of a hundred kilobytes that says bad gateway": (during(html(502, 10**5), 30, 90), Link(before=220)),
+    "a page of a hundred kilobytes until after the deadline": (
+        during(html(502, 10**5), 30, 1e6),
+        Error(NotebookInstanceWaitTimeout, "Bad Gateway"),
+    ),
+    "an empty answer": (during(answers(), 30, 90), Link(before=220)),
+    "answers of the wrong kind": (
+        during(answers(NotebookInstanceStatus=["Pending"], NotebookInstances={"a": 1}), 30, 90),
+        Link(before=220),
+    ),
+    "answers without a status": (during(without("NotebookInstanceStatus"), 30, 90), Link(before=220)),
+    "answers that never say when it changed": (during(without("LastModifiedTime"), 0, 3600), Link(before=160)),
+    "access withdrawn": (
+        during(denies, 60, 1e6),
+        Error(NotebookInstanceAccessDenied, "is not authorized", before=75),
+    ),
+    "access denied from the first request on": (
+        during(denies, 0, 1e6),
+        Error(NotebookInstanceAccessDenied, "is not authorized", starts=0, before=5),
+    ),
+    "a Start that may not be sent": (
+        during(denies, 0, 1e6, START),
+        Error(NotebookInstanceAccessDenied, "refused to start", starts=0, before=5),
+    ),
+    "a Start beyond the quota": (
+        during(refuses("ResourceLimitExceeded", "The account-level service limit is 1 Instances"), 0, 1e6, START),
+        Error(NotebookInstanceQuotaExceeded, "service limit is 1", starts=0, before=5),
+    ),
+    "a Start that is throttled for a minute": (during(throttles, 0, 60, START), Link(before=350)),
+    "a Start that was taken, and whose answer was lost": (during(loses_the_answer, 0, 1, START), Link(before=200)),
+    "a Start whose answer never comes": (
+        lambda world: world.fault(never_answers, operations=(START,), times=1),
+        Link(before=300),
+    ),
+}
+
+
+@pytest.mark.parametrize("where", ["in the triggerer", "in the worker"])
+@pytest.mark.parametrize(("script", "expected"), TABLE.values(), ids=TABLE)
+def test_a_wait(world: World, script: Script, expected: Link | Error, where: str) -> None:
+    world.account.plan("research", "Stopped")
+    script(world)
+    expected.check(world, world.run_one(deferrable=where == "in the triggerer"))
+
+
+TOGETHER: dict[str, tuple[Script, float]] = {
+    "with nothing wrong": (lambda world: None, 160),
+    "list allowed, then denied": (during(denies, 60, 1e6, LIST), 170),
+    "list denied from the beginning": (during(denies, 0, 1e6, LIST), 170),
+    "describe throttled until a minute before": (during(throttles, 20, 80, DESCRIBE), 160),
+    "all throttled for ten minutes": (during(throttles, 20, 620), 800),
+    "list fails for ten minutes": (during(breaks(500), 20, 620, LIST), 300),
+    "a list without names": (during(without("NotebookInstanceName"), 20, 3600, LIST), 300),
+    "a list without statuses": (during(without("NotebookInstanceStatus"), 20, 3600, LIST), 300),
+    "a list without times": (during(without("LastModifiedTime"), 0, 3600, LIST), 200),
+    "a list cut in the middle": (during(cut, 20, 200, LIST), 300),
+    "a sign-in page instead of a list": (during(html(200), 20, 200, LIST), 300),
+    "thousands of strangers in the list": (lambda world: setattr(world.account, "strangers", 2000), 200),
+    # Once, because writing and reading it takes seconds of real time.
+    "a list of ten megabytes in one page": (lambda world: world.fault(enormous(50_000), operations=(LIST,), times=1), 160),
+    "a list that does not end for a while": (
+        lambda world: world.fault(never_ends, operations=(LIST,), since=20, times=150),
+        200,
+    ),
+}
+
+NAMES = ("ada", "bob", "cyd", "dan", "eve")
+
+
+@pytest.mark.parametrize(("script", "before"), TOGETHER.values(), ids=TOGETHER)
+def test_five_waits_that_share_a_poller(world: World, script: Script, before: float) -> None:
+    for name in NAMES:
+        world.account.plan(name, "Stopped")
+    script(world)
+    for outcome in world.run(*NAMES):
+        Link(before=before).check(world, outcome)
+    assert world.wire.asked(LIST)

@@ -1,0 +1,171 @@
+"""What goes wrong between InService and the person: mints, sends, and the worker itself."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookUrlDeliveryError, SageMakerUnavailable
+from tests.faults.account import IN_SERVICE, SECRET, STOPPED
+from tests.faults.outcomes import MIN_VALIDITY, Error, Link, everything_holds
+from tests.faults.recipients import FOR_EVER, Recipient, Send
+from tests.faults.test_aws_fails import Script, during
+from tests.faults.wire import (
+    DESCRIBE,
+    MINT,
+    answers,
+    breaks,
+    cut,
+    denies,
+    ends_early,
+    html,
+    loses_the_answer,
+    never_answers,
+    no_connection,
+    resets,
+    slow,
+    throttles,
+)
+from tests.faults.witness import PIECES
+from tests.faults.world import World
+from tests.system.search import files
+
+
+def once(what: Callable[..., object], times: float = 1) -> Script:
+    """Have the mint go wrong."""
+    return lambda world: world.fault(what, operations=(MINT,), times=times)
+
+
+NO_LINK = NotebookUrlDeliveryError
+
+MINTS: dict[str, tuple[Script, Link | Error]] = {
+    "throttled once": (once(throttles), Link()),
+    "throttled eight times": (once(throttles, 8), Link()),
+    "throttled for ever": (once(throttles, math.inf), Error(NO_LINK, "no URL could be minted: SageMakerUnavailable")),
+    "denied": (once(denies, math.inf), Error(NO_LINK, "no URL could be minted: NotebookInstanceAccessDenied")),
+    "500": (once(breaks(500)), Link()),
+    "refused": (once(no_connection, 2), Link()),
+    "reset": (once(resets, 2), Link()),
+    "never answered": (once(never_answers, 2), Link()),
+    "answered after twelve seconds": (once(slow(12)), Link()),
+    "made, and the answer lost": (once(loses_the_answer, 2), Link()),
+    "made, and the answer cut in the middle": (once(cut, 2), Link()),
+    "made, and the answer ends in the middle": (once(ends_early, 2), Link()),
+    "made, and every answer ends in the middle": (once(ends_early, math.inf), Error(NO_LINK, "without a URL")),
+    "answered without a URL": (once(answers(), 2), Link()),
+    "answered with a sign-in page": (once(html(200), math.inf), Error(NO_LINK, "without a URL")),
+    "answered with a bad gateway": (once(html(502), 2), Link()),
+    "it was stopped a moment ago": (
+        lambda world: world.account.happens("research", (143, STOPPED)),
+        Error(NO_LINK, "not in ([InService])"),
+    ),
+    "the look before it is throttled for ten minutes": (
+        during(throttles, 143, 743, DESCRIBE),
+        Error(SageMakerUnavailable, "clear the task"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("script", "expected"), MINTS.values(), ids=MINTS)
+def test_a_mint(world: World, script: Script, expected: Link | Error) -> None:
+    world.account.plan("research", STOPPED)
+    script(world)
+    expected.check(world, world.run_one())
+
+
+@pytest.mark.parametrize(
+    ("sends", "attempts"),
+    [
+        ([Send(59)], 1),
+        ([Send(arrives=False, error=OSError)] * 2, 3),
+        ([Send(30, arrives=False, error=OSError)] * 2, 3),
+    ],
+    ids=["slow", "fails twice", "fails slowly, twice"],
+)
+def test_a_send_that_is_made_good(world: World, sends: list[Send], attempts: int) -> None:
+    world.account.plan("research", IN_SERVICE)
+    outcome = world.run_one(notifiers=[world.person(*sends)])
+    everything_holds(world, outcome)
+    assert outcome.receipt is not None
+    (delivery,) = outcome.receipt["deliveries"]
+    assert delivery["attempts"] == attempts
+    (arrival,) = world.inbox.arrivals
+    assert world.validity_left(arrival) >= delivery["validity_left"] >= MIN_VALIDITY
+
+
+@pytest.mark.parametrize(
+    ("sends", "arrived", "words"),
+    [
+        ([Send(arrives=False, error=OSError)] * 3, 0, "OSError"),
+        ([Send(61)], 1, "hung and was given up"),
+        ([Send(FOR_EVER, arrives=False)], 0, "hung and was given up"),
+        ([Send(200)], 1, "hung and was given up"),
+        ([Send(error=TimeoutError)], 1, "it may have arrived, so it was not sent again"),
+        ([Send(30, arrives=False, error=ConnectionResetError)], 0, "it may have arrived, so it was not sent again"),
+    ],
+    ids=["fails", "too slow", "hangs", "hangs and arrives", "arrives and times out", "is cut off"],
+)
+def test_a_send_that_is_not_made_good_is_named_and_the_other_arrives_once(
+    world: World, sends: list[Send], arrived: int, words: str
+) -> None:
+    world.account.plan("research", IN_SERVICE)
+    both = [world.person(*sends), world.person(to="bob@example.com")]
+    outcome = world.run_one(notifiers=both)
+    everything_holds(world, outcome)
+    assert isinstance(outcome.error, NotebookUrlDeliveryError)
+    assert words in outcome.error.failures["Recipient #1 to ada@example.com"]
+    assert outcome.error.delivered == ("Recipient #2 to bob@example.com",)
+    to = [arrival.to for arrival in world.inbox.arrivals]
+    assert (to.count("ada@example.com"), to.count("bob@example.com")) == (arrived, 1)
+
+
+def test_a_worker_killed_between_mint_and_send_leaves_nothing_of_its_link(world: World, tmp_path: Path) -> None:
+    with (tmp_path / "console").open("wb") as console:
+        killed = subprocess.run(
+            [sys.executable, "-m", __name__, str(tmp_path / "log")],
+            stdout=console,
+            stderr=console,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=False,
+        )
+    assert killed.returncode == -signal.SIGKILL
+    written = files(tmp_path)
+    assert b"the worker is killed now" in written["log"][0]
+    assert not [place for place, values in written.items() for value in values for piece in PIECES if piece in value]
+    world.account.plan("research", IN_SERVICE)
+    Link(starts=0).check(world, world.run_one())
+
+
+class Killer(Recipient):
+    """A notifier whose process is killed as soon as it has the URL."""
+
+    def notify(self, context: object) -> None:
+        import logging
+
+        assert SECRET[:8] in self.text
+        logging.getLogger("somebodys.client").debug("sending %s", self.text)
+        logging.getLogger("somebodys.client").warning("sending %s: the worker is killed now", self.text)
+        self.log.warning("sending %s", self.text)
+        print("sending", self.text, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def be_killed(path: str) -> None:
+    """Run a task that logs everything to a file, and is killed between its mint and its send."""
+    import logging
+
+    logging.basicConfig(filename=path, level=logging.DEBUG, force=True)
+    world = World(pytest.MonkeyPatch())
+    world.account.plan("research", IN_SERVICE)
+    world.run_unwatched("research", notifiers=[Killer("ada@example.com", world.inbox)])
+
+
+if __name__ == "__main__":
+    be_killed(sys.argv[1])

@@ -1,0 +1,244 @@
+"""Runs the operator as Airflow does: execute, defer, the trigger made from its stored arguments, and the resumption."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from airflow_sagemaker_presign import courier, delivery
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
+from airflow_sagemaker_presign.triggers import pollers
+from airflow_sagemaker_presign.triggers.status_poller import StatusPoller
+from tests.faults.account import Account
+from tests.faults.database import Database, TaskInstance
+from tests.faults.recipients import Arrival, Inbox, Recipient, Send
+from tests.faults.virtual_time import VirtualClock, VirtualThread, VirtualTime
+from tests.faults.wire import START, Fault, Wire
+from tests.faults.witness import Witness
+
+RESUMED_AFTER = 2.0
+
+make_client = SageMakerNotebookHook.get_client_type
+clients: dict[Any, Any] = {}
+
+
+def shared_client(hook: SageMakerNotebookHook, region_name: str | None = None, config: Any = None) -> Any:
+    """Give those who would get equal clients the same one: making one takes longer than an hour of virtual waiting."""
+    connection = hook.conn_config
+    options = repr(sorted(vars(config or hook.config).items(), key=lambda option: option[0]))
+    wanted = (connection.aws_access_key_id, connection.region_name, options)
+    if connection.aws_access_key_id is None:
+        return make_client(hook, region_name, config)
+    if wanted not in clients:
+        clients[wanted] = make_client(hook, region_name, config)
+    return clients[wanted]
+
+
+@dataclass
+class Outcome:
+    """What came of one task."""
+
+    name: str
+    timeout: float
+    began: float
+    receipt: dict[str, Any] | None = None
+    error: Exception | None = None
+    waited_until: float | None = None
+    ended: float = 0.0
+    pushed: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Deferred:
+    """A task that waits in the triggerer, as the database has it."""
+
+    index: int
+    at: float
+    path: str
+    arguments: str
+    timeout: float
+    event: dict[str, Any] | None = None
+    event_at: float = 0.0
+
+
+class World:
+    """
+    Everything around the package, on virtual time.
+
+    :param monkeypatch: puts it in the place of the real one.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.time = VirtualTime()
+        self.account = Account()
+        self.wire = Wire(self.account, self.time)
+        self.database = Database(self.time, self.account)
+        self.inbox = Inbox(self.time)
+        self.witness = Witness()
+        self.kill: Callable[[int], float | None] = lambda number: None
+        """Says, for the number of a request, in how many seconds from it the triggerer dies; ..."""
+        self.back_after = 10.0
+        """... and after how many seconds there is another."""
+        self._install(monkeypatch)
+
+    def _install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", _method(self.wire.urlopen))
+        monkeypatch.setattr("time.sleep", self.time.sleep)
+        monkeypatch.setattr(SageMakerNotebookHook, "get_client_type", shared_client)
+        monkeypatch.setitem(delivery.deliver.__kwdefaults__, "clock", self.time.now)  # type: ignore[arg-type]
+        monkeypatch.setitem(delivery.deliver.__kwdefaults__, "sleep", self.time.sleep)  # type: ignore[arg-type]
+        monkeypatch.setattr(courier, "_thread", lambda run: VirtualThread(self.time, run))
+        poller = functools.partial(StatusPoller, clock=VirtualClock(self.time), jitter=random.Random(7))
+        monkeypatch.setattr(pollers, "StatusPoller", poller)
+        # Its second line of defence must not do the work of the first.
+        monkeypatch.setattr("airflow.providers.common.compat.sdk.mask_secret", lambda *_: None, raising=False)
+        self.database.install(monkeypatch)
+
+    def fault(self, what: Callable[..., Any], **when: Any) -> None:
+        """Add to the script."""
+        self.wire.faults.append(Fault(what, **when))
+
+    def person(self, *sends: Send, to: str = "ada@example.com") -> Recipient:
+        """Make a notifier."""
+        return Recipient(to, self.inbox, sends)
+
+    def run(self, *names: str, **arguments: Any) -> list[Outcome]:
+        """
+        Run a task for each notebook instance, all at once.
+
+        :param names: the notebook instances; default: ``research``.
+        :param arguments: the operators'.
+        """
+        with self.witness.watching():
+            outcomes = self.run_unwatched(*names or ("research",), **arguments)
+        for outcome in outcomes:
+            self.witness.saw([outcome.receipt, outcome.pushed])
+            self.witness.saw_error(outcome.error)
+        return outcomes
+
+    def run_one(self, **arguments: Any) -> Outcome:
+        """Run a task for one notebook instance, ``research``."""
+        (outcome,) = self.run(**arguments)
+        return outcome
+
+    def starts(self, name: str = "research") -> int:
+        """Count the Starts that AWS took."""
+        return [started for _, started in self.account.started].count(name)
+
+    def starts_sent(self) -> int:
+        """Count the Starts that were sent."""
+        return len(self.wire.asked(START))
+
+    def validity_left(self, arrival: Arrival) -> float:
+        """Say for how many seconds a link lived on when it arrived."""
+        bare = arrival.url.partition("&view=")[0]
+        (mint,) = [mint for mint in self.account.mints if mint.url == bare]
+        return mint.expires - arrival.at
+
+    def run_unwatched(self, *names: str, **arguments: Any) -> list[Outcome]:
+        """Run a task for each notebook instance, with logs and consoles as they are."""
+        began = self.time.seconds
+        tasks = []
+        for name in names:
+            given = {"deferrable": True, **arguments}
+            given.setdefault("notifiers", [self.person(to=f"{name}@example.com")])
+            tasks.append(
+                functools.partial(
+                    SageMakerPresignedNotebookUrlOperator, task_id="notebook", notebook_instance_name=name, **given
+                )
+            )
+        timeout = tasks[0]().timeout.total_seconds()
+        outcomes = [Outcome(name, timeout, began) for name in names]
+        waiting = []
+        for index, (task, outcome) in enumerate(zip(tasks, outcomes, strict=True)):
+            self.time.seconds = began
+            deferred = self._step(task, outcome, "execute")
+            if deferred is not None:
+                waiting.append(self._stored(index, deferred))
+        self._triggerer(waiting)
+        for trigger in waiting:
+            outcome = outcomes[trigger.index]
+            self.time.seconds = trigger.event_at + RESUMED_AFTER
+            outcome.waited_until = trigger.event_at
+            self._step(tasks[trigger.index], outcome, "execute_complete", trigger.event)
+        self.time.seconds = max(outcome.ended for outcome in outcomes)
+        return outcomes
+
+    def _step(self, task: Callable[[], Any], outcome: Outcome, method: str, *event: Any) -> TaskDeferred | None:
+        """Run a part of the task, in a process of its own as it were."""
+        operator = task()
+        operator.__dict__["hook"] = SageMakerNotebookHook(
+            operator.aws_conn_id,
+            region_name=operator.region_name,
+            verify=operator.verify,
+            config=operator.botocore_config,
+            clock=self.time.now,
+        )
+        ti = TaskInstance(self.database, outcome.pushed)
+        deferred = None
+        try:
+            outcome.receipt = getattr(operator, method)({"ti": ti, "dag": None, "params": {}}, *event)
+        except TaskDeferred as error:
+            deferred = error
+        except Exception as error:
+            outcome.error = error
+        outcome.ended = self.time.seconds
+        return deferred
+
+    def _stored(self, index: int, deferred: TaskDeferred) -> Deferred:
+        assert deferred.method_name == "execute_complete"
+        assert deferred.timeout is not None
+        path, arguments = deferred.trigger.serialize()
+        self.witness.saw(arguments)
+        return Deferred(index, self.time.seconds, path, json.dumps(arguments), deferred.timeout.total_seconds())
+
+    def _triggerer(self, waiting: list[Deferred]) -> None:
+        """Run the triggers until all have ended, in as many lives of the triggerer as it takes."""
+        if not waiting:
+            return
+        self.time.seconds = min(trigger.at for trigger in waiting)
+        while any(trigger.event is None for trigger in waiting):
+            self.time.run(self._life_of_triggerer(waiting))
+            self.time.seconds += self.back_after
+
+    async def _life_of_triggerer(self, waiting: list[Deferred]) -> None:
+        loop, killed = asyncio.get_running_loop(), asyncio.Event()
+
+        def die(number: int) -> None:
+            after = self.kill(number)
+            if after is not None:
+                loop.call_soon_threadsafe(loop.call_later, after, killed.set)
+
+        self.wire.on_request = die
+        try:
+            waits = asyncio.gather(*(self._trigger(trigger) for trigger in waiting if trigger.event is None))
+            death = asyncio.ensure_future(killed.wait())
+            await asyncio.wait([waits, death], return_when=asyncio.FIRST_COMPLETED)
+            if waits.done():
+                await waits
+        finally:
+            self.wire.on_request = lambda number: None
+
+    async def _trigger(self, stored: Deferred) -> None:
+        await asyncio.sleep(max(0.0, stored.at - self.time.seconds))
+        module, _, name = stored.path.rpartition(".")
+        trigger = getattr(import_module(module), name)(**json.loads(stored.arguments))
+        async with asyncio.timeout(stored.at + stored.timeout - self.time.seconds):
+            (event,) = [event.payload async for event in trigger.run()]
+        self.witness.saw(event)
+        stored.event, stored.event_at = json.loads(json.dumps(event)), self.time.seconds
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a class call it as one of its own."""
+    return lambda self, *values, **named: function(self, *values, **named)
