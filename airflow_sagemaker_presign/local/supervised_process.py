@@ -81,7 +81,7 @@ class SupervisedProcess:
             self._supervisor.wait()
 
     def kill(self) -> None:
-        """End it and all below it at once, as a machine ends that loses its power: none of them gets to tell another."""
+        """End it and all below it at once, as a machine ends that loses its power: none gets to tell another."""
         self.killed = True
         family = [psutil.Process(self.pid)]
         # First all stand still, the supervisor before the others, so that none acts on the end of another.

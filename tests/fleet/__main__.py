@@ -1,4 +1,4 @@
-"""Run the fleet: ``python -m tests.fleet``. It prints its figures, keeps them in ``.bench/``, and fails if a link did."""
+"""Run the fleet: ``python -m tests.fleet``. It prints its figures, keeps them in ``.bench/``, fails when a run did."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,7 +24,7 @@ from tests.fleet.account_client import AccountProcess
 from tests.fleet.airflow_fleet import AirflowFleet, FleetFailed
 from tests.fleet.airflow_settings import settings
 from tests.fleet.run import Fleet, Run
-from tests.fleet.slots import SlotWatch
+from tests.fleet.slot_watch import SlotWatch
 
 
 def main() -> int:
@@ -31,26 +33,40 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=10, help="runs in which machines are killed (default: 10)")
     parser.add_argument("--first", type=int, default=0, help="the first run; 0, the default, kills nobody")
     asked = parser.parse_args()
+    kept = Path(".bench") / f"fleet-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     try:
-        with ExitStack() as stack:
-            fleet = _bring_up(stack, asked.notebooks)
-            runs = [_run(fleet, number, asked) for number in range(asked.first, asked.runs + 1)]
-    except (programs.ProgramsMissing, stores.StoreFailed, FleetFailed) as error:
+        found = programs.find()
+    except programs.ProgramsMissing as error:
         print(error, file=sys.stderr)
         return 2
+    logs = Path(tempfile.mkdtemp(prefix="fleet-"))
+    runs: list[dict[str, Any]] = []
+    code = 0
+    try:
+        with ExitStack() as stack:
+            fleet = _bring_up(stack, found, logs, asked.notebooks)
+            for run in range(asked.first, asked.runs + 1):
+                runs.append(_run(fleet, run, asked))
+                _keep(kept, {"notebooks": asked.notebooks, "machine": _machine(), "runs": runs})
+    except (stores.StoreFailed, FleetFailed) as error:
+        print(error, file=sys.stderr)
+        code = 2
     except KeyboardInterrupt:
-        return 130
-    kept = _keep({"notebooks": asked.notebooks, "machine": _machine(), "runs": runs})
-    print(f"\n{report.table(runs)}\n\nKept in {kept}")
-    return 0 if all(run["good"] for run in runs) else 1
+        code = 130
+    if runs:
+        print(f"\n{report.table(runs)}\n\nKept in {kept}")
+    code = code or int(not all(figures["good"] for figures in runs))
+    if code:
+        print(f"The logs are kept in {logs}")
+    else:
+        shutil.rmtree(logs)
+    return code
 
 
-def _bring_up(stack: ExitStack, notebooks: int) -> Fleet:
-    found = programs.find()
+def _bring_up(stack: ExitStack, found: Mapping[str, Path], folder: Path, notebooks: int) -> Fleet:
     began = time.monotonic()
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-")))
     database = stack.enter_context(stores.postgresql(found["initdb"], found["postgres"]))
     broker = stack.enter_context(stores.redis_server(found["redis-server"], folder))
     account = stack.enter_context(AccountProcess())
@@ -73,12 +89,9 @@ def _run(fleet: Fleet, number: int, asked: argparse.Namespace) -> dict[str, Any]
     return figures
 
 
-def _keep(figures: dict[str, Any]) -> Path:
-    folder = Path(".bench")
-    folder.mkdir(exist_ok=True)
-    target = folder / f"fleet-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
+def _keep(target: Path, figures: dict[str, Any]) -> None:
+    target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(figures, indent=1) + "\n")
-    return target
 
 
 def _machine() -> str:

@@ -1,8 +1,8 @@
 """
 The AWS account and everybody's mailbox, in a process of their own: ``python -m tests.fleet.account``.
 
-It says where it is in one line of JSON, then answers each line of JSON that it is given, until its input ends. Of a link
-it says for which notebook it is and when it was minted; the link itself never leaves this process.
+It says where it is in one line of JSON, then answers each line of JSON that it is given, until its input ends. Of a
+link it says for which notebook it is and when it was minted; the link itself never leaves this process.
 """
 
 from __future__ import annotations
@@ -60,7 +60,11 @@ class Mailboxes:
             session = self._services.sagemaker.tokens.open_link(token[1] if token else "")
         except LinkRefused:
             return told
-        return {**told, "notebook": session.notebook_instance_name, "minted_at": (session.ends_at - SESSION).timestamp()}
+        return {
+            **told,
+            "notebook": session.notebook_instance_name,
+            "minted_at": (session.ends_at - SESSION).timestamp(),
+        }
 
 
 class Account:

@@ -1,4 +1,4 @@
-"""Airflow in parts, each a machine of its own that can die: api-server, scheduler, DAG processor, workers, triggerers."""
+"""Airflow in parts, each like a machine of its own that can die: scheduler, workers, triggerers, and the others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -90,9 +91,11 @@ class AirflowFleet:
             self._parts[name].kill()
 
     def stop(self) -> None:
-        """End all parts, the workers first: what they still have to say, the api-server has to hear."""
-        while self._parts:
-            self._parts.popitem()[1].stop()
+        """End all parts, all at the same time: each takes its seconds over it."""
+        if self._parts:
+            with ThreadPoolExecutor(len(self._parts)) as stopping:
+                list(stopping.map(SupervisedProcess.stop, self._parts.values()))
+            self._parts.clear()
         self._http.close()
 
     def trigger(self, run_id: str) -> None:
@@ -132,7 +135,9 @@ class AirflowFleet:
             ended = [name for name, part in self._parts.items() if part.returncode() is not None]
             if ended or time.monotonic() > deadline:
                 tails = "\n".join(f"{name}: {part.tail(5)}" for name, part in self._parts.items())
-                raise FleetFailed(f"Airflow {not_so} after {timeout:g} s, or {ended} ended. Logs: {self._home}\n{tails}")
+                raise FleetFailed(
+                    f"Airflow {not_so} after {timeout:g} s, or {ended} ended. Logs: {self._home}\n{tails}"
+                )
             time.sleep(0.5)
 
     def _call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:

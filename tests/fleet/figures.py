@@ -47,7 +47,7 @@ def figures(
     waited = [
         link.arrived_at - started[link.notebook] - start_seconds[link.notebook]
         for link in links
-        if link.notebook in started
+        if link.notebook is not None and link.notebook in started
     ]
     kinds = Counter(SHORT.get(request["operation"], request["operation"]) for request in requests)
     return {

@@ -1,4 +1,4 @@
-"""What a run is going to be, told by its number: who gets a link, how long each start takes, when something is killed."""
+"""What a run is going to be, told by its number: who gets a link, how long each start takes, what is killed when."""
 
 from __future__ import annotations
 

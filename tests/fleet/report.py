@@ -30,7 +30,7 @@ COLUMNS: dict[str, Callable[[Figures], Any]] = {
 LEGEND = """\
 killed at: how many notebooks were started and how many links had arrived when a worker and a triggerer were killed.
 first, last link: seconds from asking for the DAG run. twice: recipients with two links within a try.
-starts to mint: requests to SageMaker. slot s: seconds for which a notebook takes a slot of a worker, both legs together.
+starts to mint: requests to SageMaker. slot s: seconds for which a notebook takes slots of workers.
 valid s: the least that a link had left of its 300 s. p50, p99: from InService to the link's arrival."""
 
 

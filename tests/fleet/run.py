@@ -15,7 +15,8 @@ from tests.fleet.airflow_fleet import AirflowFleet, FleetFailed
 from tests.fleet.figures import figures
 from tests.fleet.judgement import Link, judge
 from tests.fleet.plan import Killing
-from tests.fleet.slots import SlotWatch, slot_use
+from tests.fleet.slot_watch import SlotWatch
+from tests.fleet.slots import slot_use
 
 LOOK_EVERY = 0.5
 LONGEST = 3600.0

@@ -115,5 +115,7 @@ def _until(process: SupervisedProcess, name: str, answers: Callable[[], bool], t
                 return
         except (psycopg.OperationalError, redis.ConnectionError) as error:
             if process.returncode() is not None or time.monotonic() > deadline:
-                raise StoreFailed(f"{name} does not answer ({error}). The end of what it said:\n{process.tail()}") from None
+                raise StoreFailed(
+                    f"{name} does not answer ({error}). The end of what it said:\n{process.tail()}"
+                ) from None
         time.sleep(0.1)
