@@ -16,7 +16,7 @@ from tests.fleet.figures import figures
 from tests.fleet.judgement import Link, judge
 from tests.fleet.plan import Killing
 from tests.fleet.slot_watch import SlotWatch
-from tests.fleet.slots import slot_use
+from tests.fleet.slots import SlotUse, slot_use
 
 LOOK_EVERY = 0.5
 LONGEST = 3600.0
@@ -92,8 +92,7 @@ class Run:
         ended_at = time.time()
         record = fleet.account.record(run_id)
         links = [Link(**link) for link in record["links"]]
-        killed = {death.planned.worker: [death.at]} if death and death.at else {}
-        slots = slot_use(fleet.slots.since(self._began_at), killed)
+        slots = _slots(fleet, self._began_at, death)
         tasks = _tasks(fleet.database, run_id)
         people = plan.people(self.notebooks)
         wanted = {plan.address(person): plan.notebook(person, run_id) for person in people}
@@ -125,6 +124,17 @@ class Run:
             if time.time() > self._began_at + LONGEST:
                 return f"{state} after {LONGEST:g} s"
             time.sleep(LOOK_EVERY)
+
+
+def _slots(fleet: Fleet, since: float, death: Death | None, patience: float = 20) -> SlotUse:
+    """Sum up the slots; a worker frees the last ones a moment after Airflow calls the run a success."""
+    killed = {death.planned.worker: [death.at]} if death and death.at else {}
+    deadline = time.monotonic() + patience
+    while True:
+        use = slot_use(fleet.slots.since(since), killed)
+        if not use.unended or time.monotonic() > deadline:
+            return use
+        time.sleep(LOOK_EVERY)
 
 
 def _of(death: Death | None) -> str:
