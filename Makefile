@@ -21,7 +21,7 @@ in_environment = @for python in $(PYTHONS); do \
 # Compiled modules make Airflow start quicker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test matrix bench pictures lint format clean
+.PHONY: help demo test matrix bench fleet pictures lint format clean
 
 help:
 	@echo "make demo         see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C"
@@ -29,6 +29,7 @@ help:
 	@echo "make test         lint, types, and all tests: unit, integration, system"
 	@echo "make matrix       tests with other versions: $(MATRIX) (only=3.1: one of them)"
 	@echo "make bench        measure: parsing, delivery, the door, and many waits at once (N=1000: so many; only=polling)"
+	@echo "make fleet        two workers and two triggerers, 200 notebooks (N=), killed in mid-run ten times (runs=)"
 	@echo "make pictures     make the pictures of the README (needs Chromium)"
 	@echo "make lint         lint and types only"
 	@echo "make format       put the code in order"
@@ -54,6 +55,9 @@ matrix-%:
 
 bench:
 	$(call in_environment,test,python -m tests.benchmarks $(if $(N),--waits "$(N)") $(if $(runs),--runs "$(runs)") $(foreach name,$(only),--only "$(name)"))
+
+fleet:
+	$(call in_environment,fleet,python -m tests.fleet $(if $(N),--notebooks "$(N)") $(if $(runs),--runs "$(runs)"))
 
 pictures:
 	$(call in_environment,test,python -m tests.pictures)

@@ -43,6 +43,7 @@ class SupervisedProcess:
         self.command = list(command)
         self.log = log
         self._grace = grace
+        self.killed = False
         with log.open("ab") as output:
             self._supervisor = subprocess.Popen(
                 [sys.executable, "-m", __name__, str(os.getpid()), str(grace), *command],
@@ -79,6 +80,20 @@ class SupervisedProcess:
             self._supervisor.kill()
             self._supervisor.wait()
 
+    def kill(self) -> None:
+        """End it and all below it at once, as a machine ends that loses its power: none gets to tell another."""
+        self.killed = True
+        family = [psutil.Process(self.pid)]
+        # First all stand still, the supervisor before the others, so that none acts on the end of another.
+        _signal(signal.SIGSTOP, set(family))
+        while new := _alive(_descendants(family[0])) - set(family):
+            _signal(signal.SIGSTOP, new)
+            family += new
+        _signal(signal.SIGKILL, set(family))
+        self._supervisor.wait()
+        assert self._supervisor.stdin is not None
+        self._supervisor.stdin.close()
+
 
 def _descendants(process: psutil.Process) -> set[psutil.Process]:
     try:
@@ -97,9 +112,13 @@ def _alive(processes: set[psutil.Process]) -> set[psutil.Process]:
 
 
 def _kill(processes: set[psutil.Process]) -> None:
+    _signal(signal.SIGKILL, processes)
+
+
+def _signal(number: signal.Signals, processes: set[psutil.Process]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+            process.send_signal(number)
 
 
 def _adopt_orphans() -> None:
