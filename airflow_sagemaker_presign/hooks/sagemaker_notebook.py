@@ -22,6 +22,7 @@ from airflow_sagemaker_presign.parameters import (
     session_expiration_duration_of,
 )
 from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
+from airflow_sagemaker_presign.trouble import Trouble
 
 PAGE = 100
 """The most notebook instances that one answer lists."""
@@ -66,6 +67,7 @@ class SageMakerNotebookHook(AwsBaseHook):
             client_type="sagemaker",
         )
         self.clock = clock
+        self._trouble = Trouble()
         self._making_client = threading.Lock()
 
     def describe_notebook_instance(self, name: str) -> dict[str, Any]:
@@ -254,12 +256,15 @@ class SageMakerNotebookHook(AwsBaseHook):
                 self.send(action, name)
                 wait = wait.after_sending(look, self.now())
         except exceptions.SageMakerUnavailable as error:
-            self.log.warning("%s", error.problem)
+            if line := self._trouble.began(error.problem, self.now()):
+                self.log.warning("%s", line)
             if error.code in answers.STALE_CREDENTIALS:
                 self.renew()
             return wait.after_trouble(error.problem, self.now()), False
         except exceptions.NotebookInstanceNotFound as error:
             raise lifecycle.not_found(wait, error) from None
+        if line := self._trouble.answered(self.now()):
+            self.log.info("%s", line)
         if wait.status != before.status:
             self.log.info("Notebook instance %s is %s.", name, wait.status)
         return wait, action is Action.DONE

@@ -12,7 +12,7 @@ from airflow_sagemaker_presign import exceptions, metrics
 from airflow_sagemaker_presign.hooks.notebook_instance_page import NotebookInstancePage
 from airflow_sagemaker_presign.lifecycle import Action, Look
 from airflow_sagemaker_presign.triggers.request_budget import RequestBudget
-from airflow_sagemaker_presign.triggers.trouble import Trouble
+from airflow_sagemaker_presign.trouble import Trouble
 
 NEW_CLIENT = 30.0
 """Seconds that a client lives at least, before credentials gone stale are reason enough for a new one."""

@@ -201,6 +201,23 @@ def test_throttling_slows_a_wait_down_and_does_not_end_it(hook: SageMakerNoteboo
     assert (step.troubles, step.sends, done) == (1, 0, False)
 
 
+def test_an_hour_of_trouble_in_the_worker_is_told_in_a_few_lines(
+    hook: SageMakerNotebookHook, sagemaker: Script, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    step = wait(status="Pending", moved=True)
+    with caplog.at_level(logging.INFO):
+        for minute in range(60):
+            if minute % 4 == 3:
+                sagemaker.describe("Pending")
+            else:
+                sagemaker.refuse("describe_notebook_instance", "ThrottlingException", "Rate exceeded")
+            step, _ = hook.advance(step)
+            clock.advance(60)
+    lines = [record.message for record in caplog.records if "sagemaker_notebook" in record.pathname]
+    assert "Rate exceeded" in lines[0]
+    assert 2 <= len(lines) < 20
+
+
 def test_access_denied_ends_a_wait_at_once(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
     sagemaker.refuse("describe_notebook_instance", "AccessDeniedException", DENIED)
     with pytest.raises(exceptions.NotebookInstanceAccessDenied):

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from airflow_sagemaker_presign.triggers.request_budget import RequestBudget
-from airflow_sagemaker_presign.triggers.trouble import Trouble
+from airflow_sagemaker_presign.trouble import Trouble
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ SELDOM = 600.0
 
 
 class Trouble:
-    """Remembers the trouble of one poller, and says what is worth a line in the log."""
+    """Remembers the trouble of one poller, or of one wait in the worker, and says what is worth a line in the log."""
 
     def __init__(self) -> None:
         self.problem = ""
@@ -24,7 +24,7 @@ class Trouble:
         Note a request that came to nothing.
 
         :param problem: why.
-        :param now: seconds of a clock that never goes back.
+        :param now: seconds.
         :return: what to tell; ``None``: it was told already.
         """
         self.problem, self._last_at = problem, now
