@@ -35,7 +35,7 @@ def main() -> int:
     asked = parser.parse_args()
     kept = Path(".bench") / f"fleet-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+        signal.signal(number, signal.default_int_handler)
     try:
         found = programs.find()
     except programs.ProgramsMissing as error:
@@ -57,12 +57,12 @@ def main() -> int:
         code = 130
     if runs:
         print(f"\n{report.table(runs)}\n\nKept in {kept}")
-    code = code or int(not all(figures["good"] for figures in runs))
-    if code:
+    good = all(figures["good"] for figures in runs)
+    if code == 2 or not good:
         print(f"The logs are kept in {logs}")
     else:
         shutil.rmtree(logs)
-    return code
+    return code or int(not good)
 
 
 def _bring_up(stack: ExitStack, found: Mapping[str, Path], folder: Path, notebooks: int) -> Fleet:

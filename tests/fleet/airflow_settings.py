@@ -23,7 +23,7 @@ IMPORTED_ONCE = [
     "airflow_sagemaker_presign.notifications.mail",
     "airflow.providers.smtp.hooks.smtp",
 ]
-"""A worker imports these once, and each task's process has them from there: a third of what a task costs otherwise."""
+"""A worker imports these once, and each task's process has them from there; else each imports them anew."""
 
 
 def settings(database: str, broker: str) -> dict[str, str]:
