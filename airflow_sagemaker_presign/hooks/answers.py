@@ -151,7 +151,8 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, (*OUT_OF_REACH, ResponseParserError)):
         return True
     code, _ = _code_and_message(error)
-    return code in PASSING or _http_status(error) >= 500
+    # AWS gives its refusals a code. One that only has its HTTP status was cut short, or is not by AWS.
+    return code in PASSING or code.isdigit() or _http_status(error) >= 500
 
 
 def _code_and_message(error: Exception) -> tuple[str, str]:

@@ -219,7 +219,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         return PATIENCE.merge(super().config)
 
     def connect_once(self) -> None:
-        """Make this hook's client one that sends each request once, over one connection: its caller decides on retries."""
+        """Make this hook's client one that sends a request once, over one connection: its caller decides on retries."""
         self.conn = self.get_client_type(region_name=self.region_name, config=self.config.merge(ONCE))
 
     def close(self) -> None:

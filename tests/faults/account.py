@@ -94,9 +94,7 @@ class Account:
         self.mints: list[Mint] = []
         self._lock = threading.Lock()
 
-    def plan(
-        self, name: str, status: str, *changes: tuple[float, str], starts: Sequence[Steps] = ()
-    ) -> None:
+    def plan(self, name: str, status: str, *changes: tuple[float, str], starts: Sequence[Steps] = ()) -> None:
         """
         Have a notebook instance.
 

@@ -10,7 +10,7 @@ from tests.faults.world import Outcome, World
 MIN_VALIDITY = 240.0
 
 UNDER_WAY = 20.0
-"""Seconds that the one request may take that is under way when the deadline passes, and that the poller takes to see."""
+"""Seconds for the one request that is under way when the deadline passes, and for the poller to see it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Link:
         assert outcome.receipt is not None
         (delivery,) = outcome.receipt["deliveries"]
         assert "failure" not in delivery
-        (arrival,) = [arrival for arrival in world.inbox.arrivals if f"//{outcome.name}." in arrival.url]
+        (arrival,) = world.arrivals(outcome.name)
         assert world.validity_left(arrival) >= MIN_VALIDITY
         assert arrival.at < self.before
         assert world.starts(outcome.name) == self.starts
@@ -58,7 +58,7 @@ class Error:
         assert outcome.receipt is None
         assert type(outcome.error) is self.kind, repr(outcome.error)
         assert self.words in str(outcome.error)
-        assert [arrival for arrival in world.inbox.arrivals if f"//{outcome.name}." in arrival.url] == []
+        assert world.arrivals(outcome.name) == []
         assert outcome.ended < self.before
         assert world.starts(outcome.name) == self.starts
 

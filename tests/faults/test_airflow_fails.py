@@ -75,7 +75,9 @@ def test_the_database_is_away_when_the_notebook_instance_is_in_service(world: Wo
     if where == "in the worker":
         Link().check(world, outcome)
     else:
-        Error(exceptions.NotebookInstanceAccessDenied, "could not read it just now: clear", before=200).check(world, outcome)
+        Error(exceptions.NotebookInstanceAccessDenied, "could not read it just now: clear", before=200).check(
+            world, outcome
+        )
 
 
 RESTARTED: dict[str, Life] = {
@@ -103,7 +105,7 @@ def test_the_triggerer_is_restarted_at_each_point_of_the_wait(
 
 
 def test_the_triggerer_is_restarted_after_every_single_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    always = {number: 0.06 for number in range(1000)}
+    always = dict.fromkeys(range(1000), 0.06)
     restarted = life_of(monkeypatch, RESTARTED["from Stopping"], always)
     assert len(restarted.account.started) == 1
 

@@ -88,6 +88,14 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     "answers that take ten seconds": (during(slow(10), 0, 3600), Link(before=250)),
     "answers cut in the middle": (during(cut, 30, 90), Link(before=220)),
     "answers that end in the middle as if that were all": (during(ends_early, 30, 90), Link(before=220)),
+    "refusals cut in the middle": (
+        both(
+            during(ends_early, 30, 90),
+            lambda world: world.account.happens("research", (30, "gone"), (90, "Pending"), (140, "InService")),
+        ),
+        Link(before=220),
+    ),
+    "a page that says forbidden, not by AWS": (during(html(403), 30, 90), Link(before=220)),
     "a sign-in page of the network instead of an answer": (during(html(200), 30, 90), Link(before=220)),
     "a page that says bad gateway": (during(html(502), 30, 90), Link(before=220)),
     "a page of a hundred kilobytes that says bad gateway": (during(html(502, 10**5), 30, 90), Link(before=220)),
@@ -149,7 +157,10 @@ TOGETHER: dict[str, tuple[Script, float]] = {
     "a sign-in page instead of a list": (during(html(200), 20, 200, LIST), 300),
     "thousands of strangers in the list": (lambda world: setattr(world.account, "strangers", 2000), 200),
     # Once, because writing and reading it takes seconds of real time.
-    "a list of ten megabytes in one page": (lambda world: world.fault(enormous(50_000), operations=(LIST,), times=1), 160),
+    "a list of ten megabytes in one page": (
+        lambda world: world.fault(enormous(50_000), operations=(LIST,), times=1),
+        160,
+    ),
     "a list that does not end for a while": (
         lambda world: world.fault(never_ends, operations=(LIST,), since=20, times=150),
         200,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookUrlDeliveryError, SageMakerUnavailable
+from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError, SageMakerUnavailable
 from tests.faults.account import IN_SERVICE, SECRET, STOPPED
 from tests.faults.outcomes import MIN_VALIDITY, Error, Link, everything_holds
 from tests.faults.recipients import FOR_EVER, Recipient, Send

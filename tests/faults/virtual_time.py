@@ -72,9 +72,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._time.seconds
 
-    def run_in_executor(
+    def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
-    ) -> Any:  # The base class has a type with packed variables, which says no more.
+    ) -> Any:
         began, ended = self._time.seconds, 0.0
 
         def work() -> Any:
@@ -104,7 +104,7 @@ def _unless_cancelled(future: asyncio.Future[Any], tell: Callable[[Any], None], 
         tell(outcome)
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
+class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self, time: VirtualTime) -> None:
         super().__init__()
         self._time = time

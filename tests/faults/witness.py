@@ -59,9 +59,9 @@ class Witness(logging.Handler):
     def watching(self) -> Iterator[None]:
         """Take down what is written in the block."""
         out, err = io.StringIO(), io.StringIO()
-        with _all_loggers_to(self), _structlog_to(self), contextlib.redirect_stdout(out):
-            with contextlib.redirect_stderr(err):
-                yield
+        consoles = (contextlib.redirect_stdout(out), contextlib.redirect_stderr(err))
+        with _all_loggers_to(self), _structlog_to(self), consoles[0], consoles[1]:
+            yield
         self.lines += [out.getvalue(), err.getvalue()]
 
 

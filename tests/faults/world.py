@@ -6,11 +6,12 @@ import asyncio
 import functools
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+import botocore.loaders
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
@@ -28,6 +29,7 @@ from tests.faults.witness import Witness
 
 RESUMED_AFTER = 2.0
 
+load_models = functools.cache(botocore.loaders.create_loader)
 make_client = SageMakerNotebookHook.get_client_type
 clients: dict[Any, Any] = {}
 
@@ -95,6 +97,7 @@ class World:
         monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", _method(self.wire.urlopen))
         monkeypatch.setattr("time.sleep", self.time.sleep)
         monkeypatch.setattr(SageMakerNotebookHook, "get_client_type", shared_client)
+        monkeypatch.setattr("botocore.session.create_loader", load_models)
         monkeypatch.setitem(delivery.deliver.__kwdefaults__, "clock", self.time.now)  # type: ignore[arg-type]
         monkeypatch.setitem(delivery.deliver.__kwdefaults__, "sleep", self.time.sleep)  # type: ignore[arg-type]
         monkeypatch.setattr(courier, "_thread", lambda run: VirtualThread(self.time, run))
@@ -138,6 +141,10 @@ class World:
     def starts_sent(self) -> int:
         """Count the Starts that were sent."""
         return len(self.wire.asked(START))
+
+    def arrivals(self, name: str = "research", to: str | None = None) -> list[Arrival]:
+        """List the links to a notebook instance that somebody has."""
+        return [each for each in self.inbox.arrivals if f"//{name}." in each.url and to in (None, each.to)]
 
     def validity_left(self, arrival: Arrival) -> float:
         """Say for how many seconds a link lived on when it arrived."""
@@ -222,8 +229,8 @@ class World:
         self.wire.on_request = die
         try:
             waits = asyncio.gather(*(self._trigger(trigger) for trigger in waiting if trigger.event is None))
-            death = asyncio.ensure_future(killed.wait())
-            await asyncio.wait([waits, death], return_when=asyncio.FIRST_COMPLETED)
+            waits.add_done_callback(lambda _: killed.set())
+            await killed.wait()
             if waits.done():
                 await waits
         finally:

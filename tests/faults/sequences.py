@@ -1,0 +1,169 @@
+"""Any sequence of statuses, delays and faults, as hypothesis makes them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.faults.account import IN_SERVICE, PENDING, STOPPED, STOPPING, Steps
+from tests.faults.recipients import FOR_EVER, Send
+from tests.faults.wire import (
+    DESCRIBE,
+    LIST,
+    MINT,
+    START,
+    answers,
+    breaks,
+    cut,
+    denies,
+    ends_early,
+    html,
+    loses_the_answer,
+    never_answers,
+    no_connection,
+    no_route,
+    resets,
+    slow,
+    throttles,
+    without,
+)
+from tests.faults.world import World
+
+MAINTENANCE = ("Updating", "PendingMaintenance", "InMaintenance")
+STATUSES = (PENDING, IN_SERVICE, STOPPING, STOPPED, "Failed", "Deleting", "gone", "Rebalancing", *MAINTENANCE)
+FAULTS: dict[str, Callable[..., Any]] = {
+    "throttles": throttles,
+    "breaks": breaks(500),
+    "denies": denies,
+    "no_connection": no_connection,
+    "no_route": no_route,
+    "resets": resets,
+    "never_answers": never_answers,
+    "loses_the_answer": loses_the_answer,
+    "cut": cut,
+    "ends_early": ends_early,
+    "html": html(200),
+    "bad gateway": html(502),
+    "empty": answers(),
+    "wrong kinds": answers(NotebookInstanceStatus=7, NotebookInstances=[{}], AuthorizedUrl=["no"]),
+    "no status": without("NotebookInstanceStatus"),
+    "no time": without("LastModifiedTime"),
+    "slow": slow(9),
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A fault, from a second on, for so many seconds, of some operations."""
+
+    fault: str
+    since: float
+    seconds: float
+    operations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One script, and the task that is to go through it."""
+
+    deferrable: bool
+    timeout: int
+    poll_interval: int
+    min_validity: int
+    attempts: int
+    require: str
+    status: str
+    becomes: Steps
+    starts: tuple[Steps, ...]
+    happens: Steps
+    troubles: tuple[Trouble, ...]
+    expires: tuple[int, int] | None
+    away: tuple[int, int] | None
+    kills: frozenset[int]
+    ahead: int
+    others: int
+    people: tuple[tuple[Send, ...], ...]
+
+    def set(self, world: World) -> None:
+        """Have the world go through it."""
+        world.account.ahead = self.ahead
+        world.account.plan("research", self.status, *self.becomes, starts=self.starts)
+        if self.happens:
+            world.account.happens("research", *self.happens)
+        for name in self.names[1:]:
+            world.account.plan(name, PENDING, (60, IN_SERVICE))
+        for trouble in self.troubles:
+            until = trouble.since + trouble.seconds
+            world.fault(FAULTS[trouble.fault], since=trouble.since, until=until, operations=trouble.operations)
+        if self.expires:
+            expired, renewed = self.expires
+            world.account.keys = [(-1e9, expired, "KEY1"), (expired + renewed, 1e9, "KEY2")]
+        if self.away:
+            since, seconds = self.away
+            world.database.away = [(since, since + seconds)]
+        world.kill = lambda number: 0.03 if number in self.kills else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The notebook instances, the one that all this happens to first."""
+        return ("research", *(f"other-{number}" for number in range(self.others)))
+
+    def says(self, *words: str) -> bool:
+        """Tell whether one of these statuses or faults is in it."""
+        statuses = {self.status, *(status for _, status in (*self.becomes, *self.happens))}
+        statuses |= {status for start in self.starts for _, status in start}
+        return bool({*words} & {*statuses, *(trouble.fault for trouble in self.troubles)})
+
+
+seconds = st.integers(0, 400) | st.integers(0, 5)
+
+
+def steps(most: int) -> st.SearchStrategy[Steps]:
+    """Statuses one after the other; often those of a start."""
+    some = st.lists(st.tuples(seconds, st.sampled_from(STATUSES)), max_size=most)
+    start = st.integers(1, 300).map(lambda at: [(0, PENDING), (at, IN_SERVICE)])
+    return (some | start | start).map(lambda steps: tuple(sorted(steps, key=lambda step: step[0])))
+
+
+def sends() -> st.SearchStrategy[Send]:
+    """Sends; those that fail for certain reach nobody, as the notifier's error says."""
+    takes = st.sampled_from([0.0, 0.0, 3.0, 30.0, 59.0, 61.0, 299.0, 400.0, FOR_EVER])
+    well = st.builds(Send, takes)
+    fails = st.builds(Send, takes, st.just(False), st.sampled_from([OSError, ValueError, ConnectionRefusedError]))
+    unsure = st.builds(Send, takes, st.booleans(), st.sampled_from([TimeoutError, ConnectionResetError]))
+    return well | fails | unsure
+
+
+def troubles() -> st.SearchStrategy[Trouble]:
+    """Faults of some operations, or of all."""
+    every = (DESCRIBE, LIST, START, MINT)
+    operations = st.just(every) | st.sampled_from(every).map(lambda one: (one,))
+    lasting = st.integers(1, 200) | st.integers(1, 200) | st.just(10_000)
+    return st.builds(Trouble, st.sampled_from(sorted(FAULTS)), seconds, lasting, operations)
+
+
+def sequences() -> st.SearchStrategy[Sequence]:
+    """Make up scripts."""
+    return st.builds(
+        Sequence,
+        deferrable=st.booleans(),
+        timeout=st.integers(60, 900).map(lambda timeout: 960 - timeout),
+        poll_interval=st.sampled_from([30, 60]),
+        min_validity=st.integers(1, 299),
+        attempts=st.integers(1, 3),
+        require=st.sampled_from(["all", "any"]),
+        status=st.sampled_from([STOPPED, STOPPED, STOPPED, *STATUSES]),
+        becomes=steps(3),
+        starts=st.lists(steps(3), max_size=2).map(tuple),
+        happens=st.just(()) | st.just(()) | steps(3),
+        troubles=st.lists(troubles(), max_size=3).map(tuple),
+        expires=st.none() | st.tuples(st.integers(1, 300), st.integers(0, 300)),
+        away=st.none() | st.none() | st.tuples(st.integers(0, 300), st.integers(1, 120)),
+        kills=st.frozensets(st.integers(2, 12), max_size=3),
+        ahead=st.sampled_from([0, 0, -299, 299]),
+        others=st.sampled_from([0, 0, 0, 0, 3]),
+        people=st.lists(st.lists(sends(), max_size=3).map(tuple), min_size=1, max_size=2).map(tuple),
+    )

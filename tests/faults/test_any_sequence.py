@@ -1,0 +1,127 @@
+"""Whatever happens: by the deadline a link that works for long enough, or an error that says why; never the URL."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookUrlDeliveryError
+from tests.faults.account import STOPPED, STOPPING
+from tests.faults.sequences import MAINTENANCE, Sequence, sequences
+from tests.faults.world import Outcome, World
+
+SEQUENCES = 1000
+DATABASE = DirectoryBasedExampleDatabase(pathlib.Path(__file__).parents[2] / ".hypothesis" / "examples")
+
+UNDER_WAY_IN_TRIGGERER = 17.0
+"""Seconds: one request that is never answered, and what the poller takes to turn round."""
+
+UNDER_WAY_IN_WORKER = 5 * 15.0 + 20.0
+"""Seconds: botocore's five attempts at one request that are never answered, and its pauses between them."""
+
+LAST_LOOK = 30.0
+"""Seconds that a triggerer, back from a restart, gives a look at a wait whose deadline has passed meanwhile."""
+
+CAUSES: dict[type[Exception], tuple[str, ...]] = {
+    exceptions.NotebookInstanceNotFound: ("gone",),
+    exceptions.NotebookInstanceDeleted: ("gone", "Deleting"),
+    exceptions.NotebookInstanceNoCapacity: ("Failed",),
+    exceptions.NotebookInstanceStopped: (STOPPED, STOPPING, *MAINTENANCE),
+    exceptions.NotebookInstanceStartNotTaken: (STOPPED, "Failed"),
+    exceptions.NotebookInstanceAccessDenied: ("denies",),
+}
+"""What has to be in a script for an error to be right about it. A deadline is right about itself."""
+
+
+@settings(
+    max_examples=SEQUENCES,
+    deadline=None,
+    derandomize=False,
+    print_blob=True,
+    database=DATABASE,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(sequence=sequences())
+def test_any_sequence_ends_in_time_in_a_link_that_works_or_in_an_error_that_says_why(sequence: Sequence) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        world = World(monkeypatch)
+        sequence.set(world)
+        people = [world.person(*sends, to=f"person-{number}") for number, sends in enumerate(sequence.people)]
+        outcome, *_ = world.run(
+            *sequence.names,
+            deferrable=sequence.deferrable,
+            timeout=sequence.timeout,
+            poll_interval=sequence.poll_interval,
+            min_validity=sequence.min_validity,
+            delivery_attempts=sequence.attempts,
+            require=sequence.require,
+            notifiers=people,
+        )
+    assert world.witness.lines
+    assert world.witness.leaks() == []
+    ends_in_time(sequence, outcome)
+    if outcome.error is None:
+        has_links(sequence, world, outcome)
+    else:
+        says_why(sequence, world, outcome.error)
+    nobody_has_two(sequence, world)
+
+
+def ends_in_time(sequence: Sequence, outcome: Outcome) -> None:
+    if sequence.deferrable:
+        waited_until, late = outcome.waited_until or 0.0, UNDER_WAY_IN_TRIGGERER
+        if sequence.kills:
+            late += len(sequence.kills) * 10 + LAST_LOOK
+    else:
+        # A delivery comes after the wait.
+        delivered = outcome.error is None or isinstance(outcome.error, NotebookUrlDeliveryError)
+        waited_until, late = 0.0 if delivered else outcome.ended, UNDER_WAY_IN_WORKER
+    assert waited_until <= sequence.timeout + late
+    a_try = 2 * UNDER_WAY_IN_WORKER + 300 + 4
+    assert outcome.ended <= sequence.timeout + UNDER_WAY_IN_WORKER + late + sequence.attempts * a_try
+
+
+def has_links(sequence: Sequence, world: World, outcome: Outcome) -> None:
+    assert outcome.receipt is not None
+    deliveries = outcome.receipt["deliveries"]
+    assert len(deliveries) == len(sequence.people)
+    good = [delivery for delivery in deliveries if "failure" not in delivery]
+    assert len(good) == len(sequence.people) if sequence.require == "all" else good
+    for delivery in good:
+        person = delivery["notifier"].rpartition(" ")[2]
+        (arrival,) = world.arrivals(to=person)
+        assert world.validity_left(arrival) >= sequence.min_validity
+        assert world.validity_left(arrival) >= delivery["validity_left"] - 0.1
+
+
+def says_why(sequence: Sequence, world: World, error: Exception) -> None:
+    if not isinstance(error, (NotebookInstanceError, NotebookUrlDeliveryError)):
+        # Airflow's own words, when its database was away before the task had begun anything.
+        assert sequence.away is not None, repr(error)
+        assert world.wire.requests == [], repr(error)
+        return
+    assert "'research'" in str(error)
+    assert error.problem in str(error)
+    assert error.advice in str(error)
+    if isinstance(error, NotebookUrlDeliveryError):
+        assert all(error.failures.values())
+        without = len(sequence.people) - len(error.delivered)
+        assert len(error.failures) == without > 0
+    elif isinstance(error, exceptions.NotebookInstanceWaitTimeout):
+        assert world.time.seconds >= sequence.timeout
+        assert "last known status is" in error.problem
+    elif isinstance(error, exceptions.SageMakerUnavailable):
+        assert sequence.troubles or sequence.expires, repr(error)
+    else:
+        right = sequence.says(*CAUSES[type(error)])
+        missing = isinstance(error, exceptions.NotebookInstanceAccessDenied) and sequence.away is not None
+        assert right or missing, repr(error)
+
+
+def nobody_has_two(sequence: Sequence, world: World) -> None:
+    for number in range(len(sequence.people)):
+        assert len(world.arrivals(to=f"person-{number}")) <= 1

@@ -1,0 +1,138 @@
+"""That a real socket does to botocore what the wire of these tests does: a few of its faults, on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+from airflow_sagemaker_presign.hooks import answers
+from tests.faults import wire
+from tests.faults.account import PENDING, as_json
+from tests.faults.world import World
+
+READ_TIMEOUT = 0.3
+BODY = as_json({"NotebookInstanceName": "research", "NotebookInstanceStatus": PENDING})
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\n"
+
+Serve = Callable[[socket.socket], None]
+
+
+def send(data: bytes) -> Serve:
+    """Answer this, and close."""
+    return lambda connection: connection.sendall(data)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close without a goodbye."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def say_nothing(connection: socket.socket) -> None:
+    """Wait until the other side gives up."""
+    connection.settimeout(10)
+    connection.recv(1)
+
+
+PAGE = b"<html>Please sign in to the network.</html>"
+
+FAULTS: dict[str, tuple[Serve, wire.What]] = {
+    "reset": (reset, wire.resets),
+    "closed": (send(b""), wire.resets),
+    "never answered": (say_nothing, wire.never_answers),
+    "cut in the middle of a chunk": (
+        send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n" % len(BODY) + BODY[:20]),
+        wire.cut,
+    ),
+    "cut before the announced length": (
+        send(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY[: len(BODY) // 2]),
+        wire.ends_early,
+    ),
+    "a page instead of JSON": (
+        send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE),
+        wire.html(200),
+    ),
+    "a page that says bad gateway": (
+        send(b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE),
+        wire.html(502),
+    ),
+}
+
+
+@pytest.mark.parametrize(("serve", "what"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_of_the_wire_is_what_a_socket_does(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, what: wire.What
+) -> None:
+    with serving(serve) as port:
+        real = outcome_at(port)
+    world = World(monkeypatch)
+    world.account.plan("research", PENDING)
+    world.fault(what)
+    assert outcome_at(port) == real
+    assert len(world.wire.requests) == 1
+
+
+def test_a_connection_that_is_refused_is_what_a_closed_port_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    real = outcome_at(port)
+    world = World(monkeypatch)
+    world.fault(wire.no_connection)
+    assert real == outcome_at(port)
+    assert real[0] == "EndpointConnectionError"
+
+
+def outcome_at(port: int) -> tuple[str, str]:
+    """Describe: what botocore makes of the answer, and what this package makes of that."""
+    client: Any = boto3.client(
+        "sagemaker",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name="eu-central-1",
+        aws_access_key_id="KEY1",
+        aws_secret_access_key="testing",
+        config=Config(read_timeout=READ_TIMEOUT, retries={"total_max_attempts": 1}, proxies={}),
+    )
+    try:
+        answer = client.describe_notebook_instance(NotebookInstanceName="research")
+    except Exception as error:
+        translated = answers.translate(error, "research", "describe")
+        assert isinstance(translated, NotebookInstanceError)
+        return type(error).__name__, type(translated).__name__
+    return "an answer", ", ".join(sorted(answer))
+
+
+def take_request(connection: socket.socket) -> None:
+    """Read it to its end: closing a socket with something unread in it is a reset."""
+    with connection.makefile("rb") as stream:
+        head = iter(stream.readline, b"\r\n")
+        length = next(int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length"))
+        while stream.readline() != b"\r\n":
+            continue
+        stream.read(length)
+
+
+@contextlib.contextmanager
+def serving(serve: Serve) -> Iterator[int]:
+    """Have a server that does one thing to the first one who comes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+
+        def once() -> None:
+            connection, _ = server.accept()
+            with connection:
+                take_request(connection)
+                serve(connection)
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(10)
+        assert not thread.is_alive()
