@@ -69,5 +69,5 @@ format:
 	$(call in_environment,test,sh -c 'ruff format . && ruff check --fix .')
 
 clean:
-	rm -rf .venv .venv-* .demo .bench .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .demo .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,12 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.faults.account import IN_SERVICE, PENDING, STOPPED, STOPPING, Steps
-from tests.faults.recipients import FOR_EVER, Send
-from tests.faults.wire import (
-    DESCRIBE,
-    LIST,
-    MINT,
-    START,
+from tests.faults.faults import (
     answers,
     breaks,
     cut,
@@ -30,6 +25,8 @@ from tests.faults.wire import (
     throttles,
     without,
 )
+from tests.faults.recipients import FOR_EVER, Send
+from tests.faults.wire import DESCRIBE, LIST, MINT, START
 from tests.faults.world import World
 
 MAINTENANCE = ("Updating", "PendingMaintenance", "InMaintenance")

@@ -67,7 +67,7 @@ def test_any_sequence_ends_in_time_in_a_link_that_works_or_in_an_error_that_says
     if outcome.error is None:
         has_links(sequence, world, outcome)
     else:
-        says_why(sequence, world, outcome.error)
+        says_why(sequence, world, outcome, outcome.error)
     nobody_has_two(sequence, world)
 
 
@@ -98,7 +98,7 @@ def has_links(sequence: Sequence, world: World, outcome: Outcome) -> None:
         assert world.validity_left(arrival) >= delivery["validity_left"] - 0.1
 
 
-def says_why(sequence: Sequence, world: World, error: Exception) -> None:
+def says_why(sequence: Sequence, world: World, outcome: Outcome, error: Exception) -> None:
     if not isinstance(error, (NotebookInstanceError, NotebookUrlDeliveryError)):
         # Airflow's own words, when its database was away before the task had begun anything.
         assert sequence.away is not None, repr(error)
@@ -115,6 +115,8 @@ def says_why(sequence: Sequence, world: World, error: Exception) -> None:
         assert world.time.seconds >= sequence.timeout
         assert "last known status is" in error.problem
     elif isinstance(error, exceptions.SageMakerUnavailable):
+        # It ends no wait; but a task has to describe what it sends.
+        assert outcome.reached, repr(error)
         assert sequence.troubles or sequence.expires, repr(error)
     else:
         right = sequence.says(*CAUSES[type(error)])

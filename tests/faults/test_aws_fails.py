@@ -11,11 +11,7 @@ from airflow_sagemaker_presign.exceptions import (
     NotebookInstanceQuotaExceeded,
     NotebookInstanceWaitTimeout,
 )
-from tests.faults.outcomes import Error, Link
-from tests.faults.wire import (
-    DESCRIBE,
-    LIST,
-    START,
+from tests.faults.faults import (
     answers,
     breaks,
     cut,
@@ -34,6 +30,8 @@ from tests.faults.wire import (
     throttles,
     without,
 )
+from tests.faults.outcomes import Error, Link
+from tests.faults.wire import DESCRIBE, LIST, START
 from tests.faults.world import World
 
 TEN_MINUTES = 600.0

@@ -14,12 +14,7 @@ import pytest
 
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError, SageMakerUnavailable
 from tests.faults.account import IN_SERVICE, SECRET, STOPPED
-from tests.faults.outcomes import MIN_VALIDITY, Error, Link, everything_holds
-from tests.faults.recipients import FOR_EVER, Recipient, Send
-from tests.faults.test_aws_fails import Script, during
-from tests.faults.wire import (
-    DESCRIBE,
-    MINT,
+from tests.faults.faults import (
     answers,
     breaks,
     cut,
@@ -33,6 +28,10 @@ from tests.faults.wire import (
     slow,
     throttles,
 )
+from tests.faults.outcomes import MIN_VALIDITY, Error, Link, everything_holds
+from tests.faults.recipients import FOR_EVER, Recipient, Send
+from tests.faults.test_aws_fails import Script, during
+from tests.faults.wire import DESCRIBE, MINT
 from tests.faults.witness import PIECES
 from tests.faults.world import World
 from tests.system.search import files

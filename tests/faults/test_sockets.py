@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
 from airflow_sagemaker_presign.hooks import answers
-from tests.faults import wire
+from tests.faults import faults, wire
 from tests.faults.account import PENDING, as_json
 from tests.faults.world import World
 
@@ -45,24 +45,24 @@ def say_nothing(connection: socket.socket) -> None:
 PAGE = b"<html>Please sign in to the network.</html>"
 
 FAULTS: dict[str, tuple[Serve, wire.What]] = {
-    "reset": (reset, wire.resets),
-    "closed": (send(b""), wire.resets),
-    "never answered": (say_nothing, wire.never_answers),
+    "reset": (reset, faults.resets),
+    "closed": (send(b""), faults.resets),
+    "never answered": (say_nothing, faults.never_answers),
     "cut in the middle of a chunk": (
         send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n" % len(BODY) + BODY[:20]),
-        wire.cut,
+        faults.cut,
     ),
     "cut before the announced length": (
         send(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY[: len(BODY) // 2]),
-        wire.ends_early,
+        faults.ends_early,
     ),
     "a page instead of JSON": (
         send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE),
-        wire.html(200),
+        faults.html(200),
     ),
     "a page that says bad gateway": (
         send(b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE),
-        wire.html(502),
+        faults.html(502),
     ),
 }
 
@@ -85,7 +85,7 @@ def test_a_connection_that_is_refused_is_what_a_closed_port_does(monkeypatch: py
         port = server.getsockname()[1]
     real = outcome_at(port)
     world = World(monkeypatch)
-    world.fault(wire.no_connection)
+    world.fault(faults.no_connection)
     assert real == outcome_at(port)
     assert real[0] == "EndpointConnectionError"
 

@@ -56,6 +56,8 @@ class Outcome:
     receipt: dict[str, Any] | None = None
     error: Exception | None = None
     waited_until: float | None = None
+    reached: bool = True
+    """Whether the wait in the triggerer got where it was to get."""
     ended: float = 0.0
     pushed: dict[str, Any] = field(default_factory=dict)
 
@@ -177,6 +179,7 @@ class World:
             outcome = outcomes[trigger.index]
             self.time.seconds = trigger.event_at + RESUMED_AFTER
             outcome.waited_until = trigger.event_at
+            outcome.reached = bool(trigger.event and trigger.event["status"] == "success")
             self._step(tasks[trigger.index], outcome, "execute_complete", trigger.event)
         self.time.seconds = max(outcome.ended for outcome in outcomes)
         return outcomes
