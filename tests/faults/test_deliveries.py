@@ -57,7 +57,10 @@ MINTS: dict[str, tuple[Script, Link | Error]] = {
     "made, and the answer lost": (once(loses_the_answer, 2), Link()),
     "made, and the answer cut in the middle": (once(cut, 2), Link()),
     "made, and the answer ends in the middle": (once(ends_early, 2), Link()),
-    "made, and every answer ends in the middle": (once(ends_early, math.inf), Error(NO_LINK, "without a URL")),
+    "made, and every answer ends in the middle": (
+        once(ends_early, math.inf),
+        Error(NO_LINK, "no URL could be minted: SageMakerUnavailable"),
+    ),
     "answered without a URL": (once(answers(), 2), Link()),
     "answered with a sign-in page": (once(html(200), math.inf), Error(NO_LINK, "without a URL")),
     "answered with a bad gateway": (once(html(502), 2), Link()),

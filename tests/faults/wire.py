@@ -26,13 +26,18 @@ START, MINT = "StartNotebookInstance", "CreatePresignedNotebookInstanceUrl"
 
 @dataclass(frozen=True)
 class Request:
-    """A request, and when it reached AWS."""
+    """
+    A request, and when it reached AWS.
+
+    :param strict: whether botocore told urllib3 to count an answer's bytes; some versions do.
+    """
 
     at: float
     operation: str
     asked: Mapping[str, Any]
     key: str
     pool: Any
+    strict: bool
     account: Account
     time: VirtualTime
 
@@ -44,15 +49,22 @@ class Request:
             body, status = refusal.body, refusal.status
         return self.respond(as_json(body), status)
 
-    def respond(self, body: bytes, status: int = 200, kind: str = "application/x-amz-json-1.1") -> Any:
-        """Make an answer."""
+    def respond(
+        self, body: bytes, status: int = 200, kind: str = "application/x-amz-json-1.1", announced: int | None = None
+    ) -> Any:
+        """Make an answer; ``announced``: how many bytes it says to have, if that is not the truth."""
         headers = {
             "Content-Type": kind,
-            "Content-Length": str(len(body)),
+            "Content-Length": str(len(body) if announced is None else announced),
             "Date": formatdate(BEGINNING + self.time.seconds + self.account.ahead, usegmt=True),
         }
         return urllib3.HTTPResponse(
-            io.BytesIO(body), headers, status, preload_content=False, decode_content=False, enforce_content_length=False
+            io.BytesIO(body),
+            headers,
+            status,
+            preload_content=False,
+            decode_content=False,
+            enforce_content_length=self.strict,
         )
 
 
@@ -119,6 +131,7 @@ class Wire:
             json.loads(_text(sent["body"])),
             key[1] if key else "",
             pool,
+            sent.get("enforce_content_length", True),
             self.account,
             self.time,
         )
