@@ -51,7 +51,7 @@ matrix:
 	test -z "$$failed" || { echo "matrix: failed:$$failed" >&2; exit 1; }
 
 matrix-%:
-	$(call in_environment,test:$*,python -m pytest $(or $(args),$(MATRIX_TESTS)))
+	$(call in_environment,test:$*,env FAULT_SEQUENCES=250 python -m pytest $(or $(args),$(MATRIX_TESTS)))
 
 bench:
 	$(call in_environment,test,python -m tests.benchmarks $(if $(N),--waits "$(N)") $(if $(runs),--runs "$(runs)") $(foreach name,$(only),--only "$(name)"))
