@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.triggers.garbage import others_left_alone
+
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 
@@ -43,17 +46,19 @@ class AccountView(NamedTuple):
         :raises SageMakerUnavailable: when that may well work later.
         :raises NotebookInstanceAccessDenied: when the connection is not usable.
         """
-        from airflow_sagemaker_presign.hooks import answers
-        from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+        with others_left_alone():
+            from airflow_sagemaker_presign.hooks import answers
+            from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 
         config = None if self.botocore_config is None else json.loads(self.botocore_config)
         hook = SageMakerNotebookHook(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
         try:
-            found = self.aws_conn_id is None or hook.has_connection
-            if found:
+            if self.aws_conn_id is not None and not hook.has_connection:
+                raise answers.lost_connection(self.aws_conn_id)
+            with others_left_alone():
                 hook.connect_once()
+        except exceptions.NotebookInstanceError:
+            raise
         except Exception as error:
             raise answers.no_connection(error) from None
-        if self.aws_conn_id is not None and not found:
-            raise answers.lost_connection(self.aws_conn_id)
         return hook

@@ -29,6 +29,9 @@ from airflow_sagemaker_presign.triggers.waiters import (
 GATHER = 0.25
 """Seconds in which those who come together are let in, before the poller looks up."""
 
+ROUND = 1.25
+"""A triggerer takes new triggers in rounds, one a second at the most; so long after one nobody comes of the same."""
+
 LINGER = 30.0
 """Seconds that a poller without waits keeps its client for the next one."""
 
@@ -111,7 +114,7 @@ class StatusPoller:
     async def _run(self) -> None:
         ended_by = "nobody waited any more"
         try:
-            await self._clock.pause(GATHER)
+            await self._gather()
             while await self._turn():
                 pass
         except Exception as error:
@@ -126,6 +129,16 @@ class StatusPoller:
             for waiter in list(self.waiters):
                 self._end(waiter, RuntimeError(f"The poller of the notebook instances ended: {ended_by}"))
             self._client.close()
+
+    async def _gather(self) -> None:
+        """Make the client while those come who come at the same time: many at once keep a triggerer busy as it is."""
+        await self._connect()
+        came = 1
+        for seconds in (GATHER, ROUND, ROUND):
+            await self._clock.pause(seconds)
+            if self.waiters.count <= came:
+                return
+            came = self.waiters.count
 
     async def _turn(self) -> bool:
         """Do what is due next, or let time pass until then; ``False``: nobody has waited for a while."""

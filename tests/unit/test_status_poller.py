@@ -115,6 +115,24 @@ def test_waits_that_come_one_after_another_share_the_sweeps(account: Account, wa
     assert account.connections == 1
 
 
+def test_those_who_come_in_the_same_rounds_of_the_triggerer_are_let_in_before_the_first_sweep(
+    account: Account, waits: Waits
+) -> None:
+    for name in names(300):
+        account.plan(name, (-1, "Pending"), (300, "InService"))
+    waits.run(*(waits.wait(name, at=number // 100 * 1.2) for number, name in enumerate(names(300))))
+    first = min(at for at, operation, _ in account.requests if operation != "connect")
+    assert 2.4 < first < 3
+    assert len(waits.outcomes) == 300
+
+
+def test_nobody_keeps_the_first_look_waiting_for_long(account: Account, waits: Waits) -> None:
+    for name in names(300):
+        account.plan(name, (-1, "Pending"), (300, "InService"))
+    waits.run(*(waits.wait(name, at=number * 0.2) for number, name in enumerate(names(300))))
+    assert min(at for at, operation, _ in account.requests if operation != "connect") < 3
+
+
 @pytest.mark.parametrize("ahead", [-290, -3, 0, 3, 290])
 def test_clocks_apart_lose_nothing(account: Account, waits: Waits, ahead: float) -> None:
     account.ahead = ahead
