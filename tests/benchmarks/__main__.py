@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,9 @@ def main() -> None:
     parser.add_argument("--waits", type=int, default=100, help="waits of the benchmarks of many waits (default: 100)")
     parser.add_argument("--only", action="append", help="run this benchmark, and no other that is not named likewise")
     asked = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # So that what was started is stopped.
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     benchmarks: dict[str, Callable[[], dict[str, Any]]] = {
         "parsing": _parsing,
         "plugin": _plugin,
