@@ -147,8 +147,9 @@ def test_a_poller_ends_a_moment_after_its_last_wait(
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
-        await asyncio.sleep(1)
-        assert not pollers._POLLERS[asyncio.get_running_loop()]
+        async with asyncio.timeout(30):
+            while pollers._POLLERS[asyncio.get_running_loop()]:
+                await asyncio.sleep(0.05)
         assert kept.waiters.count == 0
         assert asyncio.all_tasks() <= {asyncio.current_task(), *running}
         return {}

@@ -44,7 +44,7 @@ def test_a_full_collection_in_it_leaves_the_objects_of_others_alone(collected: l
 def test_its_own_garbage_is_gone_at_the_end() -> None:
     with others_left_alone():
         Circle()
-    assert not [each for each in gc.get_objects() if isinstance(each, Circle)]
+    assert not [each for each in gc.get_objects() if type(each) is Circle]
 
 
 def test_it_ends_with_an_error_too() -> None:
