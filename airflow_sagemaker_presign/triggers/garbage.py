@@ -18,7 +18,7 @@ def others_left_alone() -> Iterator[None]:
     https://docs.python.org/3/library/gc.html#gc.freeze
     """
     if gc.get_freeze_count():
-        # By somebody else, and for good: there is nothing to look through.
+        # By somebody else, or for another client just now: to unfreeze is theirs.
         yield
         return
     gc.freeze()

@@ -84,6 +84,10 @@ TABLE: dict[str, tuple[Life, Link | Error]] = {
         Life(starts=[((0, PENDING), (6, STOPPED), (6.001, PENDING), (140, IN_SERVICE))]),
         Link(before=160),
     ),
+    "it flaps so long that a look sees it": (
+        Life(starts=[((0, PENDING), (6, STOPPED), (16, PENDING), (140, IN_SERVICE))]),
+        STOPPED_BY_SOMEBODY,
+    ),
     "a Start does not take": (Life(starts=[NOT_TAKEN]), Link(starts=2, before=200)),
     "a Start takes half a minute to show": (
         Life(starts=[((29, PENDING), (140, IN_SERVICE))]),
