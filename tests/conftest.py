@@ -11,7 +11,10 @@ import pytest
 
 from tests import chromium
 
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-sagemaker-presign-tests-"))
+if "AIRFLOW_HOME" not in os.environ:
+    # Gone with this process.
+    _home = tempfile.TemporaryDirectory(prefix="airflow-sagemaker-presign-tests-", ignore_cleanup_errors=True)
+    os.environ["AIRFLOW_HOME"] = _home.name
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 

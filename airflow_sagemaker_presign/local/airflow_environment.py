@@ -15,21 +15,29 @@ from pathlib import Path
 # ``airflow`` on its PATH.
 _COMMAND = """#!/bin/sh
 case "$1" in
-    scheduler | triggerer) exec {airflow} "$@" --skip-serve-logs ;;
+    scheduler | triggerer) exec {airflow} "$@" --skip-serve-logs ;;{api_server}
     *) exec {airflow} "$@" ;;
 esac
 """
+# What people ask is written to Airflow's audit log in the api-server's event loop. SQLite lets one write at a time; if
+# that one is a task's request, it cannot end while the loop waits for it, until after 5 s the database is "locked" and
+# the person's request fails. So tasks get an api-server of their own.
+_API_SERVER = """
+    api-server) {airflow} "$@" --apps execution --port {execution_port} & exec {airflow} "$@" --apps core ;;"""
 
 
-def write_command(home: Path) -> Path:
+def write_command(home: Path, *, execution_port: int | None = None) -> Path:
     """
     Write the ``airflow`` command that it runs, and that its children are started with.
 
     :param home: its AIRFLOW_HOME.
+    :param execution_port: of an api-server for tasks only, next to the one for people; SQLite wants it.
     """
     command = home / "bin" / "airflow"
     command.parent.mkdir(exist_ok=True)
-    _write(command, _COMMAND.format(airflow=shlex.quote(str(_bin() / "airflow"))), 0o700)
+    airflow = shlex.quote(str(_bin() / "airflow"))
+    api_server = "" if execution_port is None else _API_SERVER.format(airflow=airflow, execution_port=execution_port)
+    _write(command, _COMMAND.format(airflow=airflow, api_server=api_server), 0o700)
     return command
 
 

@@ -73,9 +73,10 @@ class AirflowStandalone:
         self.password = self.passwords[self.username]
         self.env = dict(env or {})
         self._start_timeout = start_timeout
-        self._reserved = _reserve(port)
-        self.port: int = self._reserved.getsockname()[1]
+        self._reserved = [_reserve(port), _reserve(0)]
+        self.port, self._execution_port = (each.getsockname()[1] for each in self._reserved)
         self.url = f"http://127.0.0.1:{self.port}"
+        self.execution_url = f"http://127.0.0.1:{self._execution_port}/execution"
         self._http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
         self._process: SupervisedProcess | None = None
 
@@ -98,20 +99,20 @@ class AirflowStandalone:
         """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.console.touch(mode=0o600)
-        command = write_command(self.home)
+        command = write_command(self.home, execution_port=self._execution_port)
         passwords = write_passwords(self.home, self.passwords)
-        settings = environment(self.home, self.dags, self.port, self._roles, passwords)
-        self._process = SupervisedProcess(
-            [str(command), "standalone"], log=self.console, env={**settings, **self.env}, cwd=self.home
-        )
+        settings = {
+            **environment(self.home, self.dags, self.port, self._roles, passwords),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.execution_url}/",
+            **self.env,
+        }
+        self._process = SupervisedProcess([str(command), "standalone"], log=self.console, env=settings, cwd=self.home)
         deadline = time.monotonic() + self._start_timeout
         while unhealthy := self._unhealthy():
             self.check_running()
             if time.monotonic() > deadline:
                 raise self._error(f"Airflow is not healthy after {self._start_timeout:.0f} s: {', '.join(unhealthy)}")
             time.sleep(0.25)
-        # The API that tasks talk to takes seconds over its first request: now, not in the first task.
-        self._request("GET", "/execution/health")
         self._log_in()
 
     def stop(self) -> None:
@@ -119,7 +120,8 @@ class AirflowStandalone:
         if self._process is not None:
             self._process.stop()
         self._http.close()
-        self._reserved.close()
+        for each in self._reserved:
+            each.close()
 
     def check_running(self) -> None:
         """
@@ -217,6 +219,8 @@ class AirflowStandalone:
     def _unhealthy(self) -> list[str]:
         try:
             health = self._http.get("/api/v2/monitor/health").json()
+            # What tasks talk to takes seconds over its first request: now, not in the first task.
+            self._http.get(f"{self.execution_url}/health").raise_for_status()
         except (httpx.HTTPError, ValueError):
             return ["api-server"]
         return [part for part in HEALTHY if (health.get(part) or {}).get("status") != "healthy"]
