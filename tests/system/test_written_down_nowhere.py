@@ -92,6 +92,9 @@ def test_the_search_sees_all_that_airflow_writes(airflow: AirflowStandalone) -> 
 def test_everything_is_logged_at_debug(airflow: AirflowStandalone) -> None:
     for process in ("scheduler", "triggerer", "dag-processor", "api-server"):
         assert lines(airflow.console, f"{process} ", "[debug "), process
+    # There are two api-servers, one for tasks and one for people.
+    assert lines(airflow.console, "api-server ", "[debug ", "[airflow.api_fastapi.execution_api.")
+    assert lines(airflow.console, "api-server ", "path=/api/v2/")
     (log, *_) = (airflow.home / "logs" / "dag_id=notebook_on_demand").rglob("attempt=1.log")
     assert lines(log, '"level":"debug"', "botocore.parsers")
     # The poller of the triggerer serves all tasks, so what its client says is in no task's log.
