@@ -1,5 +1,8 @@
 """
-A notebook each weekday: started in the morning in Berlin, its link in the team's channel, stopped in the evening.
+A notebook each weekday: started in the morning in Berlin, its link sent to Ada on Slack, stopped in the evening.
+
+The link goes to a person, since it lets in whoever holds it. What goes wrong, which is no credential, goes to the team's
+channel: they hear of it even when Slack does not know the person.
 
 The evening's DAG stops it whatever happened during the day, on weekends too, so that no forgotten notebook burns
 money.
@@ -21,11 +24,12 @@ from airflow_sagemaker_presign.operators.sagemaker_notebook import (
 
 NOTEBOOK = "research"
 START = pendulum.datetime(2025, 1, 1, tz="Europe/Berlin")
-SLACK = NotebookUrlSlackNotifier(channel="#research", timezone="Europe/Berlin")
+TO_ADA = NotebookUrlSlackNotifier(user="ada@example.com", timezone="Europe/Berlin")
+TO_THE_TEAM = NotebookUrlSlackNotifier(channel="#research", timezone="Europe/Berlin")
 
 with DAG(
     dag_id="notebook_weekday_morning",
-    description="Start the research notebook and post its link",
+    description="Start the research notebook and send its link",
     schedule="0 8 * * 1-5",
     start_date=START,
     catchup=False,
@@ -37,9 +41,9 @@ with DAG(
         task_id="notebook_link",
         notebook_instance_name=NOTEBOOK,
         session_expiration_duration=timedelta(hours=11),
-        notifiers=[SLACK],
+        notifiers=[TO_ADA],
         deferrable=True,
-        on_failure_callback=[SLACK],
+        on_failure_callback=[TO_THE_TEAM],
     )
     stop_if_failed = SageMakerStopNotebookInstanceOperator(
         task_id="stop_if_failed",
@@ -68,5 +72,5 @@ with DAG(
         retries=2,
         retry_delay=timedelta(minutes=5),
         deferrable=True,
-        on_failure_callback=[SLACK],
+        on_failure_callback=[TO_THE_TEAM],
     )

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from tests.benchmarks.parsing import OURS, THEIRS, costs
 
@@ -22,8 +22,7 @@ DAG_IDS = {
     *(["notebook_with_approval"] if AIRFLOW_V_3_1_PLUS else []),
 }
 TOO_NEW = [] if AIRFLOW_V_3_1_PLUS else ["notebook_with_approval.py"]
-FORKS = 9
-SHARE = 12 if AIRFLOW_V_3_0_PLUS else 8  # Airflow 2 has more of theirs loaded already.
+FORKS = 3
 SERIALIZE = """
 import json, sys
 from pathlib import Path
@@ -41,13 +40,12 @@ for dag_id in sorted(bag.dags):
 """
 
 
-def test_a_parse_pays_next_to_nothing_for_this_package() -> None:
+def test_a_parse_loads_nothing_heavy_for_this_package() -> None:
     found = costs(OURS | THEIRS, FORKS)
     print(", ".join(f"{name}: {spent:.1f} ms of CPU" for name, (spent, _) in found.items()))
-    for ours, theirs in zip(OURS, THEIRS, strict=True):
-        (our_cost, heavy_modules), (their_cost, _) = found[ours], found[theirs]
-        assert heavy_modules == []
-        assert our_cost <= their_cost / SHARE, f"{ours}: {our_cost:.1f} ms; {theirs}: {their_cost:.1f} ms"
+    # What it costs is measured, by the benchmarks; what must not be loaded is what would make it cost more.
+    assert {name: found[name][1] for name in OURS} == {name: [] for name in OURS}
+    assert all(found[name][1] for name in THEIRS), "the check sees what it looks for"
 
 
 def serialized(hash_seed: str, home: Path) -> dict[str, str]:

@@ -110,12 +110,13 @@ def test_no_capacity_is_said_in_plain_words_to_whom_the_link_was_for(
     assert run.links()["SageMaker notebook instance"] == CONSOLE_PAGE.replace(MARKER, "no-capacity")
 
 
-def test_the_morning_comes_by_its_schedule_and_posts_the_link_in_the_channel(
+def test_the_morning_comes_by_its_schedule_and_sends_the_link_to_a_person_and_not_to_the_channel(
     runs: dict[str, Run], local: LocalServices
 ) -> None:
     assert runs["morning"].end() == "success"
     assert runs["morning"].states() == DELIVERED
-    (message,) = slack_to(local, "#research")
+    (message,) = slack_to(local, "ada@example.com")
+    assert slack_to(local, "#research") == []
     assert "(Europe/Berlin)" in message.text
     assert "11 hours from when you open it" in str(message.blocks)
     assert Visit(url_in(message)).whose() == "research"
