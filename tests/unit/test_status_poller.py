@@ -396,7 +396,7 @@ def test_a_poller_that_breaks_makes_room_first_and_then_tells_its_waits(
     account: Account, waits: Waits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.plan("research", (-1, "Pending"))
-    monkeypatch.setattr("airflow_sagemaker_presign.triggers.status_poller.survey", lambda *_: 1 / 0)
+    monkeypatch.setattr("airflow_sagemaker_presign.triggers.status_poller.survey", lambda *_, **__: 1 / 0)
     waits.run(waits.wait("research"))
     assert waits.ended == ["poller"]
     assert "ZeroDivisionError" in str(waits.outcomes["research"])
