@@ -129,10 +129,12 @@ class Lists:
         :param behind: all who are.
         :param now: the time.
         """
-        if self.hurried or now < self._catch_up_at:
-            return
         come = [waiter for waiter in behind if not had_full_look(waiter, self._full_looked)]
-        if not come or self._more_may_come(come, now):
+        if self.hurried and not come:
+            # What is under way has told them all by now.
+            self._abandon_full_look()
+            self._full_at = now + FULL_LOOK
+        if self.hurried or not come or now < self._catch_up_at or self._more_may_come(come, now):
             return
         self._catch_up_at = now + CATCH_UP_GAP
         if len(come) <= self._few:

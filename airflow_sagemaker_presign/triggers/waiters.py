@@ -24,10 +24,10 @@ each answer for others while its turn has not come, ...
 """
 
 LONGEST_LAST_LOOK = 240.0
-"""... but end after so many: five minutes after the deadline Airflow itself gives up on a trigger."""
+"""... or while there is no client, but end so long after the deadline: five minutes after, Airflow ends the trigger."""
 
 OLD = 120.0
-"""A wait that was told nothing for so many seconds is behind: nobody goes back so far for it before other means."""
+"""Seconds for which a wait was told nothing, after which no sweep goes back for it before a full look did not help."""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Waiter:
 
     def is_behind(self, now: float) -> bool:
         """Tell whether it takes more than the next sweep to tell what happened to it."""
-        return now - self.known > OLD
+        return now - self.known > max(OLD, 2 * self.poll_interval)
 
     def told(self, asked_at: float) -> None:
         """Note that it knows all up to then."""
@@ -144,7 +144,7 @@ def survey(waiters: Waiters, now: float, wall: float, share: float, *, listed: b
     :param wall: the same moment in seconds since the epoch, as waits count.
     :param share: of a ``poll_interval``, between two looks in the usual range.
     :param listed: whether lists tell of changes; else each wait is described in turn.
-    :param answered: when somebody last got an answer.
+    :param answered: when somebody last got an answer; now, while there is no client to ask with.
     """
     found = Survey(math.inf, math.inf, [], [], [])
     for waiter in waiters:
@@ -152,7 +152,7 @@ def survey(waiters: Waiters, now: float, wall: float, share: float, *, listed: b
         found.pace = min(found.pace, pace(wait, waiter.poll_interval, wall, share))
         left = wait.deadline - wall
         if left <= 0 and not waiter.looked_at:
-            left = _last_look_until(waiter, answered) - now
+            left = _last_look_until(waiter, answered, now + left) - now
         if left <= 0:
             found.overdue.append(waiter)
             continue
@@ -170,9 +170,9 @@ def survey(waiters: Waiters, now: float, wall: float, share: float, *, listed: b
     return found
 
 
-def _last_look_until(waiter: Waiter, answered: float) -> float:
-    began = waiter.joined if waiter.tried >= waiter.joined else max(waiter.joined, answered)
-    return min(began + LAST_LOOK, waiter.joined + LONGEST_LAST_LOOK)
+def _last_look_until(waiter: Waiter, answered: float, deadline: float) -> float:
+    its_turn = waiter.joined if waiter.tried >= waiter.joined else max(waiter.joined, answered)
+    return min(its_turn + LAST_LOOK, max(waiter.joined + LAST_LOOK, deadline + LONGEST_LAST_LOOK))
 
 
 def status_by_now(wait: Wait) -> str:

