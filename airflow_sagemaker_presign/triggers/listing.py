@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from airflow_sagemaker_presign.hooks.notebook_instance_page import NotebookInstancePage
 from airflow_sagemaker_presign.lifecycle import Status
-from airflow_sagemaker_presign.triggers.waiters import Waiter, Waiters, known_since
+from airflow_sagemaker_presign.triggers.waiters import NEVER, Waiter, Waiters, status_by_now
 
 OVERLAP = 5.0
 """Seconds that a sweep goes back behind the last one: a list lags, and the clock of an answer counts whole seconds."""
@@ -17,8 +17,8 @@ OVERLAP = 5.0
 UNKNOWN_SKEW = 300.0
 """Seconds that AWS's clock may be away while no answer has told the time: with more, AWS refuses every request."""
 
-OLD, FEW_OLD = 120.0, 3
-"""So few waits that are so many seconds behind the others are described, instead of a sweep that goes back so far."""
+FEW = 3
+"""So few waits that are behind are described, instead of a list for them."""
 
 MOST_PAGES = 1000
 """Where a list ends that does not end."""
@@ -33,18 +33,22 @@ class Listing:
     One list, under way.
 
     :param began: when, by the poller's clock.
-    :param last_modified_after: for a sweep, from when on; ``None``: this is a full look.
+    :param since: for a sweep, from when on, by the poller's clock: whoever was told all before then is told all by it.
+    :param last_modified_after: the same moment by AWS's clock; ``None``: this is a full look.
     :param status: for a full look, at which status.
     :param next_token: where it goes on.
+    :param behind: for whom a sweep goes back so far: it may take a page for each, since to describe them takes no more.
     :param pages: how many it took so far.
     :param names: for a full look, who was in it.
     :param ended: when its last page came.
     """
 
     began: float
+    since: float = NEVER
     last_modified_after: datetime | None = None
     status: str | None = None
     next_token: str | None = None
+    behind: Sequence[Waiter] = ()
     pages: int = 0
     names: set[str] = field(default_factory=set)
     ended: float = 0.0
@@ -58,6 +62,11 @@ class Listing:
             return True
         self.next_token = page.next_token
         return self.next_token is None
+
+    @property
+    def too_long(self) -> bool:
+        """Whether it took as many pages as it was worth, and has not ended."""
+        return bool(self.behind) and self.next_token is not None and self.pages >= len(self.behind)
 
 
 class AwsClock:
@@ -76,15 +85,32 @@ class AwsClock:
         return moment + (wall - now - UNKNOWN_SKEW if self._ahead is None else self._ahead)
 
 
-def start_of_sweep(known: float, aws: AwsClock, now: float, wall: float) -> datetime:
-    """Say from when on to ask for changes, if some were not told yet from ``known`` on."""
-    return datetime.fromtimestamp(max(0.0, aws.at(known, now, wall) - OVERLAP), UTC)
+def sweep_from(waiters: Waiters, behind: Sequence[Waiter], now: float) -> Listing:
+    """
+    Begin a sweep.
+
+    :param waiters: the waits.
+    :param behind: those of them who are behind and have to be told by it; it does not go back for any other such.
+    :param now: the time.
+    """
+    known = [waiter.known for waiter in waiters if not (waiter.apart or waiter.is_behind(now))]
+    known += [waiter.known for waiter in behind]
+    return Listing(now, since=min(known, default=now), behind=behind)
 
 
-def far_behind(waiters: Waiters, now: float, swept: float) -> list[Waiter]:
-    """Choose the waits that a sweep need not go back for, since describing them takes less."""
-    old = [waiter for waiter in waiters if now - known_since(waiter, swept) > OLD]
-    return old if len(old) <= FEW_OLD else []
+def start_of_sweep(since: float, aws: AwsClock, now: float, wall: float) -> datetime:
+    """Say from when on to ask for changes, if some were not told yet from ``since`` on."""
+    return datetime.fromtimestamp(max(0.0, aws.at(since, now, wall) - OVERLAP), UTC)
+
+
+def told_by(sweep: Listing, waiters: Waiters) -> list[Waiter]:
+    """Choose who knows all by a sweep that is complete; whoever came after its first page may have missed that."""
+    return [waiter for waiter in waiters if waiter.known >= sweep.since and waiter.joined <= sweep.began]
+
+
+def had_full_look(waiter: Waiter, began: float) -> bool:
+    """Tell whether a complete full look that began then was already one for a wait that is behind."""
+    return waiter.joined <= began and waiter.is_behind(began)
 
 
 def full_look(waiters: Waiters, few: int, lately: float) -> tuple[list[str], list[str]]:
@@ -96,12 +122,12 @@ def full_look(waiters: Waiters, few: int, lately: float) -> tuple[list[str], lis
     :param lately: who was heard of since then needs no describing.
     :return: the statuses to list, and the names to describe.
     """
-    counts = Counter(waiter.wait.status for waiter in waiters)
+    counts = Counter(status_by_now(waiter.wait) for waiter in waiters)
     listed = [status for status in PASSING_STATUSES if counts[status] > few]
     named = [
         waiter.wait.notebook_instance_name
         for waiter in waiters
-        if waiter.wait.status not in listed and max(waiter.joined, waiter.heard, waiter.tried) < lately
+        if status_by_now(waiter.wait) not in listed and max(waiter.joined, waiter.heard, waiter.tried) < lately
     ]
     return [str(status) for status in listed], named
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
+import functools
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_sagemaker_presign import exceptions, metrics
-from airflow_sagemaker_presign.lifecycle import Action, Look, Wait, decide, not_found
-from airflow_sagemaker_presign.triggers.lists import Lists
+from airflow_sagemaker_presign.lifecycle import Action, Look, Wait, decide, must_have_moved_at, not_found
+from airflow_sagemaker_presign.triggers.describe_queue import DescribeQueue
+from airflow_sagemaker_presign.triggers.lists import ROUND, Lists
 from airflow_sagemaker_presign.triggers.patient_client import Clock, Hook, PatientClient, in_thread
 from airflow_sagemaker_presign.triggers.request_budget import RequestBudget
 from airflow_sagemaker_presign.triggers.waiters import (
@@ -28,9 +30,6 @@ from airflow_sagemaker_presign.triggers.waiters import (
 
 GATHER = 0.25
 """Seconds in which those who come together are let in, before the poller looks up."""
-
-ROUND = 1.25
-"""A triggerer takes new triggers in rounds, one a second at the most; so long after one nobody comes of the same."""
 
 LINGER = 30.0
 """Seconds that a poller without waits keeps its client for the next one."""
@@ -79,8 +78,8 @@ class StatusPoller:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._sends: dict[Waiter, tuple[Action, Look]] = {}
-        self._describes: dict[str, None] = {}
-        self._described_at = NEVER
+        self._describes = DescribeQueue(self.waiters)
+        self._described_at = self._answered_at = NEVER
         self._stretch = 1.0
 
     async def wait_for(self, wait: Wait, poll_interval: float) -> Wait:
@@ -148,13 +147,15 @@ class StatusPoller:
             await self._clock.pause(LINGER, self._wake)
             return self.waiters.count > 0
         now, wall = self._clock.now(), self._clock.wall()
-        found = survey(self.waiters, now, wall, self._lists.swept, self._share)
+        listed = self.waiters.count > self._lists.pages + 1 and not self._lists.refused(now)
+        answered = self._answered_at if self._client.connected else now
+        found = survey(self.waiters, now, wall, self._share, listed=listed, answered=answered)
         for waiter in found.overdue:
             self._end_overdue(waiter, wall)
         self._describe_soon(found.unmoved)
         if not self.waiters.count:
             return True
-        jobs = self._jobs(found, now, wall)
+        jobs = self._list_jobs(found, now) if listed else self._describe_jobs(found, now, wall)
         at, job = next((each for each in jobs if each[0] <= now), min(jobs, key=lambda each: each[0]))
         seconds = min(max(at, self._client.budget.ready_at(now)) - now, found.wake_in, MOST_PAUSE)
         if seconds > 0:
@@ -170,6 +171,7 @@ class StatusPoller:
     async def _connect(self) -> None:
         try:
             await self._client.connect()
+            self._answered_at = self._clock.now()
         except exceptions.SageMakerUnavailable:
             return
         except Exception as error:
@@ -180,51 +182,60 @@ class StatusPoller:
     def _share(self) -> float:
         return BY_ITSELF if self.waiters.count <= 2 else BY_SWEEP
 
-    def _jobs(self, found: Survey, now: float, wall: float) -> list[tuple[float, Job]]:
+    def _list_jobs(self, found: Survey, now: float) -> list[tuple[float, Job]]:
         """Say what is to be done and when; what comes first goes first when several are due."""
-        soon: list[tuple[float, Job]] = [(now, self._send_one)] if self._sends else []
-        if self._describes:
-            soon.append((now, self._describe_one))
-        if self.waiters.count > self._lists.pages + 1 and not self._lists.refused(now):
-            sweep = (self._lists.sweep_at(now, found.pace), self._lists.sweep)
-            return [sweep, *soon, (self._lists.full_look_at(), self._lists.full_look)]
+        self._lists.catch_up(found.behind, now)
+        sweep = (self._lists.sweep_at(now, found.pace), self._lists.sweep)
+        full_look = (self._lists.full_look_at(), self._lists.full_look)
+        if not self._lists.hurried:
+            return [sweep, *self._soon(now), full_look]
+        # Who was here before goes first. If nobody was, the full look does: its answers tell AWS's time for the sweep.
+        lists = [full_look, sweep] if self._lists.swept == NEVER else [sweep, full_look]
+        return [*lists, *self._soon(now)]
+
+    def _describe_jobs(self, found: Survey, now: float, wall: float) -> list[tuple[float, Job]]:
+        """Say the same where nothing is listed, and each is described in turn."""
         self._lists.abandon()
         name, at = next_to_describe(self.waiters, wall, self._share * self._stretch)
         spread = self._described_at + found.pace * self._stretch / self.waiters.count
-        return [*soon, (max(at, spread), lambda: self._describe(name))]
+        return [*self._soon(now), (max(at, spread), lambda: self._describe(name))]
+
+    def _soon(self, now: float) -> list[tuple[float, Job]]:
+        soon: list[tuple[float, Job]] = [(now, self._send_one)] if self._sends else []
+        if name := self._describes.first():
+            soon.append((now, functools.partial(self._describe, name)))
+        return soon
 
     async def _hear_page(self, looks: Mapping[str, Look], asked_at: float) -> None:
+        self._answered_at = self._clock.now()
         for number, (name, look) in enumerate(looks.items(), 1):
             for waiter in self.waiters.of(name):
                 if waiter.is_news(look):
                     self._hear(waiter, look, asked_at, described=False)
                 elif look.last_modified == waiter.last_modified:
-                    waiter.heard = asked_at
+                    waiter.told(asked_at)
+                    if must_have_moved_at(waiter.wait) is None:
+                        waiter.heard = asked_at
             if number % CHUNK == 0:
                 await self._clock.pause(0)
-
-    async def _describe_one(self) -> None:
-        await self._describe(next(iter(self._describes)))
 
     async def _describe(self, name: str) -> None:
         asked_at = self._described_at = self._clock.now()
         self._stretch = self._jitter.uniform(0.9, 1.0)
         for waiter in self.waiters.of(name):
             waiter.tried = asked_at
-        asked_for = name in self._describes
-        self._describes.pop(name, None)
-        if not self.waiters.of(name):
-            return
+        # Behind the others, in case it comes to nothing: it may be this one only that fails.
+        self._describes.defer(name)
         try:
             look = await self._client.ask("look_at", name)
         except exceptions.SageMakerUnavailable:
-            # Behind the others: it may be this one only that fails.
-            if asked_for:
-                self._describes[name] = None
+            return
         except Exception as error:
             for waiter in self.waiters.of(name):
                 self._end(waiter, error)
         else:
+            self._answered_at = self._clock.now()
+            self._describes.remove(name)
             for waiter in self.waiters.of(name):
                 self._hear(waiter, look, asked_at, described=True)
 
@@ -244,7 +255,7 @@ class StatusPoller:
             waiter.tell("Sent a %s to notebook instance %s.", action.value, name)
 
     def _describe_soon(self, names: Iterable[str]) -> None:
-        self._describes.update(dict.fromkeys(names))
+        self._describes.add(names, self._clock.now())
 
     def _hear(self, waiter: Waiter, look: Look, asked_at: float, *, described: bool) -> None:
         """Let a wait know what AWS said of its notebook instance."""
@@ -256,11 +267,10 @@ class StatusPoller:
                 self._end(waiter, error)
             else:
                 # A row of a list has no reason in it, and nothing ends badly by a row alone.
-                self._describe_soon([waiter.wait.notebook_instance_name])
+                self._describes.insist(waiter.wait.notebook_instance_name)
             return
         waiter.wait, waiter.heard, waiter.last_modified = wait, asked_at, look.last_modified
-        if described:
-            waiter.known = max(waiter.known, asked_at)
+        waiter.told(asked_at)
         if wait.status != status:
             waiter.tell("Notebook instance %s is %s.", wait.notebook_instance_name, wait.status)
         self._sends.pop(waiter, None)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import delivery, door, parsing, plugin, polling, slots, triggerer
+from tests.benchmarks import delivery, door, parsing, plugin, polling, slots, styles, triggerer
 
 
 def main() -> None:
@@ -119,6 +119,14 @@ def _polling(waits: int) -> dict[str, Any]:
     for key, text in polling.ROWS.items():
         limit, ratio = polling.LIMITS.get(key), _ratio(theirs[key], ours[key])
         print(f"  {text:42} {_number(ours[key]):>9} {_number(limit):>7} {_number(theirs[key]):>15} {ratio:>7}")
+    print(f"\n  Beside new waits, as many that are {styles.AGE / 60:g} min old and come to another triggerer:")
+    old = measured["taken over"]
+    print(f"  {'':42} {'new':>9} {'limit':>7}" + "".join(f" {name:>15}" for name in old))
+    for key, text in polling.ROWS.items():
+        figures = [
+            _number(each) for each in (ours[key], polling.LIMITS.get(key), *(each[key] for each in old.values()))
+        ]
+        print(f"  {text:42} {figures[0]:>9} {figures[1]:>7}" + "".join(f" {each:>15}" for each in figures[2:]))
     print("\n  Requests a minute while nothing changes, of the poller:")
     for count, figures in measured["scale"].items():
         print(f"  {count:7} waits {figures['requests a minute']:9.0f}")

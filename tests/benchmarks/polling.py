@@ -18,9 +18,13 @@ OTHERS = 10_000
 ALLOWED = 2.0
 """Requests a second, where AWS throttles."""
 
+AWAY = 20
+"""Seconds for which the connection cannot be looked up when waits are taken over."""
+
 SCALE = (10, 100, 1000, 5000)
 ROWS = {
     "requests a minute": "requests a minute while nothing changes",
+    "after ten seconds": "requests in the minute after the first 10 s",
     "busiest second": "requests in the busiest second",
     "connections": "connections",
     "megabytes": "MB beyond the idle process",
@@ -37,6 +41,7 @@ ROWS = {
 }
 LIMITS = {
     "requests a minute": 30,
+    "after ten seconds": 30,
     "busiest second": 12,
     "connections": 1,
     "megabytes": 30,
@@ -60,13 +65,18 @@ def measure(waits: int) -> dict[str, Any]:
 
         def run(style: str = "poller", *, count: int = waits, **plan: Any) -> dict[str, Any]:
             what = {"style": style, "waits": count, "interval": INTERVAL, "server": server, "others": 0}
-            return _run({**what, "allowed": None, "steady": STEADY, "change": False, **plan}, server, folder)
+            usual = {"allowed": None, "steady": STEADY, "change": False, "old": False, "away": 0}
+            return _run({**what, **usual, **plan}, server, folder)
 
         styles = {style: run(style, change=True) for style in ("poller", "provider style")}
         return {
             "waits": waits,
             "limits": LIMITS,
             "styles": styles,
+            "taken over": {
+                "taken over": run(old=True, change=True),
+                "database away": run(old=True, change=True, away=AWAY),
+            },
             "scale": {count: styles["poller"] if count == waits else run(count=count) for count in SCALE},
             "others": run(others=OTHERS),
             "throttled": {
@@ -116,5 +126,6 @@ def _run(plan: dict[str, Any], server: str, folder: str) -> dict[str, Any]:
     ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     figures: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     shown = {key: round(value, 3) if isinstance(value, float) else value for key, value in figures.items()}
-    print(f"  {plan['style']}, {plan['waits']} waits: {shown}", flush=True)
+    old = ", taken over" if plan["old"] else ""
+    print(f"  {plan['style']}, {plan['waits']} waits{old}: {shown}", flush=True)
     return figures

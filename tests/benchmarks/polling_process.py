@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,8 +20,10 @@ import boto3  # noqa: F401
 import psutil  # type: ignore[import-untyped]
 from airflow.triggers.base import BaseTrigger
 
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.triggers.account_view import AccountView
 from tests.benchmarks.polling import ask_server
-from tests.benchmarks.styles import STYLES
+from tests.benchmarks.styles import AGE, STYLES, taken_over
 
 TICK = 0.005
 SETTLE = 20.0
@@ -73,9 +76,9 @@ class Measurement:
         # More threads than Python's default, which would hold the provider's style back.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(64))
         others = {f"other-{number:05}": [[time.time() - 1e6, "Stopped"]] for number in range(self.plan["others"])}
-        began = time.time()
+        pending = time.time() - (AGE - 1 if self.plan["old"] else 0)
         await self._server(
-            plans={**others, **{name: [[began, "Pending"]] for name in self.names}}, allowed=self.plan["allowed"]
+            plans={**others, **{name: [[pending, "Pending"]] for name in self.names}}, allowed=self.plan["allowed"]
         )
         gc.collect()
         idle = _megabytes()
@@ -94,11 +97,16 @@ class Measurement:
         self.figures["connections"] = record["connections"]
         self.figures["requests"] = len(record["requests"])
         self.figures["refused"] = sum(refused for _, _, refused in record["requests"])
-        self.figures["busiest second"] = _busiest_second([at for at, _, _ in record["requests"]])
+        moments = [at for at, _, _ in record["requests"]]
+        self.figures["busiest second"] = _busiest_second(moments)
+        if self.plan["steady"]:
+            self.figures["after ten seconds"] = sum(10 <= at - moments[0] < 70 for at in moments)
         return self.figures
 
     async def _add(self) -> list[asyncio.Task[None]]:
-        make = STYLES[self.plan["style"]]
+        make = taken_over if self.plan["old"] else STYLES[self.plan["style"]]
+        if self.plan["away"]:
+            AccountView.connect = _away(AccountView.connect, time.time() + self.plan["away"])  # type: ignore[method-assign,assignment]
         cpu, began = time.process_time(), time.time()
         async with Blocks() as blocks:
             tasks = []
@@ -152,6 +160,17 @@ class Measurement:
 
     async def _server(self, **asked: Any) -> dict[str, Any]:
         return await asyncio.to_thread(ask_server, self.plan["server"], **asked)
+
+
+def _away(connect: Callable[[AccountView], Any], until: float) -> Callable[[AccountView], Any]:
+    """Let Airflow's database be away for a while: a connection cannot be looked up."""
+
+    def looked_up(view: AccountView) -> Any:
+        if time.time() < until:
+            raise exceptions.SageMakerUnavailable("*", "Airflow could not read the connection just now.")
+        return connect(view)
+
+    return looked_up
 
 
 def _megabytes() -> float:

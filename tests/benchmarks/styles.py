@@ -12,6 +12,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_sagemaker_presign.lifecycle import Goal, Wait
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 
+AGE = 300.0
+"""Seconds since a task was deferred whose wait is taken over."""
+
 
 class NoOpTrigger(BaseTrigger):
     """Waits for nothing: what a triggerer costs by itself."""
@@ -27,6 +30,14 @@ class NoOpTrigger(BaseTrigger):
 def poller(name: str, interval: float) -> BaseTrigger:
     now = time.time()
     wait = Wait(name, Goal.IN_SERVICE, now, now + 3600, status="Pending", moved=True)
+    return SageMakerNotebookInstanceTrigger(wait.as_dict(), poll_interval=interval)
+
+
+def taken_over(name: str, interval: float) -> BaseTrigger:
+    """Make a wait as the database has it that was deferred right after a Start, and whose triggerer is another now."""
+    began = time.time() - AGE
+    known = {"status": "Stopped", "sends": 1, "sent_at": began}
+    wait = Wait(name, Goal.IN_SERVICE, began, began + 3600, **known)  # type: ignore[arg-type]
     return SageMakerNotebookInstanceTrigger(wait.as_dict(), poll_interval=interval)
 
 

@@ -80,6 +80,7 @@ class Sequence:
     expires: tuple[int, int] | None
     away: tuple[int, int] | None
     kills: frozenset[int]
+    back_after: int
     ahead: int
     others: int
     people: tuple[tuple[Send, ...], ...]
@@ -90,8 +91,11 @@ class Sequence:
         world.account.plan("research", self.status, *self.becomes, starts=self.starts)
         if self.happens:
             world.account.happens("research", *self.happens)
-        for name in self.names[1:]:
-            world.account.plan(name, PENDING, (60, IN_SERVICE))
+        for number, name in enumerate(self.names[1:]):
+            if number % 2:
+                world.account.plan(name, STOPPED)
+            else:
+                world.account.plan(name, PENDING, (60, IN_SERVICE))
         for trouble in self.troubles:
             until = trouble.since + trouble.seconds
             world.fault(FAULTS[trouble.fault], since=trouble.since, until=until, operations=trouble.operations)
@@ -101,7 +105,10 @@ class Sequence:
         if self.away:
             since, seconds = self.away
             world.database.away = [(since, since + seconds)]
-        world.kill = lambda number: 0.03 if number in self.kills else None
+        begins = self.others + self.others // 2
+        """Requests of the other tasks, before there is a triggerer."""
+        world.kill = lambda number: 0.03 if number - begins in self.kills else None
+        world.back_after = self.back_after
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -160,7 +167,8 @@ def sequences() -> st.SearchStrategy[Sequence]:
         expires=st.none() | st.tuples(st.integers(1, 300), st.integers(0, 300)),
         away=st.none() | st.none() | st.tuples(st.integers(0, 300), st.integers(1, 120)),
         kills=st.frozensets(st.integers(2, 12), max_size=3),
+        back_after=st.sampled_from([10, 10, 60]),
         ahead=st.sampled_from([0, 0, -299, 299]),
-        others=st.sampled_from([0, 0, 0, 0, 3]),
+        others=st.sampled_from([0, 0, 0, 0, 3, 8]),
         people=st.lists(st.lists(sends(), max_size=3).map(tuple), min_size=1, max_size=2).map(tuple),
     )

@@ -121,6 +121,42 @@ def test_the_triggerer_is_away_past_the_deadline(world: World) -> None:
     assert outcome.ended < 3760
 
 
+FAILED_MEANWHILE = Error(exceptions.NotebookInstanceNoCapacity, "capacity", before=500)
+TAKEN_OVER: dict[str, tuple[Life, Link | Error]] = {
+    "still on its way": (Life(starts=[((1, PENDING), (500, IN_SERVICE))]), Link(before=530)),
+    "InService meanwhile": (Life(starts=[((1, PENDING), (200, IN_SERVICE))]), Link(before=460)),
+    "failed meanwhile": (Life(starts=[((1, PENDING), (200, "Failed"))]), FAILED_MEANWHILE),
+    "a start that did not take": (
+        Life(starts=[NOT_TAKEN, ((0, PENDING), (60, IN_SERVICE))]),
+        Link(starts=2, before=500),
+    ),
+    "deleted meanwhile": (
+        Life(happens=((100, "gone"),)),
+        Error(exceptions.NotebookInstanceDeleted, "gone now", before=460),
+    ),
+}
+
+
+@pytest.mark.parametrize("database", ["there", "away for a while"])
+@pytest.mark.parametrize("each", [1, 2])
+def test_a_triggerer_that_comes_back_after_five_minutes_finds_where_each_has_come_to(
+    world: World, each: int, database: str
+) -> None:
+    expected = {}
+    for kind, (life, end) in TAKEN_OVER.items():
+        for number in range(each):
+            name = f"{kind.replace(' ', '-')}-{number}"
+            live(world, name, life)
+            expected[name] = end
+    # Each task describes and starts; then comes the triggerer's first request.
+    world.kill = {2 * len(expected) + 1: 0.06}.get
+    world.back_after = 300
+    if database == "away for a while":
+        world.database.away = [(290, 340)]
+    for outcome in world.run(*expected):
+        expected[outcome.name].check(world, outcome)
+
+
 def life_of(monkeypatch: pytest.MonkeyPatch, life: Life, kills: dict[int, float]) -> Any:
     """Run a task to its link through these restarts, by the number of the request."""
     with monkeypatch.context() as patches:

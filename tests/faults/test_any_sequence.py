@@ -28,6 +28,9 @@ UNDER_WAY_IN_WORKER = 5 * 15.0 + 20.0
 LAST_LOOK = 30.0
 """Seconds that a triggerer, back from a restart, gives a look at a wait whose deadline has passed meanwhile."""
 
+LONGEST_LAST_LOOK = 240.0
+"""Seconds, at most, for which it tries to find out how to ask, when the database is away meanwhile."""
+
 CAUSES: dict[type[Exception], tuple[str, ...]] = {
     exceptions.NotebookInstanceNotFound: ("gone",),
     exceptions.NotebookInstanceDeleted: ("gone", "Deleting"),
@@ -76,8 +79,10 @@ def test_any_sequence_ends_in_time_in_a_link_that_works_or_in_an_error_that_says
 def ends_in_time(sequence: Sequence, outcome: Outcome) -> None:
     if sequence.deferrable:
         waited_until, late = outcome.waited_until or 0.0, UNDER_WAY_IN_TRIGGERER
-        # Each triggerer that comes back after the deadline looks once more.
-        late += len(sequence.kills) * (10 + LAST_LOOK)
+        # Each triggerer that comes back after the deadline looks once more, when it can.
+        late += len(sequence.kills) * (sequence.back_after + LAST_LOOK)
+        if sequence.away is not None:
+            late += LONGEST_LAST_LOOK
     else:
         # A delivery comes after the wait.
         delivered = outcome.error is None or isinstance(outcome.error, NotebookUrlDeliveryError)

@@ -66,12 +66,14 @@ class Account:
 
     :param ahead: how many seconds AWS's clock is ahead of ours.
     :param lag: seconds after which a list knows of a change.
+    :param tells_time: whether its answers say when they were given.
     :param deaf: names that do nothing when they are told to start.
     """
 
     clock: TurnedClock = field(default_factory=TurnedClock)
     ahead: float = 0.0
     lag: float = 0.0
+    tells_time: bool = True
     deaf: set[str] = field(default_factory=set)
     requests: list[tuple[float, str, str]] = field(default_factory=list)
     refuse: Callable[[str, str], Exception | None] = lambda operation, name: None
@@ -117,7 +119,8 @@ class Account:
                 rows.append((name, Look(status, "", self._modified(at))))
         start = int(next_token or 0)
         more = str(start + 100) if len(rows) > start + 100 else None
-        return NotebookInstancePage(dict(rows[start : start + 100]), more, float(int(self.clock.wall() + self.ahead)))
+        answered_at = float(int(self.clock.wall() + self.ahead)) if self.tells_time else None
+        return NotebookInstancePage(dict(rows[start : start + 100]), more, answered_at)
 
     def send(self, action: Action, name: str) -> bool:
         self._ask(action.value, name)

@@ -241,6 +241,19 @@ def test_a_start_that_does_not_take_is_sent_again_and_then_given_up(account: Acc
     assert 60 < waits.ended_at["notebook-0007"] < 70
 
 
+def test_a_row_that_each_sweep_repeats_hides_no_start_that_did_not_take(account: Account, waits: Waits) -> None:
+    """Where no answer tells the time, each sweep goes back for minutes."""
+    account.tells_time = False
+    for name in names(20):
+        account.plan(name, (-1, "Pending"), (300, "InService"))
+    account.plan("notebook-0007", (-20, "Stopped"))
+    sent: dict[str, Any] = {"status": "Stopped", "moved": False, "sent_at": account.clock.wall(), "sends": 1}
+    others = [waits.wait(name) for name in names(20) if name != "notebook-0007"]
+    waits.run(waits.wait("notebook-0007", **sent), *others)
+    assert isinstance(waits.outcomes["notebook-0007"], Wait)
+    assert 30 < min(at for at, what, _ in account.requests if what == "start") < 40
+
+
 def test_two_waits_for_one_notebook_both_end(account: Account, waits: Waits) -> None:
     account.plan("research", (-1, "Pending"), (100, "InService"))
     outcomes: list[Wait] = []
@@ -396,7 +409,7 @@ def test_a_poller_that_breaks_makes_room_first_and_then_tells_its_waits(
     account: Account, waits: Waits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.plan("research", (-1, "Pending"))
-    monkeypatch.setattr("airflow_sagemaker_presign.triggers.status_poller.survey", lambda *_: 1 / 0)
+    monkeypatch.setattr("airflow_sagemaker_presign.triggers.status_poller.survey", lambda *_, **__: 1 / 0)
     waits.run(waits.wait("research"))
     assert waits.ended == ["poller"]
     assert "ZeroDivisionError" in str(waits.outcomes["research"])
