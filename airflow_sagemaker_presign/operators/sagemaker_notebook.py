@@ -130,8 +130,8 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         """Start, wait, deliver."""
         from airflow_sagemaker_presign.delivery import prepare
 
+        self._check()
         parameters.session_expiration_duration_of(self.session_expiration_duration)
-        parameters.notebook_instance_name_of(self.notebook_instance_name)
         if self.allowed_users is not None:
             parameters.rendered_allowed_users_of(self.allowed_users)
         # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
@@ -141,8 +141,9 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         return self._deliver(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Go on where the trigger ended."""
-        self.reached(event)
+        """Go on where the trigger ended, if the notebook instance is still InService; else wait on, or say why not."""
+        self._check()
+        self.reach_again(context, event)
         return self._deliver(context)
 
     def _for_notifiers(self, context: Context) -> dict[str, Any]:
@@ -159,7 +160,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         from airflow_sagemaker_presign.delivery import DeliveryPolicy, deliver
 
         for_notifiers = self._for_notifiers(context)
-        description = self.hook.describe_notebook_instance(self.notebook_instance_name)
+        description = self.describe()
         deliveries = deliver(
             self.notifiers,
             {**for_notifiers, "notebook_instance": description},
@@ -237,6 +238,7 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
 
     def execute(self, context: Context) -> str:
         """Stop, wait; the result is the status that it ended in."""
+        self._check()
         if self.only_if_started_in_run:
             self._skip_unless_started_in_run(context)
         return self.reach(context, "Stopped" if self.wait_for_completion else "Stopping")

@@ -134,7 +134,7 @@ def test_a_deferrable_task_hands_all_that_it_knows_to_the_trigger(
 
 
 def test_a_resumed_task_delivers(make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]) -> None:
-    sagemaker.describe("InService").mint()
+    sagemaker.describe("InService").describe("InService").mint()
     make(deferrable=True).execute_complete(context, {"status": "success", "notebook_instance_status": "InService"})
     assert len(Recorder.sent) == 1
 
