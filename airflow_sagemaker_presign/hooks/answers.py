@@ -9,7 +9,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.hooks.transport_errors import NO_ANSWER, Route, hopeless
+from airflow_sagemaker_presign.hooks.transport_errors import NO_ANSWER, Route, hopeless, without_passwords
 
 NOT_ALLOWED = frozenset(
     {
@@ -147,23 +147,23 @@ def _refusal(error: boto.ClientError, name: str, action: str) -> exceptions.Note
 
 def _no_answer(error: Exception, name: str, action: str, route: Route) -> exceptions.NotebookInstanceError | None:
     unusable = exceptions.AwsConnectionUnusable
+    said = without_passwords(" ".join(str(error).split())).rstrip(".") or type(error).__name__
     if isinstance(error, _NO_IDENTITY):
-        return unusable(name, f"The AWS connection is not usable: {str(error).rstrip('.')}.", _ABOUT_CREDENTIALS)
+        return unusable(name, f"The AWS connection is not usable: {said}.", _ABOUT_CREDENTIALS)
     if isinstance(error, _NO_TOKEN):
-        return unusable(name, f"The AWS connection is not usable: {str(error).rstrip('.')}.", _ABOUT_SSO)
+        return unusable(name, f"The AWS connection is not usable: {said}.", _ABOUT_SSO)
     if found := hopeless(error, route):
         return unusable(name, found.problem, found.advice)
     if isinstance(error, NO_ANSWER):
-        return exceptions.SageMakerOutOfReach(name, f"AWS could not {action} it just now: {error}. ({route})")
+        return exceptions.SageMakerOutOfReach(name, f"AWS could not {action} it just now: {said}. ({route})")
     if isinstance(error, ResponseParserError):
-        return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {error}.")
+        return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {said}.")
     # AirflowException: what the provider raises for what it does not support. What passes, Airflow raises as others.
     if isinstance(error, (boto.BotoCoreError, AirflowException, *_WRONG_CONNECTION)):
-        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         return unusable(name, f"The AWS connection is not usable: {said}.")
     if isinstance(error, OSError):
         # Credentials may come from elsewhere: an identity provider, a file on a network drive.
-        return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {error}.")
+        return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {said}.")
     return None
 
 

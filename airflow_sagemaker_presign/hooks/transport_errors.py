@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from botocore import exceptions as boto
-from botocore.httpsession import mask_proxy_url
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import LocationValueError, ProxySchemeUnsupported
 
@@ -21,6 +20,7 @@ _BAD_FILE_LIBRARIES = frozenset({"X509", "PEM", "ASN1"})
 
 _HOST_MISMATCH = "doesn't match"
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
+_PASSWORD = re.compile(r"//[^/@\s]+@")
 _MAY_PASS = frozenset({"408", "425", "429"})
 
 _ABOUT_CERTIFICATES = (
@@ -57,7 +57,7 @@ class Route(NamedTuple):
         proxy = self.proxy
         return (
             f"endpoint {self.endpoint or 'unknown'}, region {self.region or 'none'}, "
-            f"proxy {mask_proxy_url(proxy) if proxy else 'none'}"
+            f"proxy {without_passwords(proxy) or 'none'}"
         )
 
     @property
@@ -70,6 +70,11 @@ class Route(NamedTuple):
         """Return the route of the request that failed: it may have gone to STS, with an endpoint of its own."""
         endpoint = getattr(error, "kwargs", {}).get("endpoint_url")
         return self._replace(endpoint=str(endpoint)) if endpoint else self
+
+
+def without_passwords(text: str) -> str:
+    """Take the user and password out of each URL in a text; botocore leaves them in some."""
+    return _PASSWORD.sub("//***@", text)
 
 
 class Hopeless(NamedTuple):
@@ -91,19 +96,21 @@ def hopeless(error: Exception, route: Route) -> Hopeless | None:
     :param error: what botocore raised.
     :param route: the way that the request took.
     """
-    chain = list(_chain(error))
     about_files = isinstance(error, boto.SSLError) or type(error) is boto.HTTPClientError
-    for cause in chain:
+    for cause in _chain(error):
         unreadable = isinstance(cause, _NO_SUCH_FILE) or getattr(cause, "library", None) in _BAD_FILE_LIBRARIES
         if about_files and unreadable:
-            return Hopeless(f"A certificate file cannot be read: {_last_words(chain)} ({route}).", _ABOUT_THE_CA_FILE)
+            return Hopeless(f"A certificate file cannot be read: {cause} ({route}).", _ABOUT_THE_CA_FILE)
         if isinstance(cause, ssl.SSLCertVerificationError) or _HOST_MISMATCH in str(cause):
-            return Hopeless(f"The server's certificate is not trusted: {_last_words(chain)} ({route}).", _advice(cause))
+            return Hopeless(f"The server's certificate is not trusted: {cause} ({route}).", _advice(cause))
         refused = _TUNNEL_REFUSED.search(str(cause))
         if refused and refused[1].startswith("4") and refused[1] not in _MAY_PASS:
-            return Hopeless(f"The proxy refuses: {_last_words(chain)} ({route}).", _ABOUT_PROXIES)
+            return Hopeless(f"The proxy refuses: {cause} ({route}).", _ABOUT_PROXIES)
         if type(error) is boto.HTTPClientError and isinstance(cause, (LocationValueError, ProxySchemeUnsupported)):
             return Hopeless(f"No request can be sent: {cause} ({route}).", _ABOUT_PROXIES)
+    if isinstance(error, boto.ProxyConnectionError) and str(error).count("://") > 1:
+        # botocore knows http:// and https:// only, and puts the one before whatever else it is given.
+        return Hopeless(f"The proxy's address is none of an HTTP proxy ({route}).", _ABOUT_PROXIES)
     return None if route.proven else _unknown_region(error, route)
 
 
@@ -151,11 +158,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         yield cause
         inner = [getattr(cause, "kwargs", {}).get("error"), *cause.args, cause.__cause__]
         rest += [each for each in inner if isinstance(each, BaseException)]
-
-
-def _last_words(chain: list[BaseException]) -> str:
-    told = next((cause for cause in chain if isinstance(cause, (ssl.SSLError, OSError))), chain[-1])
-    return str(told.strerror if isinstance(told, ssl.SSLError) and told.strerror else told).rstrip(".")
 
 
 def _advice(cause: BaseException) -> str:
