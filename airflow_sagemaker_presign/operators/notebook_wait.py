@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
+from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, first_beginning
 from airflow_sagemaker_presign.parameters import (
     botocore_config_of,
     is_template,
@@ -176,6 +177,7 @@ class NotebookInstanceOperator(BaseOperator):
     def _wait(self, context: Context, wait: Wait) -> str:
         from airflow_sagemaker_presign.pacing import next_look
 
+        self._tell_when_the_run_began(context)
         # Before the wait, so that the button is there during it, and when it fails.
         shown = self._show_console_button(context)
         wait, done = self.hook.advance(wait)
@@ -206,6 +208,16 @@ class NotebookInstanceOperator(BaseOperator):
             self.log.info("There is no button to the SageMaker console yet: %s", error)
             return False
         return True
+
+    def _tell_when_the_run_began(self, context: Context) -> None:
+        """Write down for a stop after this task what the run forgets when it is cleared."""
+        first = first_beginning(context["dag_run"]) if "dag_run" in context else None
+        if first is None:
+            return
+        try:
+            context["ti"].xcom_push(key=RUN_BEGAN_KEY, value=first.isoformat())
+        except Exception as error:
+            self.log.info("When the run began could not be written down: %s", error)
 
     def reached(self, event: Mapping[str, Any] | None) -> str:
         """
