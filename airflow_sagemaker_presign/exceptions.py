@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Self
 
 from airflow.providers.common.compat.sdk import AirflowException
 
@@ -39,9 +40,22 @@ class NotebookInstanceError(AirflowException):
     @staticmethod
     def from_event(event: Mapping[str, str]) -> NotebookInstanceError:
         """Read back what :meth:`as_event` wrote, as the class that it was."""
-        kinds = {kind.__name__: kind for kind in NotebookInstanceError.__subclasses__()}
+        kinds = {kind.__name__: kind for kind in NotebookInstanceError.kinds()}
         kind = kinds.get(event["error"], NotebookInstanceError)
         return kind(event["notebook_instance_name"], event["problem"], event["advice"])
+
+    @classmethod
+    def kinds(cls) -> Iterator[type[NotebookInstanceError]]:
+        """Name all classes below this one."""
+        for kind in cls.__subclasses__():
+            yield kind
+            yield from kind.kinds()
+
+    def about(self, notebook_instance_name: str) -> Self:
+        """Return the same error, about this notebook instance."""
+        error = type(self)(notebook_instance_name, self.problem, self.advice)
+        error.code = self.code
+        return error
 
     def __reduce__(self) -> tuple[type[NotebookInstanceError], tuple[str, str, str]]:
         return type(self), (self.notebook_instance_name, self.problem, self.advice)
@@ -115,12 +129,35 @@ class NotebookInstanceAccessDenied(NotebookInstanceError):
     )
 
 
+class AwsConnectionUnusable(NotebookInstanceAccessDenied):
+    """
+    No request can reach AWS with the connection and the parameters as they are, and no waiting changes that.
+
+    Credentials, a role, a profile, a region, an endpoint, a proxy, a certificate or botocore's configuration is missing
+    or wrong.
+    """
+
+    advice = (
+        "Fix the connection, or the operator's `region_name`, `verify` and `botocore_config`; the README says what "
+        "goes in them. Then clear the task."
+    )
+
+
 class SageMakerUnavailable(NotebookInstanceError):
     """AWS throttles, has a fault of its own, or is out of reach. A wait goes on through it until its deadline."""
 
     advice = (
         "It usually passes: clear the task in a minute. If not, check the worker's network and the AWS Health "
         "Dashboard."
+    )
+
+
+class SageMakerOutOfReach(SageMakerUnavailable):
+    """No request gets through to AWS, or no answer back. It may pass; a wait that AWS never answered ends early."""
+
+    advice = (
+        "Check that the endpoint, the region and the proxy are right, and that the machine of the worker (or of the "
+        "triggerer, if the task is deferred) may connect to them; then clear the task."
     )
 
 

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookIn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ class Status(StrEnum):
 
 
 CAN_START = frozenset({Status.STOPPED, Status.FAILED})
+"""All statuses that a Start is possible from: a new one need be added here only."""
 CAN_STOP = frozenset({Status.IN_SERVICE})
 _ENDS_IN_STOPPED = frozenset({Status.UPDATING, Status.PENDING_MAINTENANCE, Status.IN_MAINTENANCE})
 
@@ -56,6 +58,18 @@ TAKE_GRACE = 30.0
 """Seconds that a Start or Stop may take to show. Then it is sent once more."""
 
 MAX_SENDS = 2
+
+
+_LIFECYCLE_CONFIG = re.compile(r"lifecycle config", re.I)
+_NO_CAPACITY = re.compile(r"insufficient\s+(notebook\s+|instance\s+)*capacity|InsufficientInstanceCapacity", re.I)
+_QUOTA = re.compile(r"service limit|account limit|quota|limit exceeded|exceed\w*[^.]*\blimit", re.I)
+_OF_NOTEBOOKS = re.compile(r"\bml\.[a-z0-9-]+\.\w+|notebook instance usage|notebook instances\b", re.I)
+_OF_SOMETHING_ELSE = re.compile(
+    r"network interface|\bENI|\bIP address|subnet|security group|\bVPC|\bgit|repositor|code ?commit|\bdisk|volume|"
+    r"\bEBS|storage|\bKMS|\bS3\b|elastic inference|accelerator|\bmemory|inode",
+    re.I,
+)
+"""A quota of these is none that the Service Quotas page has under notebook instances."""
 
 
 @dataclass(frozen=True)
@@ -131,21 +145,25 @@ class Wait:
             moved=False,
         )
 
-    def after_trouble(self, problem: str, now: float) -> Wait:
+    def after_trouble(self, problem: str, now: float, advice: str | None = None) -> Wait:
         """
         Note that a look, or a Start, came to nothing.
 
+        :param problem: why.
+        :param now: seconds since the epoch.
+        :param advice: what to do about it.
         :raises NotebookInstanceWaitTimeout: when the deadline has passed.
         """
-        self.check_deadline(now, problem)
+        self.check_deadline(now, problem, advice)
         return replace(self, troubles=self.troubles + 1)
 
-    def check_deadline(self, now: float, problem: str = "") -> None:
+    def check_deadline(self, now: float, problem: str = "", advice: str | None = None) -> None:
         """
         Give up when it is time.
 
         :param now: seconds since the epoch.
         :param problem: what was in the way, as a sentence.
+        :param advice: what to do about that; default: what to do about a start that takes long.
         :raises NotebookInstanceWaitTimeout: when the deadline has passed.
         """
         if now >= self.deadline:
@@ -154,7 +172,12 @@ class Wait:
                 self.notebook_instance_name,
                 f"It was not {self.goal} after {minutes:g} min; its last known status is "
                 f"{self.status or 'none'}.{' ' + problem if problem else ''}",
+                advice,
             )
+
+    def resumed(self) -> Wait:
+        """Return the wait as it goes on after it reached its goal: what is to be seen next happened since then."""
+        return replace(self, moved=True, troubles=0)
 
 
 def decide(wait: Wait, look: Look, now: float) -> tuple[Wait, Action]:
@@ -183,15 +206,15 @@ def _towards_in_service(wait: Wait, look: Look, now: float) -> tuple[Wait, Actio
             raise exceptions.NotebookInstanceDeleted(name, "It is being deleted.")
         case Status.PENDING:
             return replace(wait, moved=True), Action.WAIT
-        case Status.STOPPED | Status.FAILED if not begun:
+        case status if status in CAN_START and not begun:
             return wait, Action.START
         case Status.FAILED if wait.moved or look.last_modified != wait.left_behind:
             raise failure(name, look.failure_reason)
-        case Status.STOPPED | Status.STOPPING if wait.moved:
+        case status if (status in CAN_START or status == Status.STOPPING) and wait.moved:
             raise exceptions.NotebookInstanceStopped(
                 name, f"Somebody stopped it while the task waited for it (its status is {look.status})."
             )
-        case Status.STOPPED | Status.FAILED:
+        case status if status in CAN_START:
             return wait, _send_again(wait, now, Action.START)
         case _ if look.status in _ENDS_IN_STOPPED:
             # What follows is a Stopped that nobody asked for: the wait begins anew, and starts it then.
@@ -202,11 +225,11 @@ def _towards_in_service(wait: Wait, look: Look, now: float) -> tuple[Wait, Actio
 
 def _towards_stopped(wait: Wait, look: Look, now: float) -> tuple[Wait, Action]:
     match look.status:
-        case Status.STOPPED | Status.FAILED | Status.DELETING:
+        case status if status in CAN_START or status == Status.DELETING:
             return wait, Action.DONE
         case Status.STOPPING:
             return replace(wait, moved=True), Action.DONE if wait.goal == Goal.STOPPING else Action.WAIT
-        case Status.IN_SERVICE:
+        case status if status in CAN_STOP:
             return wait, Action.STOP if wait.sends == 0 else _send_again(wait, now, Action.STOP)
         case _:
             return wait, Action.WAIT
@@ -234,18 +257,17 @@ def failure(notebook_instance_name: str, reason: str) -> exceptions.NotebookInst
     :param reason: the ``FailureReason`` that Describe gave with the status Failed.
     """
     problem = f"It failed to start. AWS says: {reason or '(no reason given)'}"
-    text = reason.lower()
-    if "insufficient" in text and "capacity" in text:
-        return exceptions.NotebookInstanceNoCapacity(notebook_instance_name, problem)
-    if "lifecycle config" in text:
+    if _LIFECYCLE_CONFIG.search(reason):
         return exceptions.NotebookInstanceLifecycleConfigFailed(
             notebook_instance_name,
             problem,
             "Its output is in CloudWatch Logs, log group /aws/sagemaker/NotebookInstances, log stream "
             f"{notebook_instance_name}/LifecycleConfigOnStart (LifecycleConfigOnCreate for a first start); "
-            "mend the script, or let it do its work in the background, then clear the task.",
+            "fix the script, or let it do its work in the background, then clear the task.",
         )
-    if "quota" in text or ("limit" in text and ("service" in text or "exceeded" in text)):
+    if _NO_CAPACITY.search(reason):
+        return exceptions.NotebookInstanceNoCapacity(notebook_instance_name, problem)
+    if _QUOTA.search(reason) and _OF_NOTEBOOKS.search(reason) and not _OF_SOMETHING_ELSE.search(reason):
         return exceptions.NotebookInstanceQuotaExceeded(notebook_instance_name, problem)
     return exceptions.NotebookInstanceFailed(notebook_instance_name, problem)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any, Literal, NoReturn, cast
 
 from airflow_sagemaker_presign.presigned_url import (
@@ -20,6 +24,10 @@ _MAX_NAME_LENGTH = 63
 _USERS = "a list of Airflow user names or e-mail addresses, such as ['ada@example.com'], with at least one in it"
 _USER = "a user name or an e-mail address and nothing else, such as 'ada@example.com'"
 
+_NO_PATHS = frozenset({"0", "1", "n", "no", "off", "on", "y", "yes"})
+"""Texts by which people mean True or False, and which a client would look for as a file."""
+_EMPTY = "; it looks like what a template makes of a value that is not there"
+
 Landing = Literal["lab", "classic"]
 
 
@@ -32,22 +40,110 @@ def notebook_instance_name_of(value: object) -> str:
     """
     Check a notebook instance's name.
 
+    :param value: a text; or a whole number, which is what ``render_template_as_native_obj`` makes of one of digits.
     :raises ValueError: when AWS would refuse it.
     """
-    if not isinstance(value, str) or len(value) > _MAX_NAME_LENGTH or not re.fullmatch(_NAME, value):
+    name = _digits_or(value)
+    if not isinstance(name, str) or len(name) > _MAX_NAME_LENGTH or not re.fullmatch(_NAME, name):
         refuse(
             "notebook_instance_name",
             value,
-            f"1 to {_MAX_NAME_LENGTH} letters, digits and hyphens, with a letter or digit at both ends",
+            f"1 to {_MAX_NAME_LENGTH} letters, digits and hyphens, with a letter or digit at both ends"
+            f"{_made_native(value)}",
         )
+    return name
+
+
+def text_of(name: str, value: object) -> str | None:
+    """
+    Check a text that may be left out: a connection's or a region's name.
+
+    :param name: the parameter's name, for the message.
+    :param value: the text, or ``None``; a whole number counts as its digits.
+    :raises ValueError: when it is something else, or what a template makes of a value that is not there.
+    """
+    text = _digits_or(value)
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        refuse(name, value, f"a text, or None{_made_native(value)}")
+    if not text.strip() or text == "None":
+        refuse(name, value, f"a text, or None{_EMPTY}")
+    return text
+
+
+def verify_of(value: object) -> bool | str | None:
+    """
+    Check how TLS certificates are to be checked.
+
+    :param value: ``True``, ``False``, these as text (what a template renders to), the path of a CA bundle, or ``None``.
+    :raises ValueError: when it is none of these.
+    """
+    allowed = "True, False, the path of a file or folder with CA certificates, or None"
+    if value is None or isinstance(value, bool):
+        return value
+    if not isinstance(value, (str, os.PathLike)):
+        refuse("verify", value, f"{allowed}{_made_native(value)}")
+    path = os.fspath(value)
+    if not isinstance(path, str) or path.strip().lower() in _NO_PATHS:
+        refuse("verify", value, allowed)
+    if not path.strip() or path == "None":
+        refuse("verify", value, f"{allowed}{_EMPTY}")
+    return {"true": True, "false": False}.get(path.strip().lower(), path)
+
+
+def ca_bundle_of(verify: bool | str | None) -> bool | str | None:
+    """
+    Check that a CA bundle is there, on this machine.
+
+    :param verify: as :func:`verify_of` returns it.
+    :raises ValueError: when it is a path, and nothing is there.
+    """
+    if isinstance(verify, str) and not os.path.exists(verify):
+        refuse(
+            "verify",
+            verify,
+            "there is no such file or folder on this machine; give the path of one with CA certificates, True or False",
+        )
+    return verify
+
+
+def botocore_config_of(value: object) -> dict[str, Any] | None:
+    """
+    Check botocore's options, as far as that is possible without botocore.
+
+    :raises ValueError: when they are no dict, or hold something that does not fit into a trigger's arguments.
+    """
+    allowed = "a dict of botocore's Config options, each a plain JSON value, or None"
+    if value is not None and not isinstance(value, dict):
+        refuse("botocore_config", value, allowed)
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        refuse("botocore_config", value, allowed)
     return value
+
+
+def extra_of(extra: object) -> None:
+    """
+    Check a connection's extra; the message has nothing of it, since there may be secrets in it.
+
+    :raises ValueError: when it is no JSON object.
+    """
+    try:
+        read = json.loads(extra) if isinstance(extra, str) and extra.strip() else {}
+    except ValueError as error:
+        raise ValueError(f"its extra is not JSON: {error}") from None
+    if not isinstance(read, dict):
+        raise ValueError(f"its extra is a JSON {type(read).__name__}, and must be an object, such as {{}}")
 
 
 def session_expiration_duration_of(value: object) -> timedelta:
     """
     Check how long a Jupyter session is to last.
 
-    :param value: a timedelta, or seconds as a whole number or as digits (what a template renders to).
+    :param value: a timedelta, or seconds as a whole number (whatever its type) or its digits (what a template renders
+        to).
     :raises ValueError: when it is none of these, or out of the range that AWS allows.
     """
     duration = _timedelta_of(value)
@@ -57,7 +153,7 @@ def session_expiration_duration_of(value: object) -> timedelta:
             "session_expiration_duration",
             value,
             f"{low.total_seconds():g} to {high.total_seconds():g} whole seconds (30 minutes to 12 hours), "
-            "as a timedelta, a number of seconds or its digits",
+            f"as a timedelta, a number of seconds or its digits{_made_native(value)}",
         )
     return duration
 
@@ -187,17 +283,32 @@ def _check_user(index: int, user: object) -> None:
 
 
 def _timedelta_of(value: object) -> timedelta | None:
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        value = int(value)
+    if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]*)?", value.strip()):
+        value = Decimal(value.strip())
     duration = _seconds_or(value)
     return duration if isinstance(duration, timedelta) else None
 
 
 def _seconds_or(value: object) -> object:
     """Read a number as seconds; leave anything else, and what no timedelta can hold, as it is."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if not isinstance(value, (Real, Decimal)) or isinstance(value, bool):
         return value
     try:
-        return timedelta(seconds=value)
+        return timedelta(seconds=float(value))
     except (OverflowError, ValueError):
         return value
+
+
+def _digits_or(value: object) -> object:
+    """Read a whole number as its digits; leave anything else as it is."""
+    return str(int(value)) if isinstance(value, Integral) and not isinstance(value, bool) else value
+
+
+def _made_native(value: object) -> str:
+    """Say, where a text was wanted and something else came, what may have made it that."""
+    if value is None or isinstance(value, (str, timedelta)):
+        return ""
+    return (
+        f" (this is of type {type(value).__name__}: with render_template_as_native_obj=True a template becomes what "
+        "its text looks like)"
+    )

@@ -2,11 +2,62 @@
 
 from __future__ import annotations
 
+from airflow_sagemaker_presign import exceptions
+
 QUIET = 60.0
 """Seconds without trouble, after which it counts as over."""
 
 SELDOM = 600.0
 """Seconds between two tellings of trouble that comes and goes."""
+
+
+NEVER_ANSWERED = 240.0
+"""Seconds without any answer of AWS, the first one included, after which a wait that never had one gives up."""
+
+
+class FirstAnswer:
+    """Knows whether AWS ever answered: a name that is not found may be found later, but not for ever."""
+
+    def __init__(self) -> None:
+        self.problem: exceptions.NotebookInstanceError | None = None
+        """What was in the way last; ``None``: nothing was, or AWS answered before."""
+        self.has_come = False
+        self._failing_since: float | None = None
+
+    def came(self) -> None:
+        """Note an answer of AWS, be it a refusal."""
+        self.has_come, self.problem = True, None
+
+    def failed(self, error: exceptions.NotebookInstanceError, now: float) -> None:
+        """
+        Note a request that came to nothing.
+
+        :param error: why; one with a code is an answer of AWS.
+        :param now: seconds.
+        """
+        if error.code:
+            self.came()
+        elif not self.has_come:
+            self.problem = error
+            self._failing_since = now if self._failing_since is None else self._failing_since
+
+    def given_up(self, now: float, since: float = 0.0) -> exceptions.NotebookInstanceError | None:
+        """
+        Say whether it is time to give up on a wait that AWS never answered.
+
+        :param now: seconds.
+        :param since: when the wait came.
+        :return: the error to end it with; ``None``: go on.
+        """
+        if self.problem is None or self._failing_since is None:
+            return None
+        if now - max(self._failing_since, since) < NEVER_ANSWERED:
+            return None
+        error = self.problem
+        minutes = f"{NEVER_ANSWERED / 60:g} min"
+        return type(error)(
+            error.notebook_instance_name, f"AWS has not answered once in {minutes}. {error.problem}", error.advice
+        )
 
 
 class Trouble:
@@ -15,23 +66,25 @@ class Trouble:
     def __init__(self) -> None:
         self.problem = ""
         """What is wrong now, for those whose deadline passes meanwhile; empty: nothing is."""
+        self.advice: str | None = None
+        """What to do about it."""
         self._last_at = 0.0
         self._told_at: float | None = None
         self._telling = False
 
-    def began(self, problem: str, now: float) -> str | None:
+    def began(self, error: exceptions.NotebookInstanceError, now: float) -> str | None:
         """
         Note a request that came to nothing.
 
-        :param problem: why.
+        :param error: why.
         :param now: seconds.
         :return: what to tell; ``None``: it was told already.
         """
-        self.problem, self._last_at = problem, now
+        self.problem, self.advice, self._last_at = error.problem, error.advice, now
         if self._telling or (self._told_at is not None and now - self._told_at < SELDOM):
             return None
         self._told_at, self._telling = now, True
-        return f"{problem} The wait goes on, with fewer requests."
+        return f"{error.problem} The wait goes on, with fewer requests."
 
     def answered(self, now: float) -> str | None:
         """
@@ -39,7 +92,7 @@ class Trouble:
 
         :return: what to tell; ``None``: nothing.
         """
-        self.problem = ""
+        self.problem, self.advice = "", None
         if not self._telling or now - self._last_at < QUIET:
             return None
         self._telling = False

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+from airflow.providers.common.compat.sdk import AirflowException
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.hooks.transport_errors import NO_ANSWER, Route, hopeless, without_passwords
 
 NOT_ALLOWED = frozenset(
     {
@@ -39,8 +43,10 @@ PASSING = THROTTLED | frozenset(
         "InternalFailure",
         "InternalServerError",
         "RequestTimeout",
+        "IDPCommunicationError",
         "RequestTimeoutException",
         "ServiceUnavailable",
+        "ServiceUnavailableException",
     }
 )
 STALE_CREDENTIALS = frozenset(
@@ -55,17 +61,41 @@ STALE_CREDENTIALS = frozenset(
 )
 """What AWS says to credentials that were good once; a client made anew may have better ones."""
 
-NO_IDENTITY = (
-    boto.NoCredentialsError,
-    boto.PartialCredentialsError,
-    boto.ProfileNotFound,
-    boto.NoRegionError,
-    boto.UnauthorizedSSOTokenError,
-)
+CLOCK_IS_WRONG = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
+_SIGNED_WRONG = frozenset({"AuthFailure", "InvalidSignatureException", "SignatureDoesNotMatch"})
+_SIGNED_AT_A_WRONG_TIME = re.compile(r"signature expired|signature not yet current|too skewed|request timestamp", re.I)
+
 ANY = "*"
 """In the place of a name, where a call is about no notebook instance in particular."""
 
-OUT_OF_REACH = (boto.HTTPClientError, boto.ConnectionError, boto.CredentialRetrievalError)
+
+_ABOUT_CREDENTIALS = (
+    "Give the connection credentials (or a role) and a region; the README says how. If it has them, Airflow "
+    "could not read it just now: clear the task."
+)
+_ABOUT_THE_CLOCK = (
+    "Set the clock of the machine that asked (the worker's, or the triggerer's if the task is deferred), and keep it "
+    "right with NTP: AWS refuses what is signed more than five minutes before or after its own time. Then clear the "
+    "task."
+)
+_ABOUT_THE_PROXY = "The answer is by a proxy, which wants other credentials: fix its address; then clear the task."
+_ABOUT_SSO = "Sign in with `aws sso login` where the task runs, or give the connection other credentials."
+
+_NO_IDENTITY = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.ProfileNotFound, boto.NoRegionError)
+_NO_TOKEN = (boto.SSOError, boto.TokenRetrievalError, boto.NoAuthTokenError)
+_WRONG_CONNECTION = (
+    AttributeError,
+    ImportError,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+"""What Airflow, the amazon provider and boto3 raise for a connection or a configuration that is written wrong."""
 
 
 def is_wrong_status(error: Exception) -> bool:
@@ -74,7 +104,9 @@ def is_wrong_status(error: Exception) -> bool:
     return code == "ValidationException" and "not in ([" in message
 
 
-def translate(error: Exception, notebook_instance_name: str, action: str) -> exceptions.NotebookInstanceError | None:
+def translate(
+    error: Exception, notebook_instance_name: str, action: str, route: Route | None = None
+) -> exceptions.NotebookInstanceError | None:
     """
     Say in this package's terms why a call was refused.
 
@@ -85,51 +117,90 @@ def translate(error: Exception, notebook_instance_name: str, action: str) -> exc
     :param error: what botocore raised.
     :param notebook_instance_name: the notebook instance that the call was about.
     :param action: what was tried, as a word for the message ("start").
+    :param route: the way that the request took, for the message.
     :return: the error to raise, or ``None`` when the given one says it best.
     """
-    translated = _translation(error, notebook_instance_name, action)
-    if translated is not None:
+    if isinstance(error, boto.ClientError):
+        translated = _refusal(error, notebook_instance_name, action)
         translated.code = _code_and_message(error)[0]
-    return translated
+        return translated
+    return _no_answer(error, notebook_instance_name, action, (route or Route()).to(error))
 
 
-def _translation(error: Exception, notebook_instance_name: str, action: str) -> exceptions.NotebookInstanceError | None:
+def _refusal(error: boto.ClientError, name: str, action: str) -> exceptions.NotebookInstanceError:
     code, message = _code_and_message(error)
     problem = f"AWS refused to {action} it: {code}: {message}"
     if "RecordNotFound" in message or code in ("ResourceNotFound", "ResourceNotFoundException"):
-        return exceptions.NotebookInstanceNotFound(notebook_instance_name, f"AWS knows none of this name ({message}).")
+        return exceptions.NotebookInstanceNotFound(name, f"AWS knows none of this name ({message}).")
     if code == "ResourceLimitExceeded":
-        return exceptions.NotebookInstanceQuotaExceeded(notebook_instance_name, problem)
+        return exceptions.NotebookInstanceQuotaExceeded(name, problem)
+    if code in CLOCK_IS_WRONG or (code in _SIGNED_WRONG and _SIGNED_AT_A_WRONG_TIME.search(message)):
+        return exceptions.NotebookInstanceAccessDenied(name, problem, _ABOUT_THE_CLOCK)
     if code in NOT_ALLOWED:
-        return exceptions.NotebookInstanceAccessDenied(notebook_instance_name, problem)
-    if isinstance(error, NO_IDENTITY):
-        return exceptions.NotebookInstanceAccessDenied(
-            notebook_instance_name,
-            f"The AWS connection is not usable: {str(error).rstrip('.')}.",
-            "Give the connection credentials (or a role) and a region; the README says how. If it has them, Airflow "
-            "could not read it just now: clear the task.",
-        )
+        return exceptions.NotebookInstanceAccessDenied(name, problem)
+    if code == "407":
+        return exceptions.AwsConnectionUnusable(name, f"No request gets to AWS: {error}.", _ABOUT_THE_PROXY)
     if is_passing(error):
-        return exceptions.SageMakerUnavailable(
-            notebook_instance_name, f"AWS could not {action} it just now: {message or error}."
-        )
-    return exceptions.NotebookInstanceError(notebook_instance_name, problem) if code else None
+        return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {message or error}.")
+    return exceptions.NotebookInstanceError(name, problem)
 
 
-def no_connection(error: Exception) -> exceptions.NotebookInstanceError:
+def _no_answer(error: Exception, name: str, action: str, route: Route) -> exceptions.NotebookInstanceError | None:
+    unusable = exceptions.AwsConnectionUnusable
+    said = without_passwords(" ".join(str(error).split())).rstrip(".") or type(error).__name__
+    if isinstance(error, _NO_IDENTITY):
+        return unusable(name, f"The AWS connection is not usable: {said}.", _ABOUT_CREDENTIALS)
+    if isinstance(error, _NO_TOKEN):
+        return unusable(name, f"The AWS connection is not usable: {said}.", _ABOUT_SSO)
+    if found := hopeless(error, route):
+        return unusable(name, found.problem, found.advice)
+    if isinstance(error, NO_ANSWER):
+        return exceptions.SageMakerOutOfReach(name, f"AWS could not {action} it just now: {said}. ({route})")
+    if isinstance(error, ResponseParserError):
+        return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {said}.")
+    # AirflowException: what the provider raises for what it does not support. What passes, Airflow raises as others.
+    if isinstance(error, (boto.BotoCoreError, AirflowException, *_WRONG_CONNECTION)):
+        return unusable(name, f"The AWS connection is not usable: {said}.")
+    if isinstance(error, OSError):
+        # Credentials may come from elsewhere: an identity provider, a file on a network drive.
+        return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {said}.")
+    return None
+
+
+def no_connection(error: Exception, route: Route | None = None) -> exceptions.NotebookInstanceError:
     """
     Say in this package's terms why there is no client.
 
     :param error: what was raised while the connection was looked up or the client was made.
+    :param route: the way that a request for credentials took, for the message.
     """
-    translated = translate(error, ANY, "reach")
-    if translated is not None:
-        return translated
-    if isinstance(error, (boto.BotoCoreError, LookupError, TypeError, ValueError)):
-        return exceptions.NotebookInstanceAccessDenied(
-            ANY, f"The AWS connection is not usable: {error}.", "Mend the connection; the README says what goes in it."
-        )
-    return exceptions.SageMakerUnavailable(ANY, f"The AWS connection could not be read just now: {error}.")
+    if isinstance(error, exceptions.NotebookInstanceError):
+        return error
+    translated = translate(error, ANY, "reach", route)
+    if translated is None:
+        return exceptions.SageMakerUnavailable(ANY, f"The AWS connection could not be read just now: {error}.")
+    if type(translated) is exceptions.NotebookInstanceError:
+        # Refused credentials, for a reason that is none of SageMaker's: a role whose name is wrong, for one.
+        unusable = exceptions.AwsConnectionUnusable(ANY, f"The AWS connection is not usable: {translated.problem}")
+        unusable.code = translated.code
+        return unusable
+    return translated
+
+
+def while_accepted(error: exceptions.NotebookInstanceError, *, accepted: bool) -> exceptions.NotebookInstanceError:
+    """
+    Decide whether a refusal passes: credentials and a clock that were good once are about to be good again.
+
+    :param error: what was raised.
+    :param accepted: whether AWS accepted a request of this wait before.
+    :return: what the wait has to hear of: a :class:`SageMakerUnavailable`, through which it goes on, or the same error.
+    """
+    about_time = error.code in CLOCK_IS_WRONG or error.code in STALE_CREDENTIALS
+    if not accepted or not about_time or isinstance(error, exceptions.SageMakerUnavailable):
+        return error
+    passing = exceptions.SageMakerUnavailable(error.notebook_instance_name, error.problem, error.advice)
+    passing.code = error.code
+    return passing
 
 
 def lost_connection(aws_conn_id: str) -> exceptions.NotebookInstanceError:
@@ -148,7 +219,7 @@ def lost_connection(aws_conn_id: str) -> exceptions.NotebookInstanceError:
 
 def is_passing(error: Exception) -> bool:
     """Tell whether the same call may well work a little later: throttled, a fault of AWS, no answer."""
-    if isinstance(error, (*OUT_OF_REACH, ResponseParserError)):
+    if isinstance(error, (*NO_ANSWER, ResponseParserError)):
         return True
     code, _ = _code_and_message(error)
     # AWS gives its refusals a code. One that only has its HTTP status was cut short, or is not by AWS.

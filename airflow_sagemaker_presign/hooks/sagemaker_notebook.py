@@ -15,14 +15,19 @@ from airflow_sagemaker_presign import exceptions, lifecycle
 from airflow_sagemaker_presign.hooks import answers
 from airflow_sagemaker_presign.hooks.minted_url import learned_before_it_is_logged, watch_mints, with_landing
 from airflow_sagemaker_presign.hooks.notebook_instance_page import NotebookInstancePage
+from airflow_sagemaker_presign.hooks.transport_errors import Route
 from airflow_sagemaker_presign.lifecycle import Action, Look, Status, Wait
 from airflow_sagemaker_presign.parameters import (
+    ca_bundle_of,
+    extra_of,
     landing_of,
     notebook_instance_name_of,
     session_expiration_duration_of,
+    text_of,
+    verify_of,
 )
 from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
-from airflow_sagemaker_presign.trouble import Trouble
+from airflow_sagemaker_presign.trouble import FirstAnswer, Trouble
 
 PAGE = 100
 """The most notebook instances that one answer lists."""
@@ -48,6 +53,7 @@ class SageMakerNotebookHook(AwsBaseHook):
     :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
     :param config: botocore's client configuration, as a dict or a ``Config``; default: the connection's.
     :param clock: tells the time; for tests.
+    :raises AwsConnectionUnusable: when a parameter is none that a client can be made with.
     """
 
     def __init__(
@@ -59,15 +65,18 @@ class SageMakerNotebookHook(AwsBaseHook):
         config: dict[str, Any] | Config | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        super().__init__(
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            config=config,
-            client_type="sagemaker",
-        )
+        with _connecting(lambda: Route(region=str(region_name or ""))):
+            super().__init__(
+                aws_conn_id=text_of("aws_conn_id", aws_conn_id),
+                region_name=text_of("region_name", region_name),
+                verify=verify_of(verify),
+                config=config,
+                client_type="sagemaker",
+            )
         self.clock = clock
         self._trouble = Trouble()
+        self._first_answer = FirstAnswer()
+        self._accepted = False
         self._making_client = threading.Lock()
 
     def describe_notebook_instance(self, name: str) -> dict[str, Any]:
@@ -81,7 +90,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         :raises NotebookInstanceError: the class that says why AWS did not answer.
         """
         name = notebook_instance_name_of(name)
-        with _translated(name, "describe"):
+        with self._translated(name, "describe"):
             description: dict[str, Any] = self._client.describe_notebook_instance(NotebookInstanceName=name)
         return description
 
@@ -154,10 +163,9 @@ class SageMakerNotebookHook(AwsBaseHook):
         Say the notebook instance's ARN without asking AWS; the account, which it leaves empty, no console link needs.
 
         :param name: the notebook instance.
-        :raises NotebookInstanceAccessDenied: when the connection has no region.
+        :raises NotebookInstanceError: the class that says why there is no client, which knows the region.
         """
-        with _translated(name, "find"):
-            return f"arn:{self.conn_partition}:sagemaker:{self.conn_region_name}::notebook-instance/{name}"
+        return f"arn:{self.conn_partition}:sagemaker:{self.conn_region_name}::notebook-instance/{name}"
 
     def now(self) -> float:
         """Tell the time, in seconds since the epoch."""
@@ -199,7 +207,7 @@ class SageMakerNotebookHook(AwsBaseHook):
             "NextToken": next_token,
             "MaxResults": PAGE,
         }
-        with _translated(answers.ANY, "list"):
+        with self._translated(answers.ANY, "list"):
             answer = self._client.list_notebook_instances(**{key: value for key, value in asked.items() if value})
         try:
             return NotebookInstancePage.from_answer(answer)
@@ -218,9 +226,32 @@ class SageMakerNotebookHook(AwsBaseHook):
         """
         return PATIENCE.merge(super().config)
 
+    @property
+    def verify(self) -> bool | str | None:
+        """Whether, or with which CA bundle, TLS certificates are checked; the connection may say so as text."""
+        verify: bool | str | None = ca_bundle_of(verify_of(super().verify))
+        return verify
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Any:
+        """
+        Look the connection up.
+
+        :raises ValueError: when its extra is none; Airflow would go on as if it were empty.
+        """
+        connection = super().get_connection(conn_id)
+        extra_of(connection.extra)
+        return connection
+
     def connect_once(self) -> None:
-        """Make this hook's client one that sends a request once, over one connection: its caller decides on retries."""
-        self.conn = self.get_client_type(region_name=self.region_name, config=self.config.merge(ONCE))
+        """
+        Make this hook's client one that sends a request once, over one connection: its caller decides on retries.
+
+        :raises SageMakerUnavailable: when that may well work later.
+        :raises AwsConnectionUnusable: when no client can be made of the connection.
+        """
+        with _connecting(self._route):
+            self.conn = self.get_client_type(region_name=self.region_name, config=self.config.merge(ONCE))
 
     def close(self) -> None:
         """Give the client's connection back."""
@@ -228,17 +259,26 @@ class SageMakerNotebookHook(AwsBaseHook):
 
     @property
     def has_connection(self) -> bool:
-        """Whether Airflow has the connection. It says no, too, while its database is away."""
-        return bool(self.conn_config)
+        """
+        Whether Airflow has the connection. It says no, too, while its database is away.
+
+        :raises NotebookInstanceError: the class that says why it cannot be read.
+        """
+        with _connecting(self._route):
+            return bool(self.conn_config)
 
     def renew(self) -> None:
         """Look the connection up anew: the next request is sent with the credentials that it has now."""
         with self._making_client:
-            before = self.conn_config
-            del self.conn_config
-            if before and not self.conn_config:
-                self.conn_config = before
+            before = self.__dict__.pop("conn_config", None)
             self.__dict__.pop("conn", None)
+            try:
+                found = bool(self.conn_config)
+            except Exception as error:
+                self.log.info("The connection could not be read just now: %s", error)
+                found = False
+            if before and not found:
+                self.conn_config = before
 
     def advance(self, wait: Wait) -> tuple[Wait, bool]:
         """
@@ -252,22 +292,40 @@ class SageMakerNotebookHook(AwsBaseHook):
         try:
             look = self.look_at(name)
             wait, action = lifecycle.decide(wait, look, self.now())
+            if wait.status != before.status:
+                self.log.info("Notebook instance %s is %s.", name, wait.status)
             if action in (Action.START, Action.STOP):
                 self.send(action, name)
                 wait = wait.after_sending(look, self.now())
-        except exceptions.SageMakerUnavailable as error:
-            if line := self._trouble.began(error.problem, self.now()):
-                self.log.warning("%s", line)
-            if error.code in answers.STALE_CREDENTIALS:
-                self.renew()
-            return wait.after_trouble(error.problem, self.now()), False
         except exceptions.NotebookInstanceNotFound as error:
             raise lifecycle.not_found(wait, error) from None
+        except exceptions.NotebookInstanceError as error:
+            return self.after_trouble(wait, error), False
         if line := self._trouble.answered(self.now()):
             self.log.info("%s", line)
-        if wait.status != before.status:
-            self.log.info("Notebook instance %s is %s.", name, wait.status)
         return wait, action is Action.DONE
+
+    def after_trouble(self, wait: Wait, error: exceptions.NotebookInstanceError) -> Wait:
+        """
+        Note that a request for a wait came to nothing.
+
+        :param wait: what the wait knows so far.
+        :param error: why.
+        :return: what it knows now.
+        :raises NotebookInstanceError: the class that says why it ends: the error itself when no waiting helps.
+        """
+        now, error = self.now(), answers.while_accepted(error, accepted=self._accepted or bool(wait.status))
+        if not isinstance(error, exceptions.SageMakerUnavailable):
+            raise error.about(wait.notebook_instance_name)
+        if line := self._trouble.began(error, now):
+            self.log.warning("%s", line)
+        if error.code in answers.STALE_CREDENTIALS:
+            self.renew()
+        self._first_answer.failed(error, now)
+        given_up = None if wait.status else self._first_answer.given_up(now)
+        if given_up is not None:
+            raise given_up.about(wait.notebook_instance_name)
+        return wait.after_trouble(error.problem, now, error.advice)
 
     def send(self, action: Action, name: str) -> bool:
         """
@@ -279,7 +337,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         :raises NotebookInstanceError: the class that says why AWS refused.
         """
         send = self._client.start_notebook_instance if action is Action.START else self._client.stop_notebook_instance
-        with _translated(name, action.value):
+        with self._translated(name, action.value):
             try:
                 send(NotebookInstanceName=name)
             except self._client.exceptions.ClientError as error:
@@ -293,16 +351,46 @@ class SageMakerNotebookHook(AwsBaseHook):
     @property
     def _client(self) -> Any:
         # Threads share a hook's client; since Python 3.12 nothing but this keeps each from making one.
-        with self._making_client:
+        with self._making_client, _connecting(self._route):
             client: Any = self.conn
             watch_mints(client)
             return client
+
+    def _route(self) -> Route:
+        """Say which way a request takes, without making a client: it may be that that failed."""
+        client: Any = self.__dict__.get("conn")
+        connection: Any = self.__dict__.get("conn_config")
+        config = getattr(connection, "botocore_config", None)
+        return Route(
+            client.meta.endpoint_url if client else "",
+            str(client.meta.region_name if client else getattr(connection, "region_name", None) or ""),
+            getattr(config, "proxies", None),
+            self._first_answer.has_come,
+        )
+
+    @contextmanager
+    def _translated(self, name: str, action: str) -> Iterator[None]:
+        """Turn botocore's errors into this package's; the AWS text stays, the chain (which is long) does not."""
+        try:
+            yield
+        except exceptions.NotebookInstanceError as error:
+            raise error.about(name) from None
+        except Exception as error:
+            translated = answers.translate(error, name, action, self._route())
+            if translated is None:
+                raise
+            if translated.code:
+                self._first_answer.came()
+            raise translated from None
+        else:
+            self._accepted = True
+            self._first_answer.came()
 
     def _status(self, name: str) -> str:
         return str(self.describe_notebook_instance(name)["NotebookInstanceStatus"])
 
     def _mint(self, name: str, seconds: int) -> str:
-        with learned_before_it_is_logged(), _translated(name, "presign a URL for"):
+        with learned_before_it_is_logged(), self._translated(name, "presign a URL for"):
             answer = self._client.create_presigned_notebook_instance_url(
                 NotebookInstanceName=name, SessionExpirationDurationInSeconds=seconds
             )
@@ -313,12 +401,9 @@ class SageMakerNotebookHook(AwsBaseHook):
 
 
 @contextmanager
-def _translated(name: str, action: str) -> Iterator[None]:
-    """Turn botocore's errors into this package's; the AWS text stays, the chain (which is long) does not."""
+def _connecting(route: Callable[[], Route]) -> Iterator[None]:
+    """Turn what can be raised while a connection is looked up, or a client made, into this package's errors."""
     try:
         yield
     except Exception as error:
-        translated = answers.translate(error, name, action)
-        if translated is None:
-            raise
-        raise translated from None
+        raise answers.no_connection(error, route()) from None

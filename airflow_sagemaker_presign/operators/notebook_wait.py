@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
+from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, first_beginning
 from airflow_sagemaker_presign.parameters import (
+    botocore_config_of,
     is_template,
     notebook_instance_name_of,
     one_of,
     positive_duration_of,
-    refuse,
+    text_of,
+    verify_of,
 )
 
 if TYPE_CHECKING:
@@ -74,20 +77,43 @@ class NotebookInstanceOperator(BaseOperator):
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
-        self.botocore_config = botocore_config
-        if botocore_config is not None and not isinstance(botocore_config, dict):
-            refuse("botocore_config", botocore_config, "a dict of botocore's Config options, or None")
-        if not is_template(notebook_instance_name):
-            notebook_instance_name_of(notebook_instance_name)
+        self.botocore_config = botocore_config_of(botocore_config)
+        self._check(rendered=False)
+
+    def _check(self, *, rendered: bool = True) -> None:
+        """
+        Check the templated parameters, and give each the type that it has to have.
+
+        :param rendered: whether there can be no template any more.
+        :raises ValueError: when one is not allowed.
+        """
+        checks: dict[str, Callable[[object], object]] = {
+            "notebook_instance_name": notebook_instance_name_of,
+            "aws_conn_id": partial(text_of, "aws_conn_id"),
+            "region_name": partial(text_of, "region_name"),
+            "verify": verify_of,
+        }
+        for name, check in checks.items():
+            given = getattr(self, name)
+            if rendered or not is_template(given):
+                setattr(self, name, check(given))
 
     @cached_property
     def hook(self) -> SageMakerNotebookHook:
-        """The hook of the task's connection."""
+        """
+        The hook of the task's connection.
+
+        :raises AwsConnectionUnusable: when there can be none.
+        """
+        from airflow_sagemaker_presign.exceptions import NotebookInstanceError
         from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 
-        return SageMakerNotebookHook(
-            self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
-        )
+        try:
+            return SageMakerNotebookHook(
+                self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
+            )
+        except NotebookInstanceError as error:
+            raise error.about(self.notebook_instance_name) from None
 
     def reach(self, context: Context, goal: Literal["InService", "Stopping", "Stopped"]) -> str:
         """
@@ -101,19 +127,67 @@ class NotebookInstanceOperator(BaseOperator):
         :raises NotebookInstanceError: the class that says why it will not get there.
         """
         from airflow_sagemaker_presign.lifecycle import Goal, Wait
+
+        now = self.hook.now()
+        return self._wait(
+            context, Wait(self.notebook_instance_name, Goal(goal), now, now + self.timeout.total_seconds())
+        )
+
+    def reach_again(self, context: Context, event: Mapping[str, Any] | None) -> str:
+        """
+        Bring the notebook instance to where the trigger saw it, if it is there no more: its event may be old.
+
+        :param context: the task's context.
+        :param event: the trigger's event.
+        :return: the status that it ended in.
+        :raises TaskDeferred: when there is something to wait for again; goes on in :meth:`execute_complete`.
+        :raises NotebookInstanceError: the class that says why it will not get there.
+        """
+        from airflow_sagemaker_presign.lifecycle import Goal, Wait
+
+        status = self.reached(event)
+        now = self.hook.now()
+        if event and "wait" in event:
+            wait = Wait.from_dict(event["wait"])
+        else:
+            # The event of an older version, which was under way during the upgrade: it has no deadline in it.
+            goal, deadline = Goal.IN_SERVICE, now + self.timeout.total_seconds()
+            wait = Wait(self.notebook_instance_name, goal, now, deadline, status)
+        return self._wait(context, wait.resumed())
+
+    def describe(self) -> dict[str, Any]:
+        """
+        Describe the notebook instance, through throttling and whatever else passes.
+
+        :raises NotebookInstanceError: the class that says why AWS did not answer.
+        """
+        from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+        from airflow_sagemaker_presign.lifecycle import Goal, Wait
         from airflow_sagemaker_presign.pacing import next_look
 
-        name = notebook_instance_name_of(self.notebook_instance_name)
-        # Before the wait, so that the button is there during it, and when it fails.
-        SageMakerNotebookConsoleLink().persist(context, self.hook.arn_without_account(name))
         now = self.hook.now()
-        wait, done = self.hook.advance(Wait(name, Goal(goal), now, now + self.timeout.total_seconds()))
+        wait = Wait(self.notebook_instance_name, Goal.IN_SERVICE, now, now + self.timeout.total_seconds())
+        while True:
+            try:
+                return self.hook.describe_notebook_instance(self.notebook_instance_name)
+            except NotebookInstanceError as error:
+                wait = self.hook.after_trouble(wait, error)
+            time.sleep(next_look(wait, self.poll_interval, self.hook.now()))
+
+    def _wait(self, context: Context, wait: Wait) -> str:
+        from airflow_sagemaker_presign.pacing import next_look
+
+        self._tell_when_the_run_began(context)
+        # Before the wait, so that the button is there during it, and when it fails.
+        shown = self._show_console_button(context)
+        wait, done = self.hook.advance(wait)
+        shown = shown or (bool(wait.status) and self._show_console_button(context))
         if done:
             return wait.status
         self.log.info(
             "Waiting for notebook instance %s to be %s, until %s at the latest.",
-            name,
-            goal,
+            wait.notebook_instance_name,
+            wait.goal.value,
             f"{datetime.fromtimestamp(wait.deadline, UTC):%H:%M:%S} UTC",
         )
         if self.deferrable:
@@ -121,7 +195,29 @@ class NotebookInstanceOperator(BaseOperator):
         while not done:
             time.sleep(next_look(wait, self.poll_interval, self.hook.now()))
             wait, done = self.hook.advance(wait)
+        if not shown:
+            self._show_console_button(context)
         return wait.status
+
+    def _show_console_button(self, context: Context) -> bool:
+        """Show the button to the console; a task does not fail for want of a button."""
+        try:
+            arn = self.hook.arn_without_account(self.notebook_instance_name)
+            SageMakerNotebookConsoleLink().persist(context, arn)
+        except Exception as error:
+            self.log.info("There is no button to the SageMaker console yet: %s", error)
+            return False
+        return True
+
+    def _tell_when_the_run_began(self, context: Context) -> None:
+        """Write down for a stop after this task what the run forgets when it is cleared."""
+        first = first_beginning(context["dag_run"]) if "dag_run" in context else None
+        if first is None:
+            return
+        try:
+            context["ti"].xcom_push(key=RUN_BEGAN_KEY, value=first.isoformat())
+        except Exception as error:
+            self.log.info("When the run began could not be written down: %s", error)
 
     def reached(self, event: Mapping[str, Any] | None) -> str:
         """
@@ -154,5 +250,5 @@ class NotebookInstanceOperator(BaseOperator):
                 botocore_config=self.botocore_config,
             ),
             method_name="execute_complete",
-            timeout=self.timeout + _TRIGGERER_MARGIN,
+            timeout=timedelta(seconds=max(0.0, wait.deadline - self.hook.now())) + _TRIGGERER_MARGIN,
         )

@@ -11,6 +11,7 @@ from airflow_sagemaker_presign import parameters
 from airflow_sagemaker_presign.link_choice import LinkChoice, door_for, link_of, need_no_presigned_url
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMakerNotebookDoorLink
 from airflow_sagemaker_presign.operators.notebook_wait import NotebookInstanceOperator
+from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, is_somebody_elses
 from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         """Start, wait, deliver."""
         from airflow_sagemaker_presign.delivery import prepare
 
+        self._check()
         parameters.session_expiration_duration_of(self.session_expiration_duration)
-        parameters.notebook_instance_name_of(self.notebook_instance_name)
         if self.allowed_users is not None:
             parameters.rendered_allowed_users_of(self.allowed_users)
         # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
@@ -141,8 +142,9 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         return self._deliver(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Go on where the trigger ended."""
-        self.reached(event)
+        """Go on where the trigger ended, if the notebook instance is still InService; else wait on, or say why not."""
+        self._check()
+        self.reach_again(context, event)
         return self._deliver(context)
 
     def _for_notifiers(self, context: Context) -> dict[str, Any]:
@@ -159,7 +161,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         from airflow_sagemaker_presign.delivery import DeliveryPolicy, deliver
 
         for_notifiers = self._for_notifiers(context)
-        description = self.hook.describe_notebook_instance(self.notebook_instance_name)
+        description = self.describe()
         deliveries = deliver(
             self.notifiers,
             {**for_notifiers, "notebook_instance": description},
@@ -207,9 +209,11 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
 
     :param notebook_instance_name: the notebook instance. (templated)
     :param wait_for_completion: wait until it is Stopped; else only until the stop is under way.
-    :param only_if_started_in_run: for cleaning up: stop it only if its status has moved since this DAG run began, and
-        skip the task otherwise. What ran before may be somebody's work of this morning. Where tasks of this package
-        are directly upstream, one of them has to have begun, too: else somebody else started it.
+    :param only_if_started_in_run: for cleaning up: stop it only if its status has moved since this DAG run first began,
+        and skip the task otherwise. What ran before may be somebody's work of this morning. In a run that was cleared,
+        the tasks of this package upstream that were not cleared know when that was; where all were cleared, each move
+        since the run was due (``run_after``) counts. Where tasks upstream, directly or not, were to start this notebook
+        instance, one of them has to have begun, too: else somebody else started it.
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
     :param timeout: how long to wait at the most, as a timedelta or in seconds.
     :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
@@ -237,6 +241,7 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
 
     def execute(self, context: Context) -> str:
         """Stop, wait; the result is the status that it ended in."""
+        self._check()
         if self.only_if_started_in_run:
             self._skip_unless_started_in_run(context)
         return self.reach(context, "Stopped" if self.wait_for_completion else "Stopping")
@@ -248,21 +253,26 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
     def _skip_unless_started_in_run(self, context: Context) -> None:
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
-        starters = [name for name in sorted(self.upstream_task_ids) if _is_of_this_package(self.dag.get_task(name))]
-        key = SageMakerNotebookConsoleLink.key  # What each leaves behind as soon as it has begun.
-        if starters and not any(context["ti"].xcom_pull(task_ids=starters, key=key)):
+        ti: Any = context["ti"]
+
+        def pulled(key: str, task: Any) -> list[Any]:
+            # As a list, with those of all instances of a mapped task.
+            return list(ti.xcom_pull(task_ids=[task.task_id], key=key) or ())
+
+        upstream = [task for task in self.get_flat_relatives(upstream=True) if _starts_notebooks(task)]
+        name = self.notebook_instance_name
+        # The ARN is what each leaves behind as soon as it has begun.
+        if is_somebody_elses(name, upstream, lambda task: pulled(SageMakerNotebookConsoleLink.key, task)):
+            raise AirflowSkipException(f"No task of this run got as far as starting notebook instance {name}.")
+        description = self.describe()
+        since = began(context["dag_run"], (text for task in upstream for text in pulled(RUN_BEGAN_KEY, task)))
+        if since is not None and description["LastModifiedTime"] < since:
             raise AirflowSkipException(
-                f"No task of this run got as far as starting notebook instance {self.notebook_instance_name}."
-            )
-        description = self.hook.describe_notebook_instance(self.notebook_instance_name)
-        began = context["dag_run"].start_date
-        if began is not None and description["LastModifiedTime"] < began:
-            raise AirflowSkipException(
-                f"Notebook instance {self.notebook_instance_name} is {description['NotebookInstanceStatus']} since "
-                "before this run began, so there is nothing of this run's to stop."
+                f"Notebook instance {name} is {description['NotebookInstanceStatus']} since before this run began, so "
+                "there is nothing of this run's to stop."
             )
 
 
-def _is_of_this_package(task: Any) -> bool:
+def _starts_notebooks(task: Any) -> bool:
     # A mapped task is none of its operator's instances.
-    return issubclass(getattr(task, "operator_class", type(task)), NotebookInstanceOperator)
+    return issubclass(getattr(task, "operator_class", type(task)), SageMakerPresignedNotebookUrlOperator)

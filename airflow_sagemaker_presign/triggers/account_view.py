@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.triggers.garbage import others_left_alone
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class AccountView(NamedTuple):
         Look the connection up and make the client. Slow, and it imports boto3: never on an event loop.
 
         :raises SageMakerUnavailable: when that may well work later.
-        :raises NotebookInstanceAccessDenied: when the connection is not usable.
+        :raises AwsConnectionUnusable: when no client can be made of the connection.
         """
         with others_left_alone():
             from airflow_sagemaker_presign.hooks import answers
@@ -52,13 +51,8 @@ class AccountView(NamedTuple):
 
         config = None if self.botocore_config is None else json.loads(self.botocore_config)
         hook = SageMakerNotebookHook(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
-        try:
-            if self.aws_conn_id is not None and not hook.has_connection:
-                raise answers.lost_connection(self.aws_conn_id)
-            with others_left_alone():
-                hook.connect_once()
-        except exceptions.NotebookInstanceError:
-            raise
-        except Exception as error:
-            raise answers.no_connection(error) from None
+        if self.aws_conn_id is not None and not hook.has_connection:
+            raise answers.lost_connection(self.aws_conn_id)
+        with others_left_alone():
+            hook.connect_once()
         return hook

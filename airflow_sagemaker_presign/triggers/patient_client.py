@@ -12,7 +12,7 @@ from airflow_sagemaker_presign import exceptions, metrics
 from airflow_sagemaker_presign.hooks.notebook_instance_page import NotebookInstancePage
 from airflow_sagemaker_presign.lifecycle import Action, Look
 from airflow_sagemaker_presign.triggers.request_budget import RequestBudget
-from airflow_sagemaker_presign.trouble import Trouble
+from airflow_sagemaker_presign.trouble import FirstAnswer, Trouble
 
 NEW_CLIENT = 30.0
 """Seconds that a client lives at least, before credentials gone stale are reason enough for a new one."""
@@ -95,6 +95,9 @@ class PatientClient:
     ) -> None:
         self.budget = budget
         self.trouble = Trouble()
+        self.first_answer = FirstAnswer()
+        self.accepted = False
+        """Whether AWS accepted a request of one of the waits, be it before they came here."""
         self.throttled = False
         """Whether the last trouble was that AWS throttled."""
         self._connect = connect
@@ -116,8 +119,8 @@ class PatientClient:
         try:
             answer = await self._call(getattr(self._hook, operation), *values, **named)
         except exceptions.NotebookInstanceError as error:
-            self._refused(error)
-            raise
+            raise self._refused(error) from None
+        self.accepted = True
         self._answered()
         return answer
 
@@ -135,9 +138,8 @@ class PatientClient:
         """
         try:
             self._hook = await self._call(self._connect)
-        except exceptions.SageMakerUnavailable as error:
-            self._note(error.problem, throttled=False)
-            raise
+        except exceptions.NotebookInstanceError as error:
+            raise self._refused(error) from None
         self._made_at = self._clock.now()
 
     def close(self) -> None:
@@ -146,27 +148,30 @@ class PatientClient:
         if hook is not None:
             hook.close()
 
-    def _refused(self, error: exceptions.NotebookInstanceError) -> None:
+    def _refused(self, error: exceptions.NotebookInstanceError) -> exceptions.NotebookInstanceError:
+        """Note what came of a request; return what the waits have to hear of it."""
         from airflow_sagemaker_presign.hooks import answers
 
+        error = answers.while_accepted(error, accepted=self.accepted)
+        if not isinstance(error, exceptions.SageMakerUnavailable):
+            self._answered()
+            return error
         if error.code in answers.STALE_CREDENTIALS and self._clock.now() - self._made_at >= NEW_CLIENT:
             self.close()
-            self._note(error.problem, throttled=False)
-            raise exceptions.SageMakerUnavailable(error.notebook_instance_name, error.problem) from None
-        if isinstance(error, exceptions.SageMakerUnavailable):
-            self._note(error.problem, throttled=error.code in answers.THROTTLED)
-        else:
-            self._answered()
+        self._note(error, throttled=error.code in answers.THROTTLED)
+        return error
 
-    def _note(self, problem: str, *, throttled: bool) -> None:
+    def _note(self, error: exceptions.SageMakerUnavailable, *, throttled: bool) -> None:
         now, self.throttled = self._clock.now(), throttled
+        self.first_answer.failed(error, now)
         self.budget.failed(now, throttled=throttled)
         if throttled:
             metrics.count("throttles")
-        if line := self.trouble.began(problem, now):
+        if line := self.trouble.began(error, now):
             self._tell(line)
 
     def _answered(self) -> None:
+        self.first_answer.came()
         self.budget.answered()
         if line := self.trouble.answered(self._clock.now()):
             self._tell(line)

@@ -63,7 +63,7 @@ class SageMakerNotebookInstanceTrigger(BaseTrigger):
         except NotebookInstanceError as error:
             yield TriggerEvent({"status": "error", **error.as_event()})
         else:
-            yield TriggerEvent({"status": "success", "notebook_instance_status": wait.status})
+            yield TriggerEvent({"status": "success", "notebook_instance_status": wait.status, "wait": wait.as_dict()})
 
     @property
     def account_view(self) -> AccountView:

@@ -101,6 +101,7 @@ class StatusPoller:
             known=now - max(0.0, self._clock.wall() - wait.began_at),
         )
         self.waiters.add(waiter)
+        self._client.accepted = self._client.accepted or bool(wait.status)
         self._wake.set()
         if self._task is None:
             # In a context of its own: the first trigger's would give it that one's log.
@@ -152,6 +153,7 @@ class StatusPoller:
         found = survey(self.waiters, now, wall, self._share, listed=listed, answered=answered)
         for waiter in found.overdue:
             self._end_overdue(waiter, wall)
+        self._end_unanswered(now)
         self._describe_soon(found.unmoved)
         if not self.waiters.count:
             return True
@@ -283,9 +285,18 @@ class StatusPoller:
 
     def _end_overdue(self, waiter: Waiter, wall: float) -> None:
         try:
-            waiter.wait.check_deadline(wall, self._client.trouble.problem)
+            waiter.wait.check_deadline(wall, self._client.trouble.problem, self._client.trouble.advice)
         except exceptions.NotebookInstanceWaitTimeout as error:
             self._end(waiter, error)
+
+    def _end_unanswered(self, now: float) -> None:
+        """End the waits that AWS never answered, once that has lasted too long."""
+        if self._client.first_answer.problem is None:
+            return
+        for waiter in list(self.waiters):
+            error = None if waiter.wait.status else self._client.first_answer.given_up(now, waiter.joined)
+            if error is not None:
+                self._end(waiter, error)
 
     def _end(self, waiter: Waiter, error: Exception) -> None:
         self._let_go(waiter)

@@ -28,6 +28,8 @@ class Database:
         self.away: list[tuple[float, float]] = []
         """From when until when."""
         self.looked_up = 0
+        self.extra: dict[str, Any] = {}
+        """What the connection's extra has in it besides the region."""
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have Airflow ask here."""
@@ -51,7 +53,7 @@ class Database:
             raise _away()
         now = self.time.seconds
         key = next(key for since, until, key in reversed(self.account.keys) if since <= now)
-        extra = json.dumps({"region_name": "eu-central-1"})
+        extra = json.dumps({"region_name": "eu-central-1", **self.extra})
         return Connection(conn_id=conn_id, conn_type="aws", login=key, password="testing", extra=extra)
 
 

@@ -5,18 +5,36 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import socket
+import ssl
 from dataclasses import dataclass, replace
 from typing import Any
 
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from tests.faults.account import as_json
 from tests.faults.wire import Request, What
+
+NO_SUCH_HOST = socket.gaierror(-2, "Name or service not known")
 
 
 def refuses(code: str, message: str, status: int = 400) -> What:
     """Have AWS say no."""
     return lambda request: request.respond(as_json({"__type": code, "message": message}), status)
+
+
+def refuses_in_xml(code: str, message: str, status: int = 400) -> What:
+    """Have STS say no, which speaks XML."""
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    return lambda request: request.respond(body.encode(), status, "text/xml")
 
 
 throttles = refuses("ThrottlingException", "Rate exceeded")
@@ -31,6 +49,39 @@ def breaks(status: int = 500) -> What:
 def no_connection(request: Request) -> Any:
     """Nobody listens."""
     raise NewConnectionError(request.pool, "Failed to establish a new connection: [Errno 111] Connection refused")
+
+
+def no_such_host(request: Request) -> Any:
+    """The name of AWS's endpoint is not found."""
+    raise NameResolutionError(request.pool.host, request.pool, NO_SUCH_HOST) from NO_SUCH_HOST
+
+
+def untrusted(request: Request) -> Any:
+    """Somebody on the way signs certificates that nobody here trusts."""
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed")
+    raise SSLError(error) from error
+
+
+def no_ca_file(request: Request) -> Any:
+    """The CA bundle is not where the environment says that it is."""
+    error = FileNotFoundError(2, "No such file or directory")
+    raise SSLError(error) from error
+
+
+def breaks_the_handshake(request: Request) -> Any:
+    """The connection ends before the certificate came."""
+    error = ssl.SSLEOFError(8, "[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol")
+    raise SSLError(error) from error
+
+
+def tunnel_refused(status: int, words: str) -> What:
+    """Have a proxy refuse to connect."""
+
+    def what(request: Request) -> Any:
+        error = OSError(f"Tunnel connection failed: {status} {words}")
+        raise ProxyError("Unable to connect to proxy", error) from error
+
+    return what
 
 
 def no_route(request: Request) -> Any:

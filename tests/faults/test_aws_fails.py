@@ -7,13 +7,16 @@ from collections.abc import Callable
 import pytest
 
 from airflow_sagemaker_presign.exceptions import (
+    AwsConnectionUnusable,
     NotebookInstanceAccessDenied,
     NotebookInstanceQuotaExceeded,
     NotebookInstanceWaitTimeout,
+    SageMakerOutOfReach,
 )
 from tests.faults.faults import (
     answers,
     breaks,
+    breaks_the_handshake,
     cut,
     denies,
     ends_early,
@@ -22,16 +25,21 @@ from tests.faults.faults import (
     loses_the_answer,
     never_answers,
     never_ends,
+    no_ca_file,
     no_connection,
     no_route,
+    no_such_host,
     refuses,
+    refuses_in_xml,
     resets,
     slow,
     throttles,
+    tunnel_refused,
+    untrusted,
     without,
 )
 from tests.faults.outcomes import Error, Link
-from tests.faults.wire import DESCRIBE, LIST, START
+from tests.faults.wire import ASSUME, DESCRIBE, LIST, START
 from tests.faults.world import World
 
 TEN_MINUTES = 600.0
@@ -54,6 +62,27 @@ def both(*scripts: Script) -> Script:
 
     return script
 
+
+def assumes(what: Callable[..., object], **when: float) -> Script:
+    """Have the connection assume a role, and a fault of that."""
+
+    def script(world: World) -> None:
+        world.database.extra = {"role_arn": "arn:aws:iam::123456789012:role/links"}
+        world.fault(what, operations=(ASSUME,), **when)
+
+    return script
+
+
+TO_THE_END = 1e6
+UNUSABLE, OUT_OF_REACH = AwsConnectionUnusable, SageMakerOutOfReach
+EXPIRED = refuses(
+    "InvalidSignatureException", "Signature expired: 20260302T080000Z is now earlier than 20260302T090000Z"
+)
+EARLY = refuses(
+    "SignatureDoesNotMatch", "Signature not yet current: 20260302T080000Z is still later than 20260302T070000Z"
+)
+XML_THROTTLES = refuses_in_xml("Throttling", "Rate exceeded")
+UNKNOWN_KEY = refuses("UnrecognizedClientException", "The security token included in the request is invalid.")
 
 TABLE: dict[str, tuple[Script, Link | Error]] = {
     "throttled for ten minutes": (during(throttles, 10, 10 + TEN_MINUTES), Link(before=700)),
@@ -125,6 +154,90 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
         Error(NotebookInstanceQuotaExceeded, "service limit is 1", starts=0, before=5),
     ),
     "a Start that is throttled for a minute": (during(throttles, 0, 60, START), Link(before=350)),
+    "a certificate that is not trusted": (
+        during(untrusted, 0, TO_THE_END),
+        Error(UNUSABLE, "certificate is not trusted", starts=0, before=5),
+    ),
+    "a certificate that is not trusted any more": (
+        during(untrusted, 60, TO_THE_END),
+        Error(UNUSABLE, "CA bundle as `verify`", before=75),
+    ),
+    "a CA bundle that is not there": (
+        during(no_ca_file, 0, TO_THE_END),
+        Error(UNUSABLE, "No such file", starts=0, before=5),
+    ),
+    "handshakes that break off": (during(breaks_the_handshake, 30, 90), Link(before=220)),
+    "a proxy that wants to know who asks": (
+        during(tunnel_refused(407, "Proxy Authentication Required"), 0, TO_THE_END),
+        Error(UNUSABLE, "407 Proxy Authentication Required", starts=0, before=5),
+    ),
+    "a proxy that lets nobody through": (
+        during(tunnel_refused(403, "Forbidden"), 60, TO_THE_END),
+        Error(UNUSABLE, "403 Forbidden", before=75),
+    ),
+    "a proxy without TLS that wants to know who asks": (
+        during(html(407), 0, TO_THE_END),
+        Error(UNUSABLE, "by a proxy", starts=0, before=5),
+    ),
+    "a proxy that reaches nobody for a minute": (
+        during(tunnel_refused(503, "Service Unavailable"), 30, 90),
+        Link(before=220),
+    ),
+    "a proxy that reaches nobody, ever": (
+        during(tunnel_refused(503, "Service Unavailable"), 0, TO_THE_END),
+        Error(OUT_OF_REACH, "has not answered once in 4 min", starts=0, before=330),
+    ),
+    "a name that is not found for two minutes": (during(no_such_host, 0, 120), Link(before=380)),
+    "a name that is never found": (
+        during(no_such_host, 0, TO_THE_END),
+        Error(OUT_OF_REACH, "region eu-central-1, proxy none", starts=0, before=330),
+    ),
+    "a name that is not found any more": (
+        during(no_such_host, 60, TO_THE_END),
+        Error(NotebookInstanceWaitTimeout, "Check that the endpoint, the region and the proxy are right"),
+    ),
+    "connections refused from the first one on": (
+        during(no_connection, 0, TO_THE_END),
+        Error(OUT_OF_REACH, "endpoint https://api.sagemaker.eu-central-1.amazonaws.com/", starts=0, before=330),
+    ),
+    "a clock that is wrong": (
+        during(EXPIRED, 0, TO_THE_END),
+        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=5),
+    ),
+    "a clock that is ahead": (
+        during(EARLY, 0, TO_THE_END),
+        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=5),
+    ),
+    "a clock that is wrong for a minute": (
+        during(refuses("RequestExpired", "Request has expired."), 30, 90),
+        Link(before=220),
+    ),
+    "a clock that stays wrong": (
+        during(EXPIRED, 30, TO_THE_END),
+        Error(NotebookInstanceWaitTimeout, "Set the clock of the machine"),
+    ),
+    "a key that AWS does not know for once": (
+        lambda world: world.fault(UNKNOWN_KEY, since=60, times=1),
+        Link(before=220),
+    ),
+    "a key that AWS does not know for two minutes": (during(UNKNOWN_KEY, 20, 140), Link(before=250)),
+    "a key that AWS never knew": (
+        during(UNKNOWN_KEY, 0, TO_THE_END),
+        Error(NotebookInstanceAccessDenied, "security token", starts=0, before=5),
+    ),
+    "a role whose assumption is throttled": (assumes(XML_THROTTLES, times=8), Link(before=200)),
+    "a role whose assumption is throttled for ten minutes": (
+        assumes(XML_THROTTLES, until=TEN_MINUTES),
+        Link(before=850),
+    ),
+    "a role that may not be assumed": (
+        assumes(refuses_in_xml("AccessDenied", "is not authorized to perform: sts:AssumeRole", 403)),
+        Error(NotebookInstanceAccessDenied, "sts:AssumeRole", starts=0, before=5),
+    ),
+    "a role that is written wrong": (
+        assumes(refuses_in_xml("ValidationError", "arn:aws:iam::1:role/x is invalid")),
+        Error(UNUSABLE, "is invalid", starts=0, before=5),
+    ),
     "a Start that was taken, and whose answer was lost": (during(loses_the_answer, 0, 1, START), Link(before=200)),
     "a Start whose answer never comes": (
         lambda world: world.fault(never_answers, operations=(START,), times=1),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import parse_qsl
 
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool
@@ -22,6 +23,7 @@ LATENCY = 0.05
 
 DESCRIBE, LIST = "DescribeNotebookInstance", "ListNotebookInstances"
 START, MINT = "StartNotebookInstance", "CreatePresignedNotebookInstanceUrl"
+ASSUME = "AssumeRole"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Request:
 
     def answered(self) -> Any:
         """Have AWS answer it."""
+        if self.operation == ASSUME:
+            return self.respond(_ASSUMED.format(key=self.key).encode(), kind="text/xml")
         try:
             body, status = self.account.answer(self.operation, self.asked, self.key, self.time.seconds), 200
         except Refusal as refusal:
@@ -125,10 +129,11 @@ class Wire:
         self.time.sleep(LATENCY / 2)
         if self.time.seconds > FOR_EVER:
             raise NeverEnds("A request after a month of waiting.")
+        operation, asked = _asked(headers, _text(sent["body"]))
         request = Request(
             self.time.seconds,
-            headers["X-Amz-Target"].partition(".")[2],
-            json.loads(_text(sent["body"])),
+            operation,
+            asked,
             key[1] if key else "",
             pool,
             sent.get("enforce_content_length", True),
@@ -148,6 +153,19 @@ class Wire:
     def asked(self, operation: str) -> list[Request]:
         """List the requests of a kind."""
         return [request for request in self.requests if request.operation == operation]
+
+
+_ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<AccessKeyId>{key}</AccessKeyId><SecretAccessKey>testing</SecretAccessKey><SessionToken>token</SessionToken>
+<Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+
+
+def _asked(headers: Mapping[str, str], body: str) -> tuple[str, Mapping[str, Any]]:
+    """Read what is asked for: SageMaker is asked in JSON, STS in a form."""
+    if "X-Amz-Target" in headers:
+        return headers["X-Amz-Target"].partition(".")[2], json.loads(body)
+    form = dict(parse_qsl(body))
+    return form["Action"], form
 
 
 def _text(value: Any) -> str:

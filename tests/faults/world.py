@@ -38,8 +38,8 @@ def shared_client(hook: SageMakerNotebookHook, region_name: str | None = None, c
     """Give those who would get equal clients the same one: making one takes longer than an hour of virtual waiting."""
     connection = hook.conn_config
     options = repr(sorted(vars(config or hook.config).items(), key=lambda option: option[0]))
-    wanted = (connection.aws_access_key_id, connection.region_name, options)
-    if connection.aws_access_key_id is None:
+    wanted = (connection.aws_access_key_id, connection.region_name, hook.verify, options)
+    if connection.aws_access_key_id is None or connection.role_arn or connection.endpoint_url:
         return make_client(hook, region_name, config)
     if wanted not in clients:
         clients[wanted] = make_client(hook, region_name, config)
@@ -93,6 +93,8 @@ class World:
         """Says, for the number of a request, in how many seconds from it the triggerer dies; ..."""
         self.back_after = 10.0
         """... and after how many seconds there is another."""
+        self.resumed_after = RESUMED_AFTER
+        """In how many seconds from its event a task has a slot again."""
         self._install(monkeypatch)
 
     def _install(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,15 +176,22 @@ class World:
             deferred = self._step(task, outcome, "execute")
             if deferred is not None:
                 waiting.append(self._stored(index, deferred))
-        self._triggerer(waiting)
-        for trigger in waiting:
-            outcome = outcomes[trigger.index]
-            self.time.seconds = trigger.event_at + RESUMED_AFTER
-            outcome.waited_until = trigger.event_at
-            outcome.reached = bool(trigger.event and trigger.event["status"] == "success")
-            self._step(tasks[trigger.index], outcome, "execute_complete", trigger.event)
+        while waiting:
+            self._triggerer(waiting)
+            resumed, waiting = waiting, []
+            for trigger in resumed:
+                deferred = self._resume(tasks[trigger.index], outcomes[trigger.index], trigger)
+                if deferred is not None:
+                    waiting.append(self._stored(trigger.index, deferred))
         self.time.seconds = max(outcome.ended for outcome in outcomes)
         return outcomes
+
+    def _resume(self, task: Callable[[], Any], outcome: Outcome, trigger: Deferred) -> TaskDeferred | None:
+        """Go on after the trigger's event; the task may wait again."""
+        self.time.seconds = trigger.event_at + self.resumed_after
+        outcome.waited_until = trigger.event_at
+        outcome.reached = bool(trigger.event and trigger.event["status"] == "success")
+        return self._step(task, outcome, "execute_complete", trigger.event)
 
     def _step(self, task: Callable[[], Any], outcome: Outcome, method: str, *event: Any) -> TaskDeferred | None:
         """Run a part of the task, in a process of its own as it were."""

@@ -105,7 +105,9 @@ def test_a_connection_without_credentials_says_so() -> None:
     assert "connection" in error.advice
 
 
-@pytest.mark.parametrize("name", ["", "a" * 64, "my_notebook", "-research", "research-", "r s", "research\n", None, 7])
+@pytest.mark.parametrize(
+    "name", ["", "a" * 64, "my_notebook", "-research", "research-", "r s", "research\n", None, 7.0, -7, True]
+)
 def test_a_name_that_cannot_be_one_is_refused_before_any_request(hook: SageMakerNotebookHook, name: Any) -> None:
     for call in (hook.describe_notebook_instance, hook.start_notebook_instance, hook.create_presigned_url):
         with pytest.raises(ValueError, match=r"notebook_instance_name=.* is not allowed: 1 to 63 letters"):
@@ -309,8 +311,8 @@ def test_one_that_sends_once_keeps_what_the_connection_says(hook: SageMakerNoteb
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (NoCredentialsError(), exceptions.NotebookInstanceAccessDenied),
-        (TypeError("Got unexpected keyword argument 'colour'"), exceptions.NotebookInstanceAccessDenied),
+        (NoCredentialsError(), exceptions.AwsConnectionUnusable),
+        (TypeError("Got unexpected keyword argument 'colour'"), exceptions.AwsConnectionUnusable),
         (OSError("The database is away."), exceptions.SageMakerUnavailable),
     ],
 )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign import exceptions, lifecycle
 from airflow_sagemaker_presign.lifecycle import (
     Action,
     Goal,
@@ -199,6 +199,22 @@ def test_the_time_of_a_change_is_the_same_text_in_every_zone() -> None:
     assert texts == {"2026-03-02 08:00:00+00:00"}
 
 
+def test_a_new_status_that_a_start_is_possible_from_is_written_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "CAN_START", lifecycle.CAN_START | {"Hibernated"})
+    assert decide(FRESH, look("Hibernated"), 1001)[1] is Action.START
+    assert decide(SENT, look("Hibernated"), 1010)[1] is Action.WAIT
+    assert decide(SENT, look("Hibernated"), 1031)[1] is Action.START
+    assert must_have_moved_at(replace(SENT, status="Hibernated")) == 1031
+    assert decide(replace(FRESH, goal=Goal.STOPPED), look("Hibernated"), 1001)[1] is Action.DONE
+    with pytest.raises(exceptions.NotebookInstanceStopped):
+        decide(MOVED, look("Hibernated"), 1060)
+
+
+def test_trouble_at_the_deadline_says_what_to_do_about_it_instead_of_waiting_longer() -> None:
+    with pytest.raises(exceptions.NotebookInstanceWaitTimeout, match=r"Rate exceeded\. Ask for less\."):
+        MOVED.after_trouble("Rate exceeded.", 4600, "Ask for less.")
+
+
 def test_a_wait_survives_the_way_through_a_triggers_arguments() -> None:
     assert Wait.from_dict(MOVED.as_dict()) == MOVED
 
@@ -224,6 +240,35 @@ def test_a_wait_survives_the_way_through_a_triggers_arguments() -> None:
             exceptions.NotebookInstanceQuotaExceeded,
             "Service Quotas",
         ),
+        (
+            "You have exceeded the service quota for notebook instances in this Region.",
+            exceptions.NotebookInstanceQuotaExceeded,
+            "Service Quotas",
+        ),
+        (
+            "The maximum number of network interfaces has been reached: NetworkInterfaceLimitExceeded for the subnet "
+            "of notebook instance usage.",
+            exceptions.NotebookInstanceFailed,
+            "console",
+        ),
+        (
+            "Unable to create the elastic network interface: service limit exceeded for ml.t3.medium.",
+            exceptions.NotebookInstanceFailed,
+            "console",
+        ),
+        ("fatal: unable to clone the Git repository: quota exceeded", exceptions.NotebookInstanceFailed, "console"),
+        ("Disk quota exceeded on the ml.t3.medium volume.", exceptions.NotebookInstanceFailed, "console"),
+        (
+            "The subnet has insufficient free IP addresses, no capacity.",
+            exceptions.NotebookInstanceFailed,
+            "console",
+        ),
+        ("Rate limit exceeded", exceptions.NotebookInstanceFailed, "console"),
+        (
+            "Notebook Instance Lifecycle Config 'arn:x/quota-insufficient-capacity' failed: service limit.",
+            exceptions.NotebookInstanceLifecycleConfigFailed,
+            "research/LifecycleConfigOnStart",
+        ),
         ("Internal Failure", exceptions.NotebookInstanceFailed, "console"),
         ("", exceptions.NotebookInstanceFailed, "no reason given"),
     ],
@@ -238,7 +283,7 @@ def test_a_failure_reason_becomes_an_error_that_says_what_to_do(
     assert advice in str(error)
 
 
-@pytest.mark.parametrize("kind", exceptions.NotebookInstanceError.__subclasses__())
+@pytest.mark.parametrize("kind", [*exceptions.NotebookInstanceError.kinds()])
 def test_every_error_survives_the_way_from_the_trigger(kind: type[exceptions.NotebookInstanceError]) -> None:
     error = kind("research", "It happened.", "Do this.")
     back = exceptions.NotebookInstanceError.from_event(error.as_event())

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +27,7 @@ from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerStopNotebookInstanceOperator as Stop,
 )
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
-from tests.unit.conftest import ARN, URL, Clock, Script
+from tests.unit.conftest import ARN, URL, Clock, Script, TaskInstance
 
 
 class Recorder(BaseNotifier):
@@ -134,7 +136,7 @@ def test_a_deferrable_task_hands_all_that_it_knows_to_the_trigger(
 
 
 def test_a_resumed_task_delivers(make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]) -> None:
-    sagemaker.describe("InService").mint()
+    sagemaker.describe("InService").describe("InService").mint()
     make(deferrable=True).execute_complete(context, {"status": "success", "notebook_instance_status": "InService"})
     assert len(Recorder.sent) == 1
 
@@ -289,11 +291,126 @@ def test_wrong_input_from_a_template_is_refused_before_the_first_aws_call(
         operator.execute(context)
 
 
-def test_a_session_given_as_digits_is_taken(
-    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
+@pytest.mark.parametrize(
+    "given", ["3600", "3600.0", " 3600. ", 3600.0, Decimal(3600), Fraction(3600), Fraction(7200, 2)]
+)
+def test_a_session_is_taken_as_any_number_of_whole_seconds_and_as_its_digits(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], given: Any
 ) -> None:
     sagemaker.describe("InService").describe("InService").mint(3600)
-    assert make(session_expiration_duration="3600").execute(context)["session_expiration_duration"] == 3600
+    assert make(session_expiration_duration=given).execute(context)["session_expiration_duration"] == 3600
+
+
+@pytest.mark.parametrize("given", ["3600.5", "1e4", "0x1000", "-3600", "+3600", "36_00", "inf", Decimal("nan"), 3600j])
+def test_a_session_is_not_guessed_from_what_is_no_number_of_seconds(make: Callable[..., Any], given: Any) -> None:
+    with pytest.raises(ValueError, match=r"session_expiration_duration=.* is not allowed: 1800 to 43200"):
+        make(session_expiration_duration=given)
+
+
+def test_a_name_of_digits_that_native_rendering_made_a_number_is_that_name(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
+) -> None:
+    operator = make(notebook_instance_name="{{ params.name }}", aws_conn_id="{{ params.connection }}")
+    operator.notebook_instance_name, operator.aws_conn_id = 20260302, 7
+    sagemaker.name["NotebookInstanceName"] = "20260302"
+    sagemaker.describe("InService").describe("InService").mint()
+    assert operator.execute(context)["notebook_instance_name"] == "20260302"
+    assert operator.aws_conn_id == "7"
+
+
+@pytest.mark.parametrize(
+    ("field", "rendered", "message"),
+    [
+        ("notebook_instance_name", 1.5, r"is of type float: with render_template_as_native_obj=True"),
+        ("notebook_instance_name", True, r"is of type bool: with render_template_as_native_obj=True"),
+        ("aws_conn_id", ["a"], r"aws_conn_id=\['a'\] is not allowed: a text, or None \(this is of type list"),
+        ("region_name", 1.0, r"region_name=1.0 is not allowed: a text, or None \(this is of type float"),
+        ("region_name", "None", r"region_name='None' .* what a template makes of a value that is not there"),
+        ("verify", 0, r"verify=0 is not allowed: True, False, the path of .* \(this is of type int"),
+        ("session_expiration_duration", [1], r"is of type list: with render_template_as_native_obj=True"),
+    ],
+)
+def test_what_native_rendering_made_something_else_is_refused_with_the_reason(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], field: str, rendered: Any, message: str
+) -> None:
+    operator = make(**{field: "{{ params.value }}"})
+    setattr(operator, field, rendered)
+    with pytest.raises(ValueError, match=message):
+        operator.execute(context)
+
+
+class NoSuchButton(TaskInstance):
+    """Airflow cannot keep what belongs to a button."""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        raise RuntimeError("The database is away.")
+
+
+def test_a_button_that_cannot_be_kept_fails_no_task(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
+) -> None:
+    context["ti"] = NoSuchButton()
+    sagemaker.describe("Stopped")
+    assert make(Stop).execute(context) == "Stopped"
+
+
+def test_a_button_without_a_client_is_there_as_soon_as_aws_has_answered(
+    make: Callable[..., Any],
+    hook: SageMakerNotebookHook,
+    sagemaker: Script,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    errors = [exceptions.SageMakerUnavailable("research", "Rate exceeded")]
+    arn_without_account = hook.arn_without_account
+
+    def throttled_once(name: str) -> str:
+        if errors:
+            raise errors.pop()
+        return arn_without_account(name)
+
+    monkeypatch.setattr(hook, "arn_without_account", throttled_once)
+    sagemaker.describe("Stopped")
+    assert make(Stop).execute(context) == "Stopped"
+    assert SageMakerNotebookConsoleLink.key in context["ti"].xcoms
+
+
+def test_the_log_says_what_it_was_before_it_says_what_was_sent(
+    make: Callable[..., Any],
+    sagemaker: Script,
+    context: dict[str, Any],
+    no_sleep: Callable[[float], None],
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sagemaker.describe("Stopped").start().describe("Stopped").describe("Pending", modified=1)
+    sagemaker.describe("InService", modified=2).describe("InService").mint()
+    with caplog.at_level("INFO"):
+        make().execute(context)
+    # Airflow 3 logs to the console, past what caplog sees.
+    lines = (caplog.text + capsys.readouterr().out).splitlines()
+    what = ["Sent a start" if "Sent a start" in line else line for line in lines if "research" in line]
+    was, sent, *later = [line for line in what if "research is" in line or line == "Sent a start"]
+    assert "is Stopped" in was
+    assert sent == "Sent a start"
+    assert not any("is Stopped" in line for line in later)
+
+
+@pytest.mark.skipif(not door_is_supported(), reason="no door before Airflow 3.1")
+@pytest.mark.parametrize("status", ["Stopped", "Stopping", "Deleting", "Failed"])
+def test_a_message_without_a_presigned_url_is_not_sent_for_a_notebook_that_does_not_run_any_more(
+    make: Callable[..., Any],
+    sagemaker: Script,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    operator = make(link="door", notifiers=[Recorder("{{ door_url }}")], deferrable=True)
+    sagemaker.describe(status)
+    with pytest.raises(exceptions.NotebookInstanceError, match="research"):
+        operator.execute_complete(context, {"status": "success", "notebook_instance_status": "InService"})
+    assert Recorder.sent == []
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from airflow_sagemaker_presign.exceptions import SageMakerUnavailable
 from airflow_sagemaker_presign.triggers.request_budget import RequestBudget
 from airflow_sagemaker_presign.trouble import Trouble
 
@@ -64,9 +65,12 @@ def test_a_budget_of_nothing_is_refused(per_second: float) -> None:
         RequestBudget(per_second, random.Random(1))
 
 
+THROTTLED = SageMakerUnavailable("research", "Rate exceeded.")
+
+
 def test_trouble_is_told_when_it_begins_and_when_it_is_over() -> None:
     trouble = Trouble()
-    told = [trouble.began("Rate exceeded.", now) for now in (0.0, 1.0, 3.0, 7.0)]
+    told = [trouble.began(THROTTLED, now) for now in (0.0, 1.0, 3.0, 7.0)]
     assert told == ["Rate exceeded. The wait goes on, with fewer requests.", None, None, None]
     assert [trouble.answered(now) for now in (8.0, 40.0, 68.0, 70.0)] == [None, None, "AWS answers again.", None]
 
@@ -75,6 +79,6 @@ def test_trouble_that_comes_and_goes_is_told_every_ten_minutes() -> None:
     trouble = Trouble()
     lines = []
     for second in range(3600):
-        line = trouble.began("Rate exceeded.", second) if second % 200 < 5 else trouble.answered(second)
+        line = trouble.began(THROTTLED, second) if second % 200 < 5 else trouble.answered(second)
         lines += [line] if line else []
     assert 10 <= len(lines) <= 12

@@ -46,7 +46,9 @@ def run(hook: SageMakerNotebookHook, clock: Clock, monkeypatch: pytest.MonkeyPat
 
 def test_a_trigger_ends_with_success_when_the_notebook_is_in_service(run: Any, sagemaker: Script) -> None:
     sagemaker.describe("Pending").describe("Pending").describe("InService")
-    assert run() == [{"status": "success", "notebook_instance_status": "InService"}]
+    (event,) = run()
+    assert (event["status"], event["notebook_instance_status"]) == ("success", "InService")
+    assert Wait.from_dict(event["wait"]).status == "InService"
 
 
 def test_a_trigger_starts_what_has_to_stop_first(run: Any, sagemaker: Script) -> None:

@@ -1,0 +1,166 @@
+"""What botocore says when there is no answer from AWS: which of it may pass, and what no waiting changes."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from botocore import exceptions as boto
+from botocore.utils import get_environ_proxies
+from urllib3.exceptions import LocationValueError, ProxySchemeUnsupported
+
+NO_ANSWER = (boto.HTTPClientError, boto.ConnectionError, boto.CredentialRetrievalError)
+
+_NO_SUCH_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+_BAD_FILE_LIBRARIES = frozenset({"X509", "PEM", "ASN1"})
+"""The parts of OpenSSL that read certificates out of files."""
+
+_HOST_MISMATCH = "doesn't match"
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
+_PASSWORD = re.compile(r"//[^/@\s]+@")
+_MAY_PASS = frozenset({"408", "425", "429"})
+
+_ABOUT_CERTIFICATES = (
+    "If a proxy of your network signs certificates of its own, give the operator or the connection its CA bundle as "
+    "`verify`; then clear the task."
+)
+_ABOUT_THE_CA_FILE = (
+    "Give `verify` (in the operator or the connection's extra, or AWS_CA_BUNDLE) a CA file that is there on each "
+    "worker and triggerer; then clear the task."
+)
+_ABOUT_PROXIES = (
+    "Check the proxy's address and credentials, and that it lets AWS's endpoint through (HTTPS_PROXY, NO_PROXY or "
+    "`proxies` in `botocore_config`); then clear the task."
+)
+_ABOUT_REGIONS = "Fix the region's name, in the operator's `region_name` or in the connection; then clear the task."
+
+
+class Route(NamedTuple):
+    """
+    The way that a request takes.
+
+    :param endpoint: the URL that it goes to; empty: not known.
+    :param region: the region; empty: none.
+    :param proxies: the proxies that botocore's configuration has, by scheme.
+    :param proven: whether an answer came back on it before.
+    """
+
+    endpoint: str = ""
+    region: str = ""
+    proxies: dict[str, str] | None = None
+    proven: bool = False
+
+    def __str__(self) -> str:
+        proxy = self.proxy
+        return (
+            f"endpoint {self.endpoint or 'unknown'}, region {self.region or 'none'}, "
+            f"proxy {without_passwords(proxy) or 'none'}"
+        )
+
+    @property
+    def proxy(self) -> str:
+        """The proxy that botocore takes; empty: none."""
+        proxies = self.proxies if self.proxies is not None else get_environ_proxies(self.endpoint)
+        return str(proxies.get(self.endpoint.partition(":")[0]) or "")
+
+    def to(self, error: Exception) -> Route:
+        """Return the route of the request that failed: it may have gone to STS, with an endpoint of its own."""
+        endpoint = getattr(error, "kwargs", {}).get("endpoint_url")
+        return self._replace(endpoint=str(endpoint)) if endpoint else self
+
+
+def without_passwords(text: str) -> str:
+    """Take the user and password out of each URL in a text; botocore leaves them in some."""
+    return _PASSWORD.sub("//***@", text)
+
+
+class Hopeless(NamedTuple):
+    """
+    Why no waiting helps.
+
+    :param problem: what is wrong, as a sentence.
+    :param advice: what the reader can do.
+    """
+
+    problem: str
+    advice: str
+
+
+def hopeless(error: Exception, route: Route) -> Hopeless | None:
+    """
+    Say why a request that was not answered never will be; ``None``: it may be, a little later.
+
+    :param error: what botocore raised.
+    :param route: the way that the request took.
+    """
+    about_files = isinstance(error, boto.SSLError) or type(error) is boto.HTTPClientError
+    for cause in _chain(error):
+        unreadable = isinstance(cause, _NO_SUCH_FILE) or getattr(cause, "library", None) in _BAD_FILE_LIBRARIES
+        if about_files and unreadable:
+            return Hopeless(f"A certificate file cannot be read: {cause} ({route}).", _ABOUT_THE_CA_FILE)
+        if isinstance(cause, ssl.SSLCertVerificationError) or _HOST_MISMATCH in str(cause):
+            return Hopeless(f"The server's certificate is not trusted: {cause} ({route}).", _advice(cause))
+        refused = _TUNNEL_REFUSED.search(str(cause))
+        if refused and refused[1].startswith("4") and refused[1] not in _MAY_PASS:
+            return Hopeless(f"The proxy refuses: {cause} ({route}).", _ABOUT_PROXIES)
+        if type(error) is boto.HTTPClientError and isinstance(cause, (LocationValueError, ProxySchemeUnsupported)):
+            return Hopeless(f"No request can be sent: {cause} ({route}).", _ABOUT_PROXIES)
+    if isinstance(error, boto.ProxyConnectionError) and str(error).count("://") > 1:
+        # botocore knows http:// and https:// only, and puts the one before whatever else it is given.
+        return Hopeless(f"The proxy's address is none of an HTTP proxy ({route}).", _ABOUT_PROXIES)
+    return None if route.proven else _unknown_region(error, route)
+
+
+def _unknown_region(error: Exception, route: Route) -> Hopeless | None:
+    # A region that this botocore does not know may be a new one: only together with a host that is not found is it
+    # wrong.
+    host = route.endpoint.partition("://")[2].partition("/")[0].lower()
+    if not route.region or f".{route.region.lower()}." not in host or not _host_is_unknown(error):
+        return None
+    if route.region in _known_regions():
+        return None
+    return Hopeless(f"AWS has no region {route.region!r}: {host} is not found ({route}).", _ABOUT_REGIONS)
+
+
+def _host_is_unknown(error: Exception) -> bool:
+    chain = list(_chain(error))
+    if isinstance(error, boto.ProxyConnectionError):
+        # The proxy looked the name up, and says that it came to nothing.
+        refused = next(filter(None, (_TUNNEL_REFUSED.search(str(cause)) for cause in chain)), None)
+        return refused is not None and refused[1].startswith("5")
+    return any(isinstance(cause, socket.gaierror) for cause in chain)
+
+
+def _known_regions() -> set[str]:
+    from botocore.session import Session
+
+    session = Session()
+    return {
+        region
+        for partition in session.get_available_partitions()
+        for service in ("sagemaker", "ec2")
+        for region in session.get_available_regions(service, partition, allow_non_regional=True)
+    }
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Go from botocore's error to urllib3's, and on to Python's: each keeps its cause in another place."""
+    seen: list[BaseException] = []
+    rest: list[BaseException | None] = [error]
+    while rest:
+        cause = rest.pop(0)
+        if cause is None or any(cause is each for each in seen):
+            continue
+        seen.append(cause)
+        yield cause
+        inner = [getattr(cause, "kwargs", {}).get("error"), *cause.args, cause.__cause__]
+        rest += [each for each in inner if isinstance(each, BaseException)]
+
+
+def _advice(cause: BaseException) -> str:
+    if "expired" in str(cause) or "not yet valid" in str(cause):
+        return f"Check the clock of the machine that asks, and the certificate's dates. {_ABOUT_CERTIFICATES}"
+    return _ABOUT_CERTIFICATES
