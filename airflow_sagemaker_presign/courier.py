@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_sagemaker_presign.link_choice import NO_PRESIGNED_URL
+from airflow_sagemaker_presign import delivery_failures
+from airflow_sagemaker_presign.compat import leave_behind
+from airflow_sagemaker_presign.delivery_failures import Failure
 from airflow_sagemaker_presign.presigned_url import URL_VALIDITY, PresignedNotebookUrl
-from airflow_sagemaker_presign.redaction import redact, redacted
-from airflow_sagemaker_presign.send_outcome import may_have_arrived, retry_after
+from airflow_sagemaker_presign.redaction import redacted
 
 log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 1.0
 """Seconds before the second attempt; each further one waits twice as long."""
-
-MAX_RETRY_AFTER = 600.0
-"""The longest pause, in seconds, that a service may ask for. No URL ages meanwhile: each attempt mints its own."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,16 @@ class DeliveryPolicy:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of one notifier: delivered when ``failure`` is empty; the later fields only where one was minted."""
+    """
+    What became of one notifier: delivered when ``failure`` is empty; the later fields only where one was minted.
+
+    :param advice: what to do about the failure.
+    """
 
     notifier: str
     attempts: int
     failure: str = ""
+    advice: str = ""
     delivered_at: datetime | None = None
     minted_at: datetime | None = None
     expires_at: datetime | None = None
@@ -63,16 +66,6 @@ class Delivery:
             receipt["validity_left"] = round((self.expires_at - self.delivered_at).total_seconds(), 1)
             receipt["session_ends_by"] = self.session_ends_by.isoformat()
         return receipt
-
-
-class _GivenUp(Exception):
-    """A send is still under way, and its time is over."""
-
-
-class _NotSent(Exception):
-    """Nothing went out."""
-
-    may_have_arrived = False
 
 
 class _NoPresignedUrl(Exception):
@@ -99,73 +92,62 @@ class Courier:
     cancelled: threading.Event
 
     def __post_init__(self) -> None:
-        self.delivery = Delivery(self.name, 0, "the task ended before it was tried")
         self.thread = _thread(self._run)
+        self._sender: threading.Thread | None = None
+        self._failed(0, delivery_failures.ENDED_BEFORE_TRIED)
+
+    def leave_behind(self) -> None:
+        """Let go of whatever still runs, now that nobody waits for it any more."""
+        for thread in (self.thread, self._sender):
+            if thread is not None and thread.is_alive():
+                leave_behind(thread)
 
     def _run(self) -> None:
         for attempt in range(1, self.policy.attempts + 1):
-            last = attempt == self.policy.attempts
-            failure, pause = self._attempt(attempt)
-            if not failure:
+            failure = self._attempt(attempt)
+            if failure is None:
                 return
-            self.delivery = Delivery(self.name, attempt, failure)
-            if pause is None or last or self.cancelled.is_set():
+            self._failed(attempt, failure)
+            if failure.pause is None or attempt == self.policy.attempts or self.cancelled.is_set():
                 break
-            wait = max(pause, FIRST_BACKOFF * 2 ** (attempt - 1))
-            log.warning("%s, attempt %d: %s; trying again in %g s.", self.name, attempt, failure, wait)
+            wait = max(failure.pause, FIRST_BACKOFF * 2 ** (attempt - 1))
+            log.warning("%s, attempt %d: %s; trying again in %g s.", self.name, attempt, failure.reason, wait)
             self.sleep(wait)
             if self.cancelled.is_set():
                 break
         log.error(
-            "%s did not deliver after %d attempt(s): %s",
+            "%s did not deliver in time, after %d attempt(s): %s",
             self.name,
             self.delivery.attempts,
             self.delivery.failure,
         )
 
-    def _attempt(self, attempt: int) -> tuple[str, float | None]:
-        """Try once: why it failed, or nothing; and the pause before the next try, or ``None`` for no more."""
+    def _failed(self, attempt: int, failure: Failure) -> None:
+        self.delivery = Delivery(self.name, attempt, failure.reason, failure.advice)
+
+    def _attempt(self, attempt: int) -> Failure | None:
+        """Try once: why it failed, or nothing."""
         if self.mint is None:
-            return self._send_and_judge(attempt, None)
-        try:
-            presigned_url = self.mint()
-        except Exception as error:
-            return f"no URL could be minted: {describe(error)}", 0.0
-        with redacted(presigned_url.url):
-            return self._send_and_judge(attempt, presigned_url)
+            return self._send(None) or self._judge(attempt, None)
+        # From before the mint on: whatever Airflow and AWS's client log of the URL meanwhile loses it.
+        with redacted() as redact_too:
+            try:
+                presigned_url = self.mint()
+            except Exception as error:
+                return delivery_failures.failed_mint(error)
+            redact_too(presigned_url.url)
+            return self._send(presigned_url) or self._judge(attempt, presigned_url)
 
-    def _send_and_judge(self, attempt: int, presigned_url: PresignedNotebookUrl | None) -> tuple[str, float | None]:
-        try:
-            self._send(presigned_url)
-        except _GivenUp:
-            if presigned_url is None:
-                return "the send hung and was given up; it may still arrive, so it was not sent again", None
-            return (
-                "the send hung and was given up when its URL could no longer arrive in time; it may still arrive, "
-                "with a link that works for minutes at most, so it was not sent again"
-            ), None
-        except _NoPresignedUrl:
-            return NO_PRESIGNED_URL, None
-        except BaseException as error:
-            if may_have_arrived(error):
-                return f"it may have arrived, so it was not sent again: {describe(error)}", None
-            if (pause := retry_after(error)) > MAX_RETRY_AFTER:
-                return f"the service asks to wait {pause:g} s: {describe(error)}", None
-            return describe(error), pause
-        return self._judge(attempt, presigned_url)
-
-    def _judge(self, attempt: int, presigned_url: PresignedNotebookUrl | None) -> tuple[str, float | None]:
+    def _judge(self, attempt: int, presigned_url: PresignedNotebookUrl | None) -> Failure | None:
+        """Tell a link that arrived in time from one that arrived late."""
         arrived = self.clock()
         if presigned_url is None:
             self.delivery = Delivery(self.name, attempt, delivered_at=arrived)
             log.info("%s delivered the link to the door.", self.name)
-            return "", None
+            return None
         left = presigned_url.remaining(arrived)
         if left < self.policy.min_validity:
-            return (
-                f"it arrived with {max(0.0, left.total_seconds()):.0f} s of its URL's life left, "
-                f"less than min_validity ({self.policy.min_validity.total_seconds():g} s)"
-            ), 0.0
+            return delivery_failures.arrived_late(left, self.policy.min_validity)
         self.delivery = Delivery(
             self.name,
             attempt,
@@ -175,37 +157,39 @@ class Courier:
             session_ends_by=presigned_url.expires_at + presigned_url.session_expiration_duration,
         )
         log.info("%s delivered the link with %.1f s of its validity left.", self.name, left.total_seconds())
-        return "", None
+        return None
 
-    def _send(self, presigned_url: PresignedNotebookUrl | None) -> None:
+    def _send(self, presigned_url: PresignedNotebookUrl | None) -> Failure | None:
         """Send once, for as long as the URL can still arrive in time; a send cannot be killed, only left behind."""
-        notifier = copy.copy(self.notifier)
-        errors: list[BaseException] = []
-
-        def send() -> None:
-            try:
-                if presigned_url is None:
-                    _notify_without_presigned_url(notifier, {**self.context})
-                    return
-                with redacted(presigned_url.url):
-                    _notify(notifier, {**self.context, "presigned_url": presigned_url})
-            except BaseException as error:  # whatever ends a send early is no delivery
-                errors.append(error)
-
         # Without a URL nothing grows old; a send gets as long as one with a fresh URL, so that there is one rule.
         validity = URL_VALIDITY if presigned_url is None else presigned_url.remaining(self.clock())
         time_left = (validity - self.policy.min_validity).total_seconds()
         if time_left <= 0:
-            raise _NotSent("its URL was too old before it could be sent")
+            return delivery_failures.TOO_OLD_TO_SEND
         if self.cancelled.is_set():
-            raise _NotSent("the task ended before it was sent")
-        sender = _thread(send)
+            return delivery_failures.ENDED_BEFORE_SENT
+        errors: list[BaseException] = []
+        self._sender = sender = _thread(lambda: self._notify(presigned_url, errors))
         sender.start()
         sender.join(time_left)
         if sender.is_alive():
-            raise _GivenUp
-        if errors:
-            raise errors[0]
+            leave_behind(sender)
+            return delivery_failures.HUNG_WITHOUT_URL if presigned_url is None else delivery_failures.HUNG
+        if errors and isinstance(errors[0], _NoPresignedUrl):
+            return delivery_failures.NOTHING_TO_SEND
+        return delivery_failures.failed_send(errors[0]) if errors else None
+
+    def _notify(self, presigned_url: PresignedNotebookUrl | None, errors: list[BaseException]) -> None:
+        notifier = copy.copy(self.notifier)
+        try:
+            if presigned_url is None:
+                _notify_without_presigned_url(notifier, {**self.context})
+                return
+            # For itself: a send that is left behind has the URL for longer than the attempt.
+            with redacted(presigned_url.url):
+                _notify(notifier, {**self.context, "presigned_url": presigned_url})
+        except BaseException as error:  # whatever ends a send early is no delivery
+            errors.append(error)
 
 
 def _notify(notifier: Any, context: dict[str, Any]) -> None:
@@ -228,13 +212,6 @@ def _notify_without_presigned_url(notifier: Any, context: dict[str, Any]) -> Non
         if "'presigned_url'" in str(error):
             raise _NoPresignedUrl from error
         raise
-
-
-def describe(error: BaseException) -> str:
-    """Say an error in a line; a URL in it is lost."""
-    # Redacted in whole before it is cut: half a token would not be known as one.
-    text = redact(" ".join(str(error).split()))[:500]
-    return f"{type(error).__name__}: {text}".rstrip(".") if text else type(error).__name__
 
 
 def _thread(run: Callable[[], None]) -> threading.Thread:

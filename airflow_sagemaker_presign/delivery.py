@@ -2,8 +2,8 @@
 Mint, send, judge: for each notifier on its own, before the URL dies.
 
 Each notifier has a thread and mints of its own, so a slow mail server does not eat Slack's five minutes. A send that
-may have arrived is never repeated within a try of the task, whatever became of it; one that certainly did not arrive
-is, with a fresh URL.
+may have arrived, or arrived late, is never repeated within a try of the task; one that certainly did not arrive is,
+with a fresh URL.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_sagemaker_presign import metrics
-from airflow_sagemaker_presign.courier import Courier, Delivery, DeliveryPolicy, describe
+from airflow_sagemaker_presign.compat import serialize_requests
+from airflow_sagemaker_presign.courier import Courier, Delivery, DeliveryPolicy
+from airflow_sagemaker_presign.delivery_failures import describe
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
 from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 from airflow_sagemaker_presign.redaction import redact
@@ -42,7 +44,9 @@ def deliver(
     sleep: Callable[[float], object] = time.sleep,
 ) -> list[Delivery]:
     """
-    Send the link through every notifier, side by side: a fresh URL each, or what needs none.
+    Send the link through every notifier: a fresh URL each, or what needs none.
+
+    They send side by side, except where Airflow cannot be asked for anything by two threads (``airflow dags test``).
 
     :param notifiers: Airflow notifiers. They are copied, never changed.
     :param context: what their templates see, besides ``presigned_url``.
@@ -61,20 +65,32 @@ def deliver(
         for index, notifier in enumerate(notifiers)
     ]
     try:
-        for courier in couriers:
-            courier.thread.start()
-        for courier in couriers:
-            courier.thread.join()
+        _run(couriers, side_by_side=serialize_requests())
     finally:
         # Whatever ends the task early (a kill, its execution timeout) must not leave a courier that sends on.
         cancelled.set()
+        for courier in couriers:
+            courier.leave_behind()
     deliveries = [courier.delivery for courier in couriers]
     report(deliveries, context)
     failures = {delivery.notifier: delivery.failure for delivery in deliveries if delivery.failure}
     delivered = tuple(delivery.notifier for delivery in deliveries if not delivery.failure)
     if failures and (policy.require == "all" or not delivered):
-        raise NotebookUrlDeliveryError(notebook_instance_name, failures, delivered)
+        advice = {delivery.notifier: delivery.advice for delivery in deliveries if delivery.failure}
+        raise NotebookUrlDeliveryError(notebook_instance_name, failures, delivered, advice)
     return deliveries
+
+
+def _run(couriers: Sequence[Courier], *, side_by_side: bool) -> None:
+    if side_by_side:
+        for courier in couriers:
+            courier.thread.start()
+        for courier in couriers:
+            courier.thread.join()
+        return
+    for courier in couriers:
+        courier.thread.start()
+        courier.thread.join()
 
 
 def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) -> None:

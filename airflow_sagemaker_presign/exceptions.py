@@ -177,25 +177,40 @@ class NotebookUrlDeliveryError(AirflowException):
     :param notebook_instance_name: the notebook instance.
     :param failures: for each notifier that failed, its name and why.
     :param delivered: the names of the notifiers that did deliver.
+    :param advice_for: for each notifier that failed, what to do about it; default: what helps mostly.
     """
 
-    advice = (
-        "Mend the notifier's connection, then clear the task; everybody gets a link then, those who have one already "
-        "too."
-    )
+    advice = "Fix the notifier's recipient or connection, then clear the task."
+    consequence = "Clearing the task sends everybody a link, those who have one already too."
 
     def __init__(
-        self, notebook_instance_name: str, failures: Mapping[str, str], delivered: tuple[str, ...] = ()
+        self,
+        notebook_instance_name: str,
+        failures: Mapping[str, str],
+        delivered: tuple[str, ...] = (),
+        advice_for: Mapping[str, str] | None = None,
     ) -> None:
         self.notebook_instance_name = notebook_instance_name
         self.failures = dict(failures)
         self.delivered = delivered
+        self.advice_for = {name: advice for name, advice in (advice_for or {}).items() if advice}
+        self.advice = f"{_together(self.advice_for) or self.advice} {self.consequence}"
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
         others = f" Delivered by: {', '.join(delivered)}." if delivered else ""
-        self.problem = f"The link was not delivered by {len(failures)} notifier(s). {reasons}.{others}"
+        self.problem = f"The link was not delivered in time by {len(failures)} notifier(s). {reasons}.{others}"
         super().__init__(f"Notebook instance {notebook_instance_name!r}: {self.problem} {self.advice}")
 
     def __reduce__(
         self,
-    ) -> tuple[type[NotebookUrlDeliveryError], tuple[str, dict[str, str], tuple[str, ...]]]:
-        return type(self), (self.notebook_instance_name, self.failures, self.delivered)
+    ) -> tuple[type[NotebookUrlDeliveryError], tuple[str, dict[str, str], tuple[str, ...], dict[str, str]]]:
+        return type(self), (self.notebook_instance_name, self.failures, self.delivered, self.advice_for)
+
+
+def _together(advice_for: Mapping[str, str]) -> str:
+    """Say what several notifiers' failures need, each thing once, with the notifiers it is for where they differ."""
+    notifiers: dict[str, list[str]] = {}
+    for name, advice in advice_for.items():
+        notifiers.setdefault(advice, []).append(name)
+    if len(notifiers) < 2:
+        return "".join(notifiers)
+    return " ".join(f"{', '.join(names)}: {advice}" for advice, names in notifiers.items())

@@ -25,6 +25,8 @@ _lock = threading.RLock()
 _registered: Counter[str] = Counter()
 _guards = 0
 _uninstall = ExitStack()
+_of_thread = threading.local()
+"""``forms``: what the outermost block of this thread has registered."""
 
 
 def redact(text: str) -> str:
@@ -56,27 +58,44 @@ def redacted(url: str | None = None) -> Iterator[Callable[[str], None]]:
     library's wire log may hold it in an encoding that no search would find. Airflow's own ``mask_secret`` is the
     second line behind this one: it does not reach the executor's console.
 
+    What becomes known in a block within a block of the same thread stays redacted until the outer one ends: whoever
+    opened that goes on with the URL.
+
     :param url: the URL, if it is known already; the function that the block gets adds one that becomes known in it.
     """
-    forms: list[str] = []
+    outer: list[str] | None = getattr(_of_thread, "forms", None)
+    forms: list[str] = [] if outer is None else outer
 
     def add(late_url: str) -> None:
-        new = quoted_forms(late_url)
+        new = _spelled(quoted_forms(late_url))
         forms.extend(new)
         with _lock:
             _registered.update(new)
 
     _enter()
+    _of_thread.forms = forms
     try:
         if url is not None:
             add(url)
         yield add
     finally:
-        with _lock:
-            _registered.subtract(forms)
-            for form in [form for form, count in _registered.items() if count <= 0]:
-                del _registered[form]
+        if outer is None:
+            _of_thread.forms = None
+            _forget(forms)
         _leave()
+
+
+def _spelled(forms: frozenset[str]) -> list[str]:
+    """Add how a log writes them when it shows the ``repr`` of what they are in, as it is or within JSON."""
+    escaped = [form for form in forms if "\\" in form]
+    return [*forms, *(form.replace("\\", "\\" * times) for form in escaped for times in (2, 4))]
+
+
+def _forget(forms: list[str]) -> None:
+    with _lock:
+        _registered.subtract(forms)
+        for form in [form for form, count in _registered.items() if count <= 0]:
+            del _registered[form]
 
 
 def _enter() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import re
 import smtplib
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 _BEFORE_THE_REQUEST = (
     "ConnectTimeout",
@@ -23,13 +24,22 @@ _NO_ANSWER = (
 )
 
 
+_MAY_HAVE_ACTED = frozenset({"fatal_error", "internal_error"})
+"""Slack's error codes of which it says: "It's possible some aspect of the operation succeeded".
+https://docs.slack.dev/reference/methods/chat.postMessage#errors"""
+
+_STATUS_IN_TEXT = re.compile(
+    r"\b(?:status(?:[ _-]?code)?\W{1,3}|HTTP(?:/[\d.]+)?(?: error)?[ :]{1,2})([1-5]\d\d)\b", re.IGNORECASE
+)
+
+
 def may_have_arrived(error: BaseException) -> bool:
     """
     Tell whether a failed send may have reached the person after all.
 
-    It may when the message went out and no answer came back: sending again could give somebody two messages. An
-    answer that says no, or a connection that never stood, is certain. A notifier that knows better says so with an
-    attribute ``may_have_arrived`` of its error.
+    It may when the message went out and no answer came back, or the answer was that the service itself failed:
+    sending again could give somebody two messages. An answer that says no, or a connection that never stood, is
+    certain. A notifier that knows better says so with an attribute ``may_have_arrived`` of its error.
 
     :param error: what the send raised.
     """
@@ -37,6 +47,9 @@ def may_have_arrived(error: BaseException) -> bool:
     for link in chain:
         if isinstance(known := getattr(link, "may_have_arrived", None), bool):
             return known
+    # Whichever request of a notifier got such an answer: what it tried afterwards does not make it undone.
+    if any(answer_leaves_open(_http_status(link), _error_code(link)) for link in chain):
+        return True
     if any(
         type(link).__name__ in _BEFORE_THE_REQUEST
         # urllib wraps what goes wrong until the request is out, and nothing after.
@@ -49,6 +62,48 @@ def may_have_arrived(error: BaseException) -> bool:
         or isinstance(link, (TimeoutError, ConnectionError, smtplib.SMTPServerDisconnected, http.client.HTTPException))
         for link in chain
     )
+
+
+def answer_leaves_open(status: int, error_code: str = "") -> bool:
+    """
+    Tell whether an answer leaves open if the message was sent: the service, or a gateway before it, failed meanwhile.
+
+    503 and 429 are a no: the service did not take the request. So is everything else below 500, unless Slack's code
+    says otherwise.
+
+    :param status: the HTTP status; 0 where there is none.
+    :param error_code: the code in the answer's body, for Slack, which mostly answers 200.
+    """
+    if status in (429, 503):
+        return False
+    return status >= 500 or error_code in _MAY_HAVE_ACTED
+
+
+def _http_status(error: BaseException) -> int:
+    """Read the HTTP status of the answer that an error is about, wherever its library keeps it; 0 without one."""
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):  # botocore
+        candidates = [response.get("ResponseMetadata", {}).get("HTTPStatusCode")]
+    else:
+        # requests, httpx and slack_sdk; googleapiclient; aiohttp and others on the error itself; urllib. What a class
+        # has for all its errors is no answer: each AirflowException has a status_code of 500.
+        owners = (response, getattr(error, "resp", None))
+        candidates = [getattr(owner, name, None) for owner in owners for name in ("status_code", "status")]
+        candidates += [vars(error).get(name) for name in ("status_code", "status")]
+        if isinstance(error, urllib.error.HTTPError):
+            candidates.append(error.code)
+    for status in candidates:
+        if isinstance(status, int) and 100 <= status <= 599:
+            return int(status)
+    # Airflow's hooks often keep nothing but the words.
+    said = _STATUS_IN_TEXT.search(str(error))
+    return int(said[1]) if said else 0
+
+
+def _error_code(error: BaseException) -> str:
+    """Read the code in Slack's answer."""
+    data = getattr(getattr(error, "response", None), "data", None)
+    return str(data.get("error") or "") if isinstance(data, Mapping) else ""
 
 
 def retry_after(error: BaseException) -> float:

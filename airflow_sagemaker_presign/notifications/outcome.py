@@ -36,7 +36,10 @@ class SendFailed(AirflowException):
 
 
 class SendOutcomeUnknown(AirflowException):
-    """The message went out and no answer came back: it may have arrived, so it must not be sent again."""
+    """
+    The message went out, and no answer came back or one that leaves open what became of it: it may have arrived, so it
+    must not be sent again.
+    """
 
     may_have_arrived = True
 

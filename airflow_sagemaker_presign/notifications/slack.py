@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
 
+_POST = "chat.postMessage"
 _USER_ID = r"[UW][A-Z0-9]{2,}"
 _USER_ALLOWED = "an e-mail address, or a Slack user id such as 'U012AB3CD' (“Copy member ID” in a profile)"
 _CHANNEL_ALLOWED = "a channel's name such as '#notebooks', or its id such as 'C012AB3CD'"
@@ -99,7 +100,7 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
         hook = self._hook()
         recipient = self.channel or self._user_id(hook)
         # A user id is as good as a channel here: it opens the direct message, without a scope of its own.
-        self._call(hook, "chat.postMessage", json={"channel": recipient, **payload})
+        self._call(hook, _POST, json={"channel": recipient, **payload})
 
     def _user_id(self, hook: SlackHook) -> str:
         user = str(self.user)
@@ -140,18 +141,21 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
 
     def _refused(self, method: str, response: Any) -> SendFailed | SendOutcomeUnknown:
         from airflow_sagemaker_presign.notifications.slack_errors import in_words
+        from airflow_sagemaker_presign.send_outcome import answer_leaves_open
 
-        if response.status_code == 504:
-            return self._unanswered(method, "HTTP status 504")
         recipient = str(self.channel or self.user)
         answer = response.data if isinstance(response.data, dict) else {}
+        code = str(answer.get("error") or "")
+        if response.status_code == 504 or (method == _POST and answer_leaves_open(response.status_code, code)):
+            how = f"HTTP status {response.status_code}" if response.status_code != 200 else code
+            return self._unanswered(method, how)
         problem = in_words(response.status_code, answer, recipient=recipient, connection=self.slack_conn_id)
         return SendFailed(problem, ServerAnswer(response.status_code, dict(response.headers)))
 
     def _unanswered(self, method: str, how: str) -> SendFailed | SendOutcomeUnknown:
-        if method != "chat.postMessage":
+        if method != _POST:
             return SendFailed(f"Slack did not answer {method} ({how}).")
         return SendOutcomeUnknown(
-            f"Slack had the message for {self.channel or self.user!r} and did not answer ({how}): it may have arrived. "
-            "Look there before you clear the task."
+            f"Slack had the message for {self.channel or self.user!r} and did not say that it posted it ({how}): it "
+            "may have arrived. Look there before you clear the task."
         )

@@ -98,19 +98,28 @@ def test_slacks_429_is_waited_out_and_the_mail_does_not_come_twice(run: Run, loc
     assert (len(local.inbox.mails), len(local.inbox.slack_messages)) == (1, 1)
 
 
-def test_slacks_500_is_tried_again_with_a_fresh_link(run: Run, local: LocalServices) -> None:
-    local.inbox.slack.fail("500", times=2)
-    assert attempts(run()) == {MAIL: 1, SLACK: 3}
-    assert (len(local.inbox.mails), len(local.inbox.slack_messages)) == (1, 1)
-
-
-def test_a_slack_that_always_says_500_is_named_and_the_mail_arrived_once(run: Run, local: LocalServices) -> None:
-    local.inbox.slack.fail("500", times=None)
-    with pytest.raises(NotebookUrlDeliveryError) as raised:
+@pytest.mark.parametrize(
+    ("fault", "settings"),
+    [("500", {}), ("not-ok", {"error": "internal_error"}), ("not-ok", {"error": "fatal_error"})],
+    ids=str,
+)
+def test_a_slack_that_may_have_posted_is_named_and_not_sent_to_again(
+    run: Run, local: LocalServices, fault: str, settings: dict[str, Any]
+) -> None:
+    local.inbox.slack.fail(fault, times=1, method="chat.postMessage", **settings)
+    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again") as raised:
         run()
     assert list(raised.value.failures) == [SLACK]
     assert raised.value.delivered == (MAIL,)
+    assert "Ask the recipient whether the message came" in raised.value.advice
+    # A second one would have been taken, and shown.
     assert (len(local.inbox.mails), len(local.inbox.slack_messages)) == (1, 0)
+
+
+def test_a_look_up_that_slack_failed_at_is_tried_again(run: Run, local: LocalServices) -> None:
+    local.inbox.slack.fail("500", times=2, method="users.lookupByEmail")
+    assert attempts(run()) == {MAIL: 1, SLACK: 3}
+    assert (len(local.inbox.mails), len(local.inbox.slack_messages)) == (1, 1)
 
 
 def test_a_slack_that_hangs_is_named_and_not_sent_to_again(run: Run, local: LocalServices) -> None:
@@ -209,7 +218,7 @@ def test_all_fail_and_all_are_named(run: Run, local: LocalServices) -> None:
     assert links(local) == []
 
 
-def test_a_link_that_is_too_old_when_the_send_ends_is_followed_by_a_fresh_one(
+def test_a_link_that_is_too_old_when_the_send_ends_is_reported_and_not_sent_again(
     run: Run, local: LocalServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_sagemaker_presign import delivery
@@ -221,9 +230,9 @@ def test_a_link_that_is_too_old_when_the_send_ends_is_followed_by_a_fresh_one(
         "clock",
         lambda: now() + next(late, timedelta(0)),
     )
-    receipt = run(NotebookUrlSmtpNotifier())
-    assert attempts(receipt) == {MAIL: 2}
-    assert len(set(links(local))) == 2
+    with pytest.raises(NotebookUrlDeliveryError, match=r"it arrived late, with 2\d\d s .* so it was not sent again"):
+        run(NotebookUrlSmtpNotifier())
+    assert len(links(local)) == 1
 
 
 def test_minting_over_http_leaves_nothing_in_the_log_at_debug(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import html
 import logging
 import sys
+import threading
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -40,6 +41,39 @@ def test_a_known_url_is_lost_in_every_form(text: str) -> None:
 )
 def test_a_token_that_nobody_registered_is_lost_by_its_name(text: str) -> None:
     assert "secret" not in redact(text)
+
+
+def test_what_becomes_known_in_an_inner_block_stays_redacted_until_the_outer_one_ends() -> None:
+    with redacted():
+        with redacted() as redact_too:
+            redact_too(URL)
+        assert "secret" not in redact(f"a mint goes on with {TOKEN}")
+    assert redact(TOKEN) == TOKEN
+
+
+def test_what_another_thread_holds_stays_redacted_after_this_ones_block() -> None:
+    left_behind, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with redacted(URL):
+            left_behind.set()
+            over.wait(10)
+
+    with redacted(URL):
+        thread = threading.Thread(target=hold)
+        thread.start()
+        left_behind.wait(10)
+    assert redact(TOKEN) == "***"
+    over.set()
+    thread.join()
+    assert redact(TOKEN) == TOKEN
+
+
+def test_a_url_within_something_that_is_logged_by_its_repr_is_lost() -> None:
+    url = f"{URL}/with/slashes"
+    with redacted(url):
+        # As a supervisor logs a request that has all forms of it.
+        assert "slashes" not in redact(repr([repr(sorted(quoted_forms(url)))]))
 
 
 def test_text_without_a_url_stays_as_it_is() -> None:

@@ -3,17 +3,67 @@ from __future__ import annotations
 import smtplib
 import socket
 import urllib.error
+from email.message import Message
 
+import httpx
 import pytest
 import requests
 import urllib3
+from airflow.providers.common.compat.sdk import AirflowException
 from botocore import exceptions as boto
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
 
 from airflow_sagemaker_presign.send_outcome import may_have_arrived, retry_after
 
 
 class KnowsBetter(Exception):
     may_have_arrived = True
+
+
+class KnowsThatItDidNot(Exception):
+    may_have_arrived = False
+
+
+def answered(status: int) -> requests.HTTPError:
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError(f"{status}", response=response)
+
+
+def slack_answered(error: str, status: int = 200) -> SlackApiError:
+    answer = SlackResponse(
+        client=None,
+        http_verb="POST",
+        api_url="https://slack.com/api/chat.postMessage",
+        req_args={},
+        data={"ok": False, "error": error},
+        headers={},
+        status_code=status,
+    )
+    return SlackApiError(  # type: ignore[no-untyped-call]
+        "The request to the Slack API failed.", answer
+    )
+
+
+def aws_answered(status: int, code: str) -> boto.ClientError:
+    return boto.ClientError(
+        {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        "SendEmail",
+    )
+
+
+def has(**attributes: object) -> Exception:
+    """An error of a library that keeps the answer in its own way."""
+    error = RuntimeError("no luck")
+    vars(error).update(attributes)
+    return error
+
+
+def amid(error: Exception, before: Exception) -> Exception:
+    """An error that came up while another one was being handled, as when a notifier tries again by itself."""
+    error.__context__ = before
+    return error
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
@@ -40,6 +90,37 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (boto.EndpointConnectionError(endpoint_url="x"), False),
         (boto.ConnectTimeoutError(endpoint_url="x"), False),
         (KnowsBetter(), True),
+        (answered(500), True),
+        (answered(502), True),
+        (answered(504), True),
+        (answered(599), True),
+        (answered(503), False),
+        (answered(429), False),
+        (answered(404), False),
+        (caused(AirflowException("500:Internal Server Error"), answered(500)), True),
+        (amid(AirflowException("502:Bad Gateway"), answered(502)), True),
+        (slack_answered("internal_error"), True),
+        (slack_answered("fatal_error"), True),
+        (slack_answered("internal_error", 500), True),
+        (slack_answered("service_unavailable", 503), False),
+        (slack_answered("ratelimited", 429), False),
+        (slack_answered("channel_not_found"), False),
+        (aws_answered(500, "InternalFailure"), True),
+        (aws_answered(503, "ServiceUnavailable"), False),
+        (aws_answered(400, "Throttling"), False),
+        (urllib.error.HTTPError("https://x", 502, "Bad Gateway", Message(), None), True),
+        (urllib.error.HTTPError("https://x", 503, "Service Unavailable", Message(), None), False),
+        (httpx.HTTPStatusError("x", request=httpx.Request("POST", "https://x"), response=httpx.Response(500)), True),
+        (has(status=500), True),  # aiohttp
+        (has(status=503), False),
+        (has(resp=has(status=502)), True),  # googleapiclient
+        (AirflowException("Response body: 'no_text', Status Code: 500. See: https://x"), True),  # Slack's webhook
+        (AirflowException("Response body: 'no_service', Status Code: 404. See: https://x"), False),
+        (AirflowException("The server said HTTP/1.1 502 Bad Gateway"), True),
+        (AirflowException("the template is wrong"), False),  # Its class has a status_code of 500.
+        (smtplib.SMTPDataError(554, b"5.7.1 spam, see HTTP status page"), False),
+        (amid(ConnectionRefusedError(), answered(500)), True),
+        (amid(KnowsThatItDidNot(), answered(500)), False),
     ],
 )
 def test_an_error_says_whether_the_message_may_have_arrived(error: Exception, expected: bool) -> None:

@@ -101,8 +101,9 @@ def test_an_unknown_person_is_named_and_nothing_is_posted(slack: Any, link_conte
     [
         ((429, {"Retry-After": "7"}, {"ok": False, "error": "ratelimited"}), 429, "asks to wait"),
         ((429, {"Retry-After": "7"}, ""), 429, "asks to wait"),
-        ((500, {}, "Internal Server Error"), 500, "HTTP status 500"),
+        ((404, {}, "Not Found"), 404, "HTTP status 404"),
         ((503, {}, "<html>"), 503, "HTTP status 503"),
+        ((503, {}, {"ok": False, "error": "service_unavailable"}), 503, "HTTP status 503"),
         ((200, {"Content-Type": "text/html"}, "<html>Sign in to the network</html>"), 200, "not Slack's API"),
     ],
 )
@@ -119,8 +120,24 @@ def test_a_refusal_keeps_its_status_and_is_asked_for_once(
     _assert_no_url(raised.value)
 
 
-@pytest.mark.parametrize("answer", ["hang", "drop", (504, {}, "gateway timed out")])
-def test_a_message_without_an_answer_may_have_arrived(slack: Any, link_context: dict[str, Any], answer: object) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "hang",
+        "drop",
+        (500, {}, "Internal Server Error"),
+        (500, {}, {"ok": False, "error": "internal_error"}),
+        (502, {}, "<html>bad gateway</html>"),
+        (504, {}, "gateway timed out"),
+        (520, {}, "a status that only some gateway knows"),
+        {"ok": False, "error": "internal_error"},
+        {"ok": False, "error": "fatal_error"},
+    ],
+    ids=str,
+)
+def test_a_message_without_an_answer_that_tells_may_have_arrived(
+    slack: Any, link_context: dict[str, Any], answer: object
+) -> None:
     slack.answers["chat.postMessage"] = answer
     with pytest.raises(SendOutcomeUnknown, match="may have arrived") as raised:
         NotebookUrlSlackNotifier(channel="#research", timeout=1)(link_context)
@@ -134,6 +151,19 @@ def test_a_look_up_without_an_answer_has_sent_nothing(slack: Any, link_context: 
     slack.answers["users.lookupByEmail"] = answer
     with pytest.raises(SendFailed, match=r"did not answer users\.lookupByEmail"):
         NotebookUrlSlackNotifier(user="{{ recipient }}", timeout=1)(link_context)
+    assert slack.posted() == []
+
+
+@pytest.mark.parametrize(
+    "answer", [(500, {}, "Internal Server Error"), {"ok": False, "error": "internal_error"}], ids=str
+)
+def test_a_look_up_that_failed_amid_slack_has_sent_nothing(
+    slack: Any, link_context: dict[str, Any], answer: object
+) -> None:
+    slack.answers["users.lookupByEmail"] = answer
+    with pytest.raises(SendFailed) as raised:
+        NotebookUrlSlackNotifier(user="{{ recipient }}")(link_context)
+    assert raised.value.may_have_arrived is False
     assert slack.posted() == []
 
 

@@ -1,0 +1,105 @@
+"""
+``airflow dags test`` and ``airflow tasks test`` at DEBUG, on each Airflow: the links arrive and are written nowhere.
+
+There Airflow has its supervisor in the task's own process, where it logs each request with its body.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from airflow_sagemaker_presign.local import LocalServices
+from airflow_sagemaker_presign.local.connections import airflow_connections
+from airflow_sagemaker_presign.local.inbox.mailbox import Mail, SlackMessage
+from tests.system.conftest import REGION
+from tests.system.messages import urls_in
+from tests.system.search import columns, files, found_in
+
+AIRFLOW = Path(sys.executable).parent / "airflow"
+WHERE = ("deferred", "worker")
+COMMANDS = {
+    "dags test": (("dags", "test", "links"), WHERE),
+    "tasks test, deferred": (("tasks", "test", "links", "deferred"), ("deferred",)),
+    "tasks test, in the worker": (("tasks", "test", "links", "worker"), ("worker",)),
+}
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """``airflow`` with a database of its own; what it prints goes to a file in its home."""
+
+    home: Path
+    env: Mapping[str, str]
+
+    def run(self, *arguments: str) -> str:
+        console = self.home / f"{'-'.join(arguments)}.console"
+        with console.open("wb") as output:
+            ended = subprocess.run(
+                [AIRFLOW, *arguments],
+                env=dict(self.env),
+                cwd=self.home,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=300,
+                check=False,
+            )
+        said = console.read_text(errors="replace")
+        assert ended.returncode == 0, said[-5_000:]
+        return said
+
+
+@pytest.fixture(scope="module")
+def command_line(folder: Path, local: LocalServices) -> CommandLine:
+    (home := folder / "command-line").mkdir()
+    dags = shutil.copytree(Path(__file__).parent / "command_dags", home / "dags")
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "AWS_"))}
+    env = {
+        **inherited,
+        **airflow_connections(local.addresses()),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+        "COLUMNS": "200",
+    }
+    command_line = CommandLine(home, env)
+    for where in WHERE:
+        local.sagemaker.create_notebook(f"tried-out-{where}", region=REGION)
+    command_line.run("db", "migrate")
+    command_line.run("dags", "reserialize")
+    return command_line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_links_arrive_and_are_written_down_nowhere(
+    command: str, command_line: CommandLine, local: LocalServices, minted: list[str]
+) -> None:
+    arguments, tasks = COMMANDS[command]
+    for task in tasks:
+        local.sagemaker.set_status(f"tried-out-{task}", "Stopped", region=REGION)
+    before, messages_before = len(minted), len(local.inbox.messages())
+    said = command_line.run(*arguments)
+
+    new = local.inbox.messages()[messages_before:]
+    assert sorted(_to(message) for message in new) == sorted(2 * [f"{task}@example.com" for task in tasks])
+    assert len({url for message in new for url in urls_in(message)}) == 2 * len(tasks)
+    assert len(minted) - before == 2 * len(tasks), "each was minted once for each notifier, at its first attempt"
+    assert "debug" in said.lower()
+    assert "NotebookInstanceArn" in said, "botocore logs its answers at DEBUG"
+    everything = {**files(command_line.home), **columns(command_line.home / "airflow.db")}
+    assert f"{'-'.join(arguments)}.console" in found_in([f"tried-out-{tasks[0]}"], everything)
+    assert found_in(minted[before:], everything) == []
+
+
+def _to(message: Mail | SlackMessage) -> str:
+    return message.recipients[0] if isinstance(message, Mail) else str(message.recipient)

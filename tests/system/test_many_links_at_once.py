@@ -1,0 +1,113 @@
+"""
+Many runs at once on a real Airflow, each with a link by mail and by Slack: all arrive, at the first attempt.
+
+Each task asks its supervisor from the threads of both notifiers; where that is not kept in order, an answer is read by
+whom it is not for. That failed 18 of 40 runs on Airflow 3.1.8, and made workers of 5 GB. To repeat it with 40:
+
+    MANY_LINKS=40 python -m pytest tests/system/test_many_links_at_once.py
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_sagemaker_presign.local import LocalServices
+from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
+from airflow_sagemaker_presign.local.connections import airflow_connections
+from tests.system.conftest import DAGS, REGION
+
+pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 has no supervisor, and no such API")
+
+COUNT = int(os.environ.get("MANY_LINKS", "8"))
+DAG_ID = "notebook_on_demand"
+NOTEBOOK = "opened-by-many"
+USUAL_MB = 700
+"""What a process of Airflow may need at its peak; a broken answer made one allocate gigabytes."""
+
+
+class PeakMemory:
+    """The most memory that any process below this one ever had, in MB."""
+
+    def __init__(self) -> None:
+        self.megabytes = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.2):
+            # The kernel keeps each one's peak, so nothing is missed between two looks.
+            self.megabytes = max(self.megabytes, *peaks_below(os.getpid()).values(), 0.0)
+
+
+def peaks_below(pid: int) -> dict[int, float]:
+    """The peak memory in MB of each process below one."""
+    parents, peaks = {}, {}
+    for path in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):
+            status = path.read_text()
+            number = int(path.parent.name)
+            parents[number] = int(re.findall(r"^PPid:\s+(\d+)", status, re.MULTILINE)[0])
+            # A process that is just ending has none any more.
+            peaks[number] = sum(int(kb) / 1024 for kb in re.findall(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE))
+    below = {pid}
+    while new := {child for child, parent in parents.items() if parent in below} - below:
+        below |= new
+    return {number: peaks[number] for number in below - {pid}}
+
+
+@pytest.fixture(scope="module")
+def airflow_of_many(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
+    local.sagemaker.create_notebook(NOTEBOOK, status="InService", region=REGION)
+    (dags := folder / "dags-of-many").mkdir()
+    shutil.copy(DAGS / f"{DAG_ID}.py", dags)
+    environment = {
+        **airflow_connections(local.addresses(), timeout=60),
+        "AIRFLOW__CORE__PARALLELISM": "8",
+        "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG": str(COUNT),
+        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(2 * COUNT),
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+    }
+    with AirflowStandalone(folder / "airflow-of-many", dags=dags, env=environment) as airflow:
+        yield airflow
+
+
+def test_all_links_arrive_at_the_first_attempt(airflow_of_many: AirflowStandalone, local: LocalServices) -> None:
+    people = [f"one-of-many-{number}@example.com" for number in range(COUNT)]
+    with PeakMemory() as memory:
+        runs = {
+            person: airflow_of_many.trigger(DAG_ID, {"notebook_instance_name": NOTEBOOK, "recipient": person})
+            for person in people
+        }
+        states = {person: airflow_of_many.wait_for_run(DAG_ID, run, timeout=600) for person, run in runs.items()}
+    logs = "\n".join(
+        airflow_of_many.task_log(DAG_ID, runs[person], "notebook_link")
+        for person, state in states.items()
+        if state != "success"
+    )
+    assert set(states.values()) == {"success"}, logs[-5_000:]
+    for person, run in runs.items():
+        receipt = airflow_of_many.xcom(DAG_ID, run, "notebook_link")
+        assert [delivery["attempts"] for delivery in receipt["deliveries"]] == [1, 1], (person, receipt)
+        assert airflow_of_many.task_instances(DAG_ID, run)["notebook_link"]["try_number"] == 1
+    mails = [mail.recipients[0] for mail in local.inbox.mails if mail.recipients[0] in runs]
+    posts = [message.recipient for message in local.inbox.slack_messages if message.recipient in runs]
+    assert sorted(mails) == sorted(posts) == sorted(people)
+    print(f"{COUNT} of {COUNT} delivered; the largest process had {memory.megabytes:.0f} MB.")
+    assert 50 < memory.megabytes < USUAL_MB
