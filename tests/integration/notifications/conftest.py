@@ -130,6 +130,7 @@ class MailStandIn:
         self.mails: list[EmailMessage] = []
         self.raw: list[bytes] = []
         self.envelopes: list[tuple[str, list[str]]] = []
+        self.options: list[list[str]] = []
         self.refused: dict[str, str] = {}
         self.on: dict[str, str] = {}
         self.bodies = 0
@@ -141,6 +142,7 @@ class MailStandIn:
         elif answer:
             return answer
         envelope.mail_from = address
+        self.options.append(options)
         return "250 OK"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
