@@ -24,6 +24,11 @@ _USER_ID = r"[UW][A-Z0-9]{2,}"
 _USER_ALLOWED = "an e-mail address, or a Slack user id such as 'U012AB3CD' (“Copy member ID” in a profile)"
 _CHANNEL_ALLOWED = "a channel's name such as '#notebooks', or its id such as 'C012AB3CD'"
 _ONE_OF = f"exactly one of channel ({_CHANNEL_ALLOWED}) and user ({_USER_ALLOWED})"
+_BLOCKS_REFUSED = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long")
+
+
+class _BlocksRefused(SendFailed):
+    """Slack does not take the message's blocks; it would take a text."""
 
 
 class NotebookUrlSlackNotifier(NotebookUrlNotifier):
@@ -71,9 +76,19 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
 
     def send_link(self, message: LinkMessage) -> None:
         """Post the message with the link."""
-        from airflow_sagemaker_presign.notifications.slack_blocks import link_payload
+        from airflow_sagemaker_presign.notifications.slack_blocks import (
+            MAX_BUTTON_URL,
+            link_as_text_payload,
+            link_payload,
+        )
 
-        self._post(link_payload(message))
+        try:
+            self._post(link_payload(message))
+        except _BlocksRefused:
+            if len(message.url) <= MAX_BUTTON_URL:
+                raise
+            # Nothing was posted. Slack documents no limit for this link, so it may have one.
+            self._post(link_as_text_payload(message))
 
     def send_failure(self, message: FailureMessage) -> None:
         """Post the message that says why there is no link."""
@@ -146,7 +161,8 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
         recipient = str(self.channel or self.user)
         answer = response.data if isinstance(response.data, dict) else {}
         problem = in_words(response.status_code, answer, recipient=recipient, connection=self.slack_conn_id)
-        return SendFailed(problem, ServerAnswer(response.status_code, dict(response.headers)))
+        kind = _BlocksRefused if answer.get("error") in _BLOCKS_REFUSED else SendFailed
+        return kind(problem, ServerAnswer(response.status_code, dict(response.headers)))
 
     def _unanswered(self, method: str, how: str) -> SendFailed | SendOutcomeUnknown:
         if method != "chat.postMessage":

@@ -84,6 +84,8 @@ class SlackStandIn:
         is_json = handler.headers["Content-Type"].startswith("application/json")
         self.calls.append((method, json.loads(body) if is_json else {k: v[0] for k, v in parse_qs(body).items()}))
         answer = self.answers[method]
+        if callable(answer):
+            answer = answer(self.calls[-1][1])
         if answer == "hang":
             self.release.wait(10)
         if answer in ("hang", "drop"):
