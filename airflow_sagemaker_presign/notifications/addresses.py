@@ -12,6 +12,7 @@ _ALLOWED = "an e-mail address such as 'ada@example.com' or 'Ada <ada@example.com
 # Compiled when an address is read, not with every parse of a DAG file.
 _SEPARATOR = r"""[;,](?=(?:[^"]*"[^"]*")*[^"]*$)"""
 _SPEC = r"[^\s<>@\",;:()\[\]\\]+@[^\s<>@\",;:()\[\]\\]+"
+_PASTED = rf"""(?i:<mailto:(?P<slack>{_SPEC})(?:\|[^<>|]*)?>|mailto:(?P<link>{_SPEC}?)(?:\?.*)?)"""
 _NAMED = rf"""(?:"(?P<quoted>[^"]*)"|(?P<plain>[^"<>@]*?))\s*<(?P<spec>{_SPEC})>"""
 
 
@@ -32,25 +33,39 @@ class Mailbox(NamedTuple):
         return self.spec.partition("@")[2]
 
 
-def mailboxes_of(parameter: str, value: object) -> tuple[Mailbox, ...]:
+def mailboxes_of(parameter: str, value: object, *, unreachable: list[str] | None = None) -> tuple[Mailbox, ...]:
     """
     Read the addresses that a parameter holds.
 
+    ``mailto:`` before an address, and Slack's ``<mailto:…|…>`` around it, are left out.
+
     :param parameter: its name, for the error.
     :param value: a text with one address or several (split at ``,`` or ``;``), or an iterable of such texts.
+    :param unreachable: takes what is no address, instead of an error.
     :raises ValueError: when there is none, or one that is no address; a line break is in none of them, since a
         mail's header would end there.
     """
     texts: Iterable[Any] = [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
     items = [item.strip() for text in texts if text is not None for item in re.split(_SEPARATOR, str(text))]
     # A template without a recipient renders to the word None.
-    mailboxes = tuple(_mailbox(parameter, item) for item in items if item not in ("", "None"))
-    if not mailboxes:
+    mailboxes = []
+    for item in items:
+        if item in ("", "None"):
+            continue
+        try:
+            mailboxes.append(_mailbox(parameter, item))
+        except ValueError:
+            if unreachable is None:
+                raise
+            unreachable.append(item)
+    if not mailboxes and unreachable is None:
         refuse(parameter, value, _ALLOWED)
-    return mailboxes
+    return tuple(mailboxes)
 
 
 def _mailbox(parameter: str, text: str) -> Mailbox:
+    if pasted := re.fullmatch(_PASTED, text):
+        text = pasted["slack"] or pasted["link"]
     named = re.fullmatch(_NAMED, text)
     spec = named["spec"] if named else text
     if not text.isprintable() or not re.fullmatch(_SPEC, spec):

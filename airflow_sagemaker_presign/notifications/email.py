@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,16 @@ if TYPE_CHECKING:
 
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
+    from airflow_sagemaker_presign.notifications.addresses import Mailbox
     from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
 
+log = logging.getLogger(__name__)
 
 _SENDER = "from_email (of the notifier, or in the extra of the connection)"
+
+
+class _LoginRefused(SendFailed):
+    """The mail server does not accept the connection's login."""
 
 
 class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
@@ -51,6 +59,9 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         "smtp_conn_id",
     )
     link_fields = (*NotebookUrlNotifier.link_fields, "subject")
+    optional_fields = (*NotebookUrlNotifier.optional_fields, "subject", "from_email")
+    native_fields = ("to", "cc")
+    recipient_fields = ("to", "cc", "from_email")
 
     def __init__(
         self,
@@ -72,33 +83,59 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
 
     def send_link(self, message: LinkMessage) -> None:
         """Mail the link."""
-        self._send(message)
+        self._send(message, *self._recipients())
 
     def send_failure(self, message: FailureMessage) -> None:
-        """Mail why there is no link."""
-        self._send(message)
-
-    def _send(self, message: LinkMessage | FailureMessage) -> None:
-        from airflow_sagemaker_presign.notifications.mail import build_mail
-        from airflow_sagemaker_presign.notifications.smtp_transaction import send_once
-
-        to = mailboxes_of("to", self.to)
-        cc = mailboxes_of("cc", self.cc) if self.cc else ()
-        with self._connected() as hook:
-            sender = mailboxes_of(_SENDER, self.from_email or hook.from_email)[0]
-            mail = build_mail(message, sender=sender, to=to, cc=cc, subject=self.subject)
-            recipients = tuple(dict.fromkeys(mailbox.spec for mailbox in (*to, *cc)))
-            send_once(_client_of(hook), mail, sender.spec, recipients)
+        """Mail why there is no link, to all of the recipients who can be reached."""
+        unreachable: list[str] = []
+        to = mailboxes_of("to", self.to, unreachable=unreachable)
+        cc = mailboxes_of("cc", self.cc, unreachable=unreachable)
+        if not to and not cc:
+            mailboxes_of("to", self.to)
+        if unreachable:
+            log.warning("These are no e-mail addresses, and are not told: %s", ", ".join(map(repr, unreachable)))
+        self._send(message, to or cc, cc if to else ())
 
     def check_recipient(self) -> None:
-        """Raise a ``ValueError`` when the rendered message would go to nobody."""
-        mailboxes_of("to", self.to)
+        """Raise a ``ValueError`` when an address is none, or the rendered message would go to nobody."""
+        self._recipients()
+        if self.from_email is not None and not is_template(self.from_email):
+            mailboxes_of("from_email", self.from_email)
 
     def load_provider(self) -> None:
-        """Import the SMTP provider, and see that there is a connection."""
+        """Import the SMTP provider, and see that its connection has all that a mail needs."""
         from airflow_sagemaker_presign.notifications import mail, smtp_transaction  # noqa: F401
+        from airflow_sagemaker_presign.notifications.connection_checks import check_smtp_connection
 
-        self._hook().get_connection(self.smtp_conn_id)
+        connection = self._hook().get_connection(self.smtp_conn_id)
+        check_smtp_connection(self.smtp_conn_id, connection, fewest_retries=_fewest_retries())
+        if not is_template(self.from_email):
+            mailboxes_of(_SENDER, self.from_email or connection.extra_dejson.get("from_email"))
+
+    def check_service(self) -> None:
+        """Log in to the mail server: it alone knows whether it takes the password."""
+        try:
+            with self._connected():
+                pass
+        except _LoginRefused:
+            raise
+        except SendFailed as error:
+            log.warning("The mail server could not be asked before the notebook is there, which may pass: %s", error)
+
+    def _recipients(self) -> tuple[tuple[Mailbox, ...], tuple[Mailbox, ...]]:
+        no_cc = self.cc is None or (isinstance(self.cc, (str, list, tuple)) and not self.cc)
+        return mailboxes_of("to", self.to), () if no_cc else mailboxes_of("cc", self.cc)
+
+    def _send(self, message: LinkMessage | FailureMessage, to: tuple[Mailbox, ...], cc: tuple[Mailbox, ...]) -> None:
+        from airflow_sagemaker_presign.notifications.mail import build_mail
+        from airflow_sagemaker_presign.notifications.rendering import as_text
+        from airflow_sagemaker_presign.notifications.smtp_transaction import send_once
+
+        with self._connected() as hook:
+            sender = mailboxes_of(_SENDER, self.from_email or hook.from_email)[0]
+            mail = build_mail(message, sender=sender, to=to, cc=cc, subject=as_text(self.subject))
+            recipients = tuple(dict.fromkeys(mailbox.spec for mailbox in (*to, *cc)))
+            send_once(_client_of(hook), mail, sender.spec, recipients)
 
     def _hook(self) -> SmtpHook:
         try:
@@ -117,11 +154,19 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         try:
             return hook.get_conn()
         except smtplib.SMTPAuthenticationError as error:
-            raise SendFailed(
+            # With a 4xx the server says that it may take the login later.
+            kind = SendFailed if 400 <= error.smtp_code < 500 else _LoginRefused
+            raise kind(
                 f"The mail server does not accept the login of the Airflow connection {self.smtp_conn_id!r} "
                 f"({error.smtp_code}). Check its login and password."
             ) from None
-        except (smtplib.SMTPException, OSError, AirflowException) as error:
+        except UnicodeError:
+            # It holds the whole password.
+            raise _LoginRefused(
+                f"The login or password of the Airflow connection {self.smtp_conn_id!r} has letters beyond ASCII, "
+                "which Python's smtplib cannot send. Have the mail account changed to one in ASCII."
+            ) from None
+        except (smtplib.SMTPException, OSError, AirflowException, RuntimeError, ValueError) as error:
             reason = str(error).rstrip(".")
             raise SendFailed(
                 f"The mail server of the Airflow connection {self.smtp_conn_id!r} could not be reached: {reason}. "
@@ -129,15 +174,27 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
             ) from error
 
 
+def _fewest_retries() -> int:
+    """Say with which ``retry_limit`` the provider tries at all: before 3.0.2 it took 0 for no attempt."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = re.findall(r"\d+", version("apache-airflow-providers-smtp"))
+    except PackageNotFoundError:
+        return 0
+    return 0 if tuple(map(int, found[:3])) >= (3, 0, 2) else 1
+
+
 def _client_of(hook: SmtpHook) -> smtplib.SMTP:
     """
-    Answer the hook's connected client.
+    Find the hook's connected client.
 
     The hook has no public way to it, and its own ``send_email_smtp`` repeats a send whose outcome it does not know.
     """
     import smtplib
 
-    client = getattr(hook, "_smtp_client", None)
+    # The name without an underscore is the provider's before 2.3.
+    client = getattr(hook, "_smtp_client", None) or getattr(hook, "smtp_client", None)
     if not isinstance(client, smtplib.SMTP):
         raise SendFailed(
             "This version of the SMTP provider keeps its connection elsewhere. "

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import make_msgid
 
+from airflow_sagemaker_presign.notifications.address_headers import MAIL_POLICY, address_of
 from airflow_sagemaker_presign.notifications.addresses import Mailbox
 from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
 
@@ -26,12 +25,12 @@ def build_mail(
     :param message: what it says.
     :param subject: its subject; default: the message's own.
     """
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=MAIL_POLICY)
     mail["Subject"] = _one_line(subject or message.subject)
-    mail["From"] = _address(sender)
-    mail["To"] = tuple(map(_address, to))
+    mail["From"] = address_of(sender, _one_line(sender.name))
+    mail["To"] = tuple(address_of(mailbox, _one_line(mailbox.name)) for mailbox in to)
     if cc:
-        mail["Cc"] = tuple(map(_address, cc))
+        mail["Cc"] = tuple(address_of(mailbox, _one_line(mailbox.name)) for mailbox in cc)
     mail["Date"] = datetime.now(UTC)
     # With the sender's domain: the default is the worker's host name, which is nobody's business.
     mail["Message-ID"] = make_msgid(domain=sender.domain)
@@ -59,11 +58,6 @@ def render(message: LinkMessage | FailureMessage) -> tuple[str, str]:
     kind = "link" if isinstance(message, LinkMessage) else "failure"
     text = environment.get_template(f"{kind}.txt").render(message=message)
     return text, environment.get_template(f"{kind}.html").render(message=message)
-
-
-def _address(mailbox: Mailbox) -> Address:
-    user, _, domain = mailbox.spec.partition("@")
-    return Address(_one_line(mailbox.name), user, domain)
 
 
 def _one_line(text: str) -> str:

@@ -8,6 +8,7 @@ from datetime import tzinfo
 from typing import Any, NamedTuple
 
 from airflow_sagemaker_presign.links import console_open_url, region_of
+from airflow_sagemaker_presign.notifications.failed_task import value_of
 from airflow_sagemaker_presign.notifications.times import clock_time, in_words
 from airflow_sagemaker_presign.parameters import is_template
 
@@ -185,7 +186,7 @@ def failure_message(context: Mapping[str, Any]) -> FailureMessage:
         title=redact(_failure_title(context, name, task_id)),
         problem=redact(_problem(error)),
         advice=redact(
-            _text_of(error, "advice") or "Read the end of the task's log, mend what it says, then clear the task."
+            _text_of(error, "advice") or "Read the end of the task's log, fix what it says, then clear the task."
         ),
         facts=_facts(
             ("Notebook instance", name),
@@ -199,16 +200,20 @@ def failure_message(context: Mapping[str, Any]) -> FailureMessage:
 def _failure_title(context: Mapping[str, Any], name: str, task_id: str) -> str:
     if getattr(context.get("exception"), "delivered", ()):
         return f"Not everybody got the link to notebook {name}"
-    if hasattr(context.get("task"), "recipient"):
+    task = context.get("task")
+    # A mapped task whose row has a bad value was never made, so it has its fields' names only.
+    if hasattr(task, "recipient") or "recipient" in getattr(task, "template_fields", ()):
         return f"No link to notebook {name}" if name else "No notebook link"
-    task = f"task {task_id}" if task_id else "a task"
-    return f"Notebook {name}: {task} failed" if name else f"{task[0].upper()}{task[1:]} failed"
+    which = f"task {task_id}" if task_id else "a task"
+    return f"Notebook {name}: {which} failed" if name else f"{which[0].upper()}{which[1:]} failed"
 
 
 def _notebook_instance_name(context: Mapping[str, Any]) -> str:
     name = _text_of(context.get("exception"), "notebook_instance_name")
-    name = name or _text_of(context.get("task"), "notebook_instance_name")
-    # A task that was killed from outside is read from its DAG file, where a template is not rendered yet.
+    if not name:
+        # Rendered as a native object a name of digits is a number.
+        value = value_of(context, "notebook_instance_name")
+        name = str(value) if isinstance(value, (str, int)) else ""
     return "" if is_template(name) else name
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
+from airflow_sagemaker_presign.notifications.occasion import Occasion, has_link, occasion_of
 from airflow_sagemaker_presign.notifications.times import default_zone, zone_of
 from airflow_sagemaker_presign.parameters import is_template, refuse
 
@@ -17,10 +19,25 @@ if TYPE_CHECKING:
 
     from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
 
+log = logging.getLogger(__name__)
+
+
+class _NotAwaitable:
+    """
+    What a class has in place of ``__await__`` when it is not awaitable, though its base is.
+
+    So Airflow's ``AsyncCallback``, which a deadline takes, refuses it where the DAG is written.
+    """
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise AttributeError(f"{owner.__name__} tells of a link or a failure, not of a deadline; it is not awaitable")
+
 
 class NotebookUrlNotifier(BaseNotifier):
     """
-    Sends a notebook's link where the context has one, else (as ``on_failure_callback``) why there is none.
+    Sends a notebook's link where the context has one; as ``on_failure_callback`` why a task or a DAG failed.
+
+    As any other callback it sends nothing, and logs why.
 
     :param note: the DAG author's own words in the message with the link (templated).
     :param timezone: the IANA time zone in which the message says times (templated); default: Airflow's
@@ -28,9 +45,18 @@ class NotebookUrlNotifier(BaseNotifier):
     """
 
     template_fields: Sequence[str] = ("note", "timezone")
-    link_fields: tuple[str, ...] = ("note",)
+    link_fields: tuple[str, ...] = ("note", "timezone")
     """Template fields that only the message with the link has; they may speak of the link, so they are not rendered
     for a failure."""
+    optional_fields: tuple[str, ...] = ("note", "timezone")
+    """Template fields that may come to nothing: the word ``None``, which a missing value renders to, counts as that."""
+    native_fields: tuple[str, ...] = ()
+    """Template fields that may become a list, in a DAG that renders native objects; all others are texts."""
+    recipient_fields: tuple[str, ...] = ()
+    """Template fields that say who gets the message."""
+    tells_failures_only = True
+    """For the operators, which refuse it as another callback where the DAG is written."""
+    __await__: Any = _NotAwaitable()
 
     def __init__(self, *, note: str | None = None, timezone: str | None = None) -> None:
         super().__init__()
@@ -47,43 +73,69 @@ class NotebookUrlNotifier(BaseNotifier):
         callback it is called maybe more than once; so that works on a copy, since rendering changes a notifier for
         good.
         """
-        (context,) = args
-        if _has_link(context):
-            self._render_and_notify(context)
-            return
+        # With several arguments Airflow 2 tells of an SLA that was missed.
+        context: Any = args[0] if len(args) == 1 else {"blocking_tis": args}
+        occasion, why = occasion_of(context, self)
+        if occasion is Occasion.LINK:
+            # What Airflow's own call does, but for Airflow 2's, which logs why a send failed and goes on.
+            context.update({name: getattr(self, name) for name in self.template_fields})
+            self.render_template_fields(context)
+            self.notify(context)
+        elif occasion is Occasion.NOTHING:
+            log.warning(
+                "%s has sent nothing: it tells of a link or a failure, and %s. Use it as on_failure_callback only.",
+                type(self).__name__,
+                why,
+            )
+        else:
+            self._tell_of_a_failure(context)
+
+    def _tell_of_a_failure(self, context: Mapping[str, Any]) -> None:
+        from airflow_sagemaker_presign.notifications.failure_callback import tell_of_a_failure
+
         notifier = copy.copy(self)
         for name in self.link_fields:
             setattr(notifier, name, None)
-        notifier._render_and_notify({**context, "recipient": _recipient(context)})
+        tell_of_a_failure(notifier, context)
 
-    def _render_and_notify(self, context: Any) -> None:
-        # What Airflow's own call does, but for Airflow 2's, which logs why a send failed and goes on as if it had not.
-        context.update({name: getattr(self, name) for name in self.template_fields})
-        self.render_template_fields(context)
-        self.notify(context)
+    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
+        """Render the fields in place, for good; each by itself, so that an error can name it."""
+        for name in self.template_fields:
+            setattr(self, name, self.rendered(name, context))
+
+    def rendered(self, name: str, context: Mapping[str, Any]) -> Any:
+        """Render one field and leave it as it is."""
+        from airflow_sagemaker_presign.notifications.rendering import environment_of
+
+        written = getattr(self, name)
+        if written is None:
+            return None
+        native = name in self.native_fields
+        value = self.render_template(written, context, environment_of(self, context, native=native), set())  # type: ignore[arg-type]
+        return None if name in self.optional_fields and value == "None" != written else value
+
+    def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
+        from jinja2.nativetypes import NativeEnvironment
+
+        # Airflow's own goes by the DAG's setting whatever the template's environment is.
+        if isinstance(template.environment, NativeEnvironment):
+            return super()._render(template, context, dag)
+        return template.render(context)
 
     def prepare(self, context: Mapping[str, Any]) -> None:
         """
         Fail now rather than when the link is there, and load what the send will need.
 
-        :param context: Airflow's, with ``recipient``; the notifier stays as it is.
-        :raises ValueError: when the message would go to nobody.
-        :raises AirflowException: when the provider or its connection is missing.
-        """
-        from jinja2 import UndefinedError
+        Everything is checked that can be known without sending; what speaks of the notebook's description or of the
+        URL is left until there is one.
 
-        notifier = copy.copy(self)
-        for name in self.link_fields:
-            setattr(notifier, name, None)
-        try:
-            notifier.render_template_fields({**context})  # type: ignore[typeddict-item]
-        except UndefinedError:
-            # It speaks of what is known only later, such as the notebook's description.
-            return
-        if notifier.timezone:
-            zone_of(notifier.timezone)
-        notifier.check_recipient()
-        notifier.load_provider()
+        :param context: Airflow's, with ``recipient``; the notifier stays as it is.
+        :raises ValueError: when a template cannot be rendered, or the message would go to nobody.
+        :raises AirflowException: when the provider or its connection is missing, or they are not fit to send with.
+        """
+        from airflow_sagemaker_presign.notifications.preparation import prepare
+
+        prepare(self, context)
 
     @abstractmethod
     def check_recipient(self) -> None:
@@ -91,18 +143,25 @@ class NotebookUrlNotifier(BaseNotifier):
 
     @abstractmethod
     def load_provider(self) -> None:
-        """Import the provider, and see that there is a connection."""
+        """Import the provider, and see that there is a connection to send with."""
+
+    def check_service(self) -> None:
+        """Ask the service what it can say without a message; what may pass is not an error yet."""
 
     def notify(self, context: Context) -> None:
         """Write the message, then send it."""
-        from airflow_sagemaker_presign.notifications.message import failure_message, link_message
+        from airflow_sagemaker_presign.notifications.rendering import as_text
 
         known: Mapping[str, Any] = {**context}
-        if not _has_link(known):
-            self.send_failure(failure_message(known))
+        if has_link(known):
+            from airflow_sagemaker_presign.notifications.message import link_message
+
+            zone = zone_of(self.timezone) if self.timezone else default_zone()
+            self.send_link(link_message(known, note=as_text(self.note), zone=zone))
             return
-        zone = zone_of(self.timezone) if self.timezone else default_zone()
-        self.send_link(link_message(known, note=str(self.note or ""), zone=zone))
+        from airflow_sagemaker_presign.notifications.failure_callback import message_of
+
+        self.send_failure(message_of(known))
 
     @abstractmethod
     def send_link(self, message: LinkMessage) -> None:
@@ -118,18 +177,3 @@ def optional_text(name: str, value: object) -> Any:
     if value is not None and not isinstance(value, str) and not is_template(value):
         refuse(name, value, "a text or None")
     return value
-
-
-def no_recipient(value: object) -> bool:
-    """Tell whether a rendered recipient is nobody: a missing one renders to ``None``."""
-    return value is None or str(value).strip() in ("", "None")
-
-
-def _has_link(context: Mapping[str, Any]) -> bool:
-    return context.get("presigned_url") is not None or bool(context.get("door_url"))
-
-
-def _recipient(context: Mapping[str, Any]) -> Any:
-    """Whom the failed task would have sent its link to; ``None`` where that cannot be known any more."""
-    recipient = context.get("recipient") or getattr(context.get("task"), "recipient", None)
-    return None if is_template(recipient) else recipient

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_sagemaker_presign.notifications.notifier import (
-    NotebookUrlNotifier,
-    no_recipient,
-    optional_text,
-)
+from airflow_sagemaker_presign.notifications.notifier import NotebookUrlNotifier, optional_text
 from airflow_sagemaker_presign.notifications.outcome import SendFailed, SendOutcomeUnknown, ServerAnswer
+from airflow_sagemaker_presign.notifications.slack_recipients import (
+    CHANNEL_ALLOWED,
+    USER_ALLOWED,
+    slack_channel_of,
+    slack_user_of,
+)
 from airflow_sagemaker_presign.parameters import is_template, positive_int_of, refuse
 
 if TYPE_CHECKING:
@@ -21,10 +22,31 @@ if TYPE_CHECKING:
     from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
 
 _POST = "chat.postMessage"
-_USER_ID = r"[UW][A-Z0-9]{2,}"
-_USER_ALLOWED = "an e-mail address, or a Slack user id such as 'U012AB3CD' (“Copy member ID” in a profile)"
-_CHANNEL_ALLOWED = "a channel's name such as '#notebooks', or its id such as 'C012AB3CD'"
-_ONE_OF = f"exactly one of channel ({_CHANNEL_ALLOWED}) and user ({_USER_ALLOWED})"
+_ONE_OF = f"exactly one of channel ({CHANNEL_ALLOWED}) and user ({USER_ALLOWED})"
+_BLOCKS_REFUSED = ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long")
+
+
+_WILL_NOT_PASS = (
+    "users_not_found",
+    "missing_scope",
+    "invalid_auth",
+    "not_authed",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "not_allowed_token_type",
+    "no_permission",
+)
+
+log = logging.getLogger(__name__)
+
+
+class _WillNotPass(SendFailed):
+    """Slack does not know the person, or does not take the token; it will not a few minutes later either."""
+
+
+class _BlocksRefused(SendFailed):
+    """Slack does not take the message's blocks; it would take a text."""
 
 
 class NotebookUrlSlackNotifier(NotebookUrlNotifier):
@@ -49,6 +71,7 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
     """
 
     template_fields: Sequence[str] = (*NotebookUrlNotifier.template_fields, "channel", "user", "slack_conn_id")
+    recipient_fields = ("channel", "user")
 
     def __init__(
         self,
@@ -63,6 +86,7 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
         super().__init__(note=note, timezone=timezone)
         if (channel is None) == (user is None):
             refuse("channel, user", (channel, user), _ONE_OF)
+        self._is_for_a_person = user is not None
         self.channel = optional_text("channel", channel)
         self.user = optional_text("user", user)
         self.timeout = None if timeout is None else positive_int_of("timeout", timeout)
@@ -72,9 +96,19 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
 
     def send_link(self, message: LinkMessage) -> None:
         """Post the message with the link."""
-        from airflow_sagemaker_presign.notifications.slack_blocks import link_payload
+        from airflow_sagemaker_presign.notifications.slack_blocks import (
+            MAX_BUTTON_URL,
+            link_as_text_payload,
+            link_payload,
+        )
 
-        self._post(link_payload(message))
+        try:
+            self._post(link_payload(message))
+        except _BlocksRefused:
+            if len(message.url) <= MAX_BUTTON_URL:
+                raise
+            # Nothing was posted. Slack documents no limit for this link, so it may have one.
+            self._post(link_as_text_payload(message))
 
     def send_failure(self, message: FailureMessage) -> None:
         """Post the message that says why there is no link."""
@@ -83,17 +117,30 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
         self._post(failure_payload(message))
 
     def load_provider(self) -> None:
-        """Import the Slack provider, and see that there is a connection."""
-        self._hook().get_connection(self.slack_conn_id)
+        """Import the Slack provider, and see that its connection has a token that can post."""
+        from airflow_sagemaker_presign.notifications.connection_checks import check_slack_connection
+
+        check_slack_connection(self.slack_conn_id, self._hook().get_connection(self.slack_conn_id))
 
     def check_recipient(self) -> None:
-        """Raise a ``ValueError`` when the rendered message would go to nobody."""
-        name, allowed = ("channel", _CHANNEL_ALLOWED) if self.user is None else ("user", _USER_ALLOWED)
-        value = getattr(self, name)
-        text = str(value).strip()
-        if no_recipient(value) or (name == "user" and "@" not in text[1:] and not re.fullmatch(_USER_ID, text)):
-            refuse(name, value, allowed)
-        setattr(self, name, text)
+        """Raise a ``ValueError`` when the rendered message would go to nobody; else keep the id or address alone."""
+        if self._is_for_a_person:
+            self.user = slack_user_of(self.user)
+        else:
+            self.channel = slack_channel_of(self.channel)
+
+    def check_service(self) -> None:
+        """Ask Slack whether it knows the person, or at least takes the token."""
+        hook = self._hook()
+        try:
+            if self._is_for_a_person and "@" in str(self.user):
+                self._user_id(hook)
+            else:
+                self._call(hook, "auth.test")
+        except _WillNotPass:
+            raise
+        except SendFailed as error:
+            log.warning("Slack could not be asked before the notebook is there, which may pass: %s", error)
 
     def _post(self, payload: dict[str, Any]) -> None:
         self.check_recipient()
@@ -150,7 +197,8 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
             how = f"HTTP status {response.status_code}" if response.status_code != 200 else code
             return self._unanswered(method, how)
         problem = in_words(response.status_code, answer, recipient=recipient, connection=self.slack_conn_id)
-        return SendFailed(problem, ServerAnswer(response.status_code, dict(response.headers)))
+        kind = _BlocksRefused if code in _BLOCKS_REFUSED else _WillNotPass if code in _WILL_NOT_PASS else SendFailed
+        return kind(problem, ServerAnswer(response.status_code, dict(response.headers)))
 
     def _unanswered(self, method: str, how: str) -> SendFailed | SendOutcomeUnknown:
         if method != _POST:

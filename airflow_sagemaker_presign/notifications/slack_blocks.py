@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from itertools import accumulate
 from typing import Any
@@ -13,6 +14,14 @@ MAX_HEADER = 150
 MAX_SECTION = 3000
 MAX_FIELD = 2000
 MAX_BUTTON_URL = 3000
+# Slack splits a longer text into two messages, and a link in it with it.
+# https://docs.slack.dev/reference/methods/chat.postMessage#truncating
+MAX_TEXT = 3900
+# Slack refuses more with `msg_blocks_too_long`; seen from about 13,200 characters on.
+# https://github.com/slackapi/bolt-js/issues/2509
+MAX_ALL_BLOCKS = 12_000
+
+NOTE_CUT = "…\n(The rest of this note is cut off: a Slack message has no room for more.)"
 
 Block = dict[str, Any]
 
@@ -23,21 +32,45 @@ def link_payload(message: LinkMessage) -> dict[str, Any]:
 
     ``text`` is what a phone shows on its locked screen and what ends up in notification centres, so the URL is not
     in it: it says where to click.
+
+    A URL that is too long for a button, as AWS's often are, becomes a link of rich text, for which Slack names no
+    limit; should it have one all the same, there is :func:`link_as_text_payload`.
     """
-    if len(message.url) > MAX_BUTTON_URL:
-        return _payload(_link_as_text(message))
-    note = [_section(escape(message.note, MAX_SECTION))] if message.note else []
-    button = _button("open_notebook", message.button, message.url) | {"style": "primary"}
     blocks = [
         _header(message.title),
         _section(f"*{escape(message.lead)}*"),
         _facts(message.facts),
-        *note,
-        {"type": "actions", "elements": [button]},
+        _main_link(message),
         _context(escape(message.warning)),
         *_steps(message.when_expired_title, message.when_expired),
     ]
+    if message.note:
+        room = MAX_ALL_BLOCKS - len(json.dumps(blocks, ensure_ascii=False))
+        blocks.insert(3, _section(_cut(message.note, min(MAX_SECTION, room), NOTE_CUT)))
     return _payload(escape(f"{message.title}. {message.prompt}"), blocks)
+
+
+def link_as_text_payload(message: LinkMessage) -> dict[str, Any]:
+    """
+    Write the message with the link as plain text: less to look at, and as sure as Slack gets for a long URL.
+
+    What matters less is left out rather than that the text grows so long that Slack splits it.
+    """
+    by_importance = {
+        3: _anchor(message.button, message.url),
+        0: f"*{escape(message.title)}*",
+        1: escape(message.lead),
+        4: escape(message.warning),
+        5: "\n".join(map(_step, message.when_expired)),
+    }
+    chosen: dict[int, str] = {}
+    for place, line in by_importance.items():
+        if line and (not chosen or _length(chosen) + len(line) < MAX_TEXT):
+            chosen[place] = line
+    room = MAX_TEXT - _length(chosen) - 1
+    if message.note and room > 2 * len(NOTE_CUT):
+        chosen[2] = _cut(message.note, room, NOTE_CUT)
+    return _payload("\n".join(chosen[place] for place in sorted(chosen)))
 
 
 def failure_payload(message: FailureMessage) -> dict[str, Any]:
@@ -60,24 +93,28 @@ def escape(text: str, limit: int = MAX_SECTION) -> str:
 
     :param limit: how long the escaped text may be; what is over is cut at a character, never inside an entity.
     """
+    return _cut(text, limit, "…")
+
+
+def _cut(text: str, limit: int, ending: str) -> str:
+    """Escape a text, and where it is longer than the limit end it with the ending, within the limit."""
     quoted = [{"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(character, character) for character in text]
     lengths = list(accumulate(map(len, quoted)))
     if not lengths or lengths[-1] <= limit:
         return "".join(quoted)
-    return "".join(quoted[: bisect_right(lengths, limit - 1)]) + "…"
+    return "".join(quoted[: bisect_right(lengths, limit - len(ending))]) + ending
 
 
-def _link_as_text(message: LinkMessage) -> str:
-    """Write a link that no button takes. Only a message's plain text has room for it."""
-    lines = [
-        f"*{escape(message.title)}*",
-        escape(message.lead),
-        escape(message.note),
-        _anchor(message.button, message.url),
-        escape(message.warning),
-        *map(_step, message.when_expired),
-    ]
-    return "\n".join(filter(None, lines))
+def _length(lines: dict[int, str]) -> int:
+    return sum(len(line) + 1 for line in lines.values())
+
+
+def _main_link(message: LinkMessage) -> Block:
+    if len(message.url) <= MAX_BUTTON_URL:
+        button = _button("open_notebook", message.button, message.url) | {"style": "primary"}
+        return {"type": "actions", "elements": [button]}
+    link = {"type": "link", "url": message.url, "text": f"▶ {message.button}", "style": {"bold": True}}
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}
 
 
 def _payload(text: str, blocks: list[Block] | None = None) -> dict[str, Any]:

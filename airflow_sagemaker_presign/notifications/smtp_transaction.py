@@ -11,7 +11,6 @@ import re
 import smtplib
 from collections.abc import Sequence
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
 
 from airflow_sagemaker_presign.notifications.outcome import SendFailed, SendOutcomeUnknown, SentToSomeOnly
 from airflow_sagemaker_presign.redaction import redact
@@ -28,28 +27,21 @@ def send_once(client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients:
     :raises SentToSomeOnly: when the server refused some of the recipients.
     :raises SendOutcomeUnknown: when the server had the whole message and did not answer.
     """
+    content = mail.as_bytes()
     try:
-        refused = _envelope(client, mail, sender, recipients)
+        refused = _envelope(client, content, sender, recipients)
     except (smtplib.SMTPException, OSError) as error:
         raise SendFailed(f"The connection to the mail server broke before the message went out: {error}.") from None
     accepted = tuple(recipient for recipient in recipients if recipient not in refused)
-    _body(client, mail, accepted)
+    _body(client, content, accepted)
     if refused:
         raise SentToSomeOnly(accepted, refused)
 
 
-def _envelope(client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients: Sequence[str]) -> dict[str, str]:
-    """Name sender and recipients, and get leave to send; answer who was refused."""
+def _envelope(client: smtplib.SMTP, content: bytes, sender: str, recipients: Sequence[str]) -> dict[str, str]:
+    """Name sender and recipients, and get leave to send; return who was refused."""
     client.ehlo_or_helo_if_needed()
-    options = []
-    if not "".join((sender, *recipients)).isascii():
-        if not client.has_extn("smtputf8"):
-            raise SendFailed(
-                "The mail server takes no addresses with letters beyond ASCII (it lacks SMTPUTF8): "
-                f"{', '.join(recipients)} from {sender}."
-            )
-        options = ["SMTPUTF8", "BODY=8BITMIME"]
-    _expect(client.mail(sender, options), 250, f"the sender {sender}")
+    _expect(client.mail(sender, _mail_options(client, content, sender, recipients)), 250, f"the sender {sender}")
     refused = {}
     for recipient in recipients:
         code, reply = client.rcpt(recipient)
@@ -62,11 +54,27 @@ def _envelope(client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients:
     return refused
 
 
-def _body(client: smtplib.SMTP, mail: EmailMessage, recipients: Sequence[str]) -> None:
+def _mail_options(client: smtplib.SMTP, content: bytes, sender: str, recipients: Sequence[str]) -> list[str]:
+    """
+    Ask for SMTPUTF8 when an address anywhere in the message needs it, whoever is going to be refused.
+
+    Everything else in the message is ASCII: the body is quoted-printable, names and subject are encoded words.
+    """
+    beyond_ascii = [address for address in dict.fromkeys((sender, *recipients)) if not address.isascii()]
+    if not beyond_ascii and content.isascii():
+        return []
+    if not client.has_extn("smtputf8"):
+        raise SendFailed(
+            "The mail server takes no addresses with letters beyond ASCII (it lacks SMTPUTF8): "
+            f"{', '.join(beyond_ascii)}. Use an address in ASCII, or another mail server."
+        )
+    return ["SMTPUTF8", "BODY=8BITMIME"]
+
+
+def _body(client: smtplib.SMTP, content: bytes, recipients: Sequence[str]) -> None:
     """Send the message itself; once it is out, only an answer tells what became of it."""
     whom = ", ".join(recipients)
-    policy = SMTP if whom.isascii() else SMTPUTF8
-    dotted = re.sub(rb"(?m)^\.", b"..", mail.as_bytes(policy=policy))
+    dotted = re.sub(rb"(?m)^\.", b"..", content)
     try:
         client.send(dotted + (b".\r\n" if dotted.endswith(b"\r\n") else b"\r\n.\r\n"))
     except (smtplib.SMTPException, OSError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
+from airflow_sagemaker_presign.notifications.callback_check import refuse_other_callbacks
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, first_beginning
 from airflow_sagemaker_presign.parameters import (
     botocore_config_of,
@@ -66,6 +67,7 @@ class NotebookInstanceOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        refuse_other_callbacks(self)
         self.notebook_instance_name = notebook_instance_name
         self.poll_interval = positive_duration_of("poll_interval", poll_interval).total_seconds()
         self.timeout = positive_duration_of("timeout", timeout)

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 from airflow.providers.amazon.aws.notifications.chime import ChimeNotifier
 from airflow.providers.amazon.aws.notifications.ses import SesNotifier
 from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
@@ -144,6 +145,52 @@ def test_apprise(
     monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", json.dumps(connection))
     send(AppriseNotifier(body=f"Ready: {LINK}"))
     assert [json.loads(body)["message"] for body in bodies] == [f"Ready: {URL}"]
+
+
+@pytest.fixture
+def chat(webhook: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """Lead Apprise's connection to a chat service that is on loopback; answers the bodies that came."""
+    address, bodies = webhook
+    session = requests.Session.request
+
+    def to_loopback(self: Any, method: str, url: str, **arguments: Any) -> Any:
+        return session(self, method, f"http://{address}/", **arguments)
+
+    monkeypatch.setattr(requests.Session, "request", to_loopback)
+
+    def chat(path: str) -> list[str]:
+        connection = {"conn_type": "apprise", "extra": {"config": {"path": path}}}
+        monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", json.dumps(connection))
+        return bodies
+
+    return chat
+
+
+CHATS = {
+    "Google Chat": "gchat://workspace/key/token",
+    "Webex": f"wxteams://{'a' * 80}/",
+    "Teams": f"workflows://prod-00.westeurope.logic.azure.com:443/{'a' * 32}/{'b' * 43}/",
+}
+
+
+@pytest.mark.parametrize("service", CHATS)
+def test_apprise_as_the_readme_says_keeps_the_link_whole(
+    send: Callable[[BaseNotifier], None], chat: Callable[[str], list[str]], service: str
+) -> None:
+    bodies = chat(CHATS[service])
+    send(AppriseNotifier(body=f"[Open]({LINK})", body_format="markdown"))
+    (body,) = bodies
+    unescaped = body.replace("&amp;", "&")  # as Google Chat's own markup has it
+    assert f"[Open]({URL})" in unescaped or f"<{URL}|Open>" in unescaped
+
+
+@pytest.mark.parametrize("service", CHATS)
+def test_apprise_as_it_comes_escapes_the_link_which_is_why_the_readme_says_otherwise(
+    send: Callable[[BaseNotifier], None], chat: Callable[[str], list[str]], service: str
+) -> None:
+    bodies = chat(CHATS[service])
+    send(AppriseNotifier(body=LINK))
+    assert f"authToken={TOKEN}" not in bodies[0]
 
 
 class OwnNotifier(BaseNotifier):

@@ -35,8 +35,15 @@ def url_in(message: Mail | SlackMessage) -> str:
 def urls_in(message: Mail | SlackMessage) -> list[str]:
     if isinstance(message, Mail):
         return re.findall(r"\S+authToken=\S+", message.text)
-    elements = [element for block in message.blocks for element in block.get("elements", [])]
-    return [element["url"] for element in elements if "authToken=" in element.get("url", "")]
+    return [url for url in _links_in(message.blocks) if "authToken=" in url]
+
+
+def _links_in(blocks: Any) -> list[str]:
+    """The address of every button and of every link in rich text."""
+    if isinstance(blocks, dict):
+        own = [blocks["url"]] if "url" in blocks else []
+        return own + [url for value in blocks.values() for url in _links_in(value)]
+    return [url for item in blocks for url in _links_in(item)] if isinstance(blocks, list) else []
 
 
 class Visit:

@@ -100,6 +100,8 @@ def _block(block: dict[str, Any]) -> str:
         return f'<div class="section">{words}{_element(block.get("accessory"))}</div>'
     if kind in ("context", "actions"):
         return f'<div class="{kind}">{"".join(_element(element) for element in block.get("elements", []))}</div>'
+    if kind == "rich_text":
+        return "".join(f"<p>{_rich_text(part)}</p>" for part in block.get("elements", []))
     return f"<details><summary>{escape(str(kind))}</summary><pre>{escape(json.dumps(block, indent=1))}</pre></details>"
 
 
@@ -108,6 +110,14 @@ def _text(text: dict[str, Any] | None) -> str:
         return ""
     words = str(text.get("text", ""))
     return to_html(words) if text.get("type") == "mrkdwn" else escape(words).replace("\n", "<br>")
+
+
+def _rich_text(part: dict[str, Any]) -> str:
+    """Render the elements of a section (or list, quote) of rich text, however deep: links and text."""
+    if part.get("type") == "link":
+        url = str(part.get("url", ""))
+        return link(url, str(part.get("text") or url))
+    return escape(str(part.get("text", ""))) + "".join(map(_rich_text, part.get("elements", [])))
 
 
 def _element(element: dict[str, Any] | None) -> str:

@@ -71,6 +71,7 @@ class SlackStandIn:
         self.answers: dict[str, Any] = {
             "chat.postMessage": {"ok": True, "ts": "1"},
             "users.lookupByEmail": {"ok": True, "user": {"id": "U012AB3CD"}},
+            "auth.test": {"ok": True},
         }
         self.release = threading.Event()
 
@@ -82,8 +83,12 @@ class SlackStandIn:
         body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
         method = handler.path.rpartition("/")[2]
         is_json = handler.headers["Content-Type"].startswith("application/json")
-        self.calls.append((method, json.loads(body) if is_json else {k: v[0] for k, v in parse_qs(body).items()}))
+        self.calls.append(
+            (method, json.loads(body or "{}") if is_json else {k: v[0] for k, v in parse_qs(body).items()})
+        )
         answer = self.answers[method]
+        if callable(answer):
+            answer = answer(self.calls[-1][1])
         if answer == "hang":
             self.release.wait(10)
         if answer in ("hang", "drop"):
@@ -130,9 +135,11 @@ class MailStandIn:
         self.mails: list[EmailMessage] = []
         self.raw: list[bytes] = []
         self.envelopes: list[tuple[str, list[str]]] = []
+        self.options: list[list[str]] = []
         self.refused: dict[str, str] = {}
         self.on: dict[str, str] = {}
         self.bodies = 0
+        self.authenticates = False
         self.port = 0
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
@@ -141,6 +148,7 @@ class MailStandIn:
         elif answer:
             return answer
         envelope.mail_from = address
+        self.options.append(options)
         return "250 OK"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
@@ -192,7 +200,7 @@ def mail(mail_connection: Callable[..., None]) -> Iterator[MailStandIn]:
         hostname="127.0.0.1",
         port=stand_in.port,
         auth_require_tls=False,
-        authenticator=lambda *_: AuthResult(success=False, handled=False),
+        authenticator=lambda *_: AuthResult(success=stand_in.authenticates, handled=False),
     )
     controller.start()
     mail_connection(stand_in.port)

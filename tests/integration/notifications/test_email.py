@@ -68,6 +68,30 @@ def test_no_line_is_so_long_that_a_server_would_break_it(mail: Any, link_context
     assert "x" * 5000 in _parts(mail.mails[0])[0]
 
 
+@pytest.mark.parametrize("length", [3400, 3900, 8000])
+def test_a_url_as_long_as_aws_makes_them_arrives_whole_in_both_parts(
+    mail: Any, link_context: dict[str, Any], length: int
+) -> None:
+    url = link_context["presigned_url"].url
+    link_context["presigned_url"].url = url = url + "&pad=" + "x=" * ((length - len(url)) // 2)
+    _send(link_context, note=f"And here: {url}")
+    text, html = _parts(mail.mails[0])
+    assert url in text.splitlines()
+    assert Links(html).hrefs.count(url) == 2
+    assert max(map(len, mail.raw[0].split(b"\r\n"))) <= 78
+
+
+def test_what_people_write_takes_the_direction_of_its_letters(
+    mail: Any, link_context: dict[str, Any], failure_context: dict[str, Any]
+) -> None:
+    _send(link_context, note="مرحبا\n\nhello <b>")
+    NotebookUrlSmtpNotifier()({**failure_context, "exception": RuntimeError("שגיאה")})
+    link, failure = (_parts(message)[1] for message in mail.mails)
+    for line in ("مرحبا", "&nbsp;", "hello &lt;b&gt;"):
+        assert f'<div dir="auto">{line}</div>' in link
+    assert '<div dir="auto">RuntimeError: שגיאה</div>' in failure
+
+
 def test_both_parts_say_what_the_reader_has_to_know(mail: Any, link_context: dict[str, Any]) -> None:
     _send(link_context, note="Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2", timezone="UTC")
     text, html = _parts(mail.mails[0])
@@ -75,7 +99,7 @@ def test_both_parts_say_what_the_reader_has_to_know(mail: Any, link_context: dic
         for said in ("Notebook research is ready", "09:35 UTC", "eu-central-1", "8 hours", "personal", "not forward"):
             assert said in part
     assert "Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2" in text
-    assert "Model: s3://m &amp; &lt;b&gt;<br>" in html
+    assert '<div dir="auto">Model: s3://m &amp; &lt;b&gt;</div>' in html
     hrefs = Links(html).hrefs
     assert "https://mlflow.example.com/?a=1&b=2" in hrefs
     for page in ("https://eu-central-1.console.aws.amazon.com/", "https://airflow.example.com/dags/mornings?a=1&b=2"):

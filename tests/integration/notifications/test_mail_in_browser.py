@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from airflow_sagemaker_presign.exceptions import NotebookInstanceFailed
 from airflow_sagemaker_presign.notifications.mail import render
 from airflow_sagemaker_presign.notifications.message import failure_message, link_message
+from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 
 pytestmark = pytest.mark.browser
 
@@ -34,6 +36,35 @@ def mails(link_context: dict[str, Any], failure_context: dict[str, Any]) -> dict
     }
 
 
+@pytest.fixture
+def long_words(link_context: dict[str, Any], failure_context: dict[str, Any]) -> dict[str, str]:
+    """A name of 63 letters, a long URL in the note, and an error without a space."""
+    name = "n" * 63
+    link_context["notebook_instance"] |= {"NotebookInstanceName": name}
+    url = link_context["presigned_url"]
+    link_context["presigned_url"] = PresignedNotebookUrl(
+        url.url,
+        notebook_instance_name=name,
+        minted_at=url.minted_at,
+        session_expiration_duration=url.session_expiration_duration,
+    )
+    note = f"https://mlflow.example.com/{'x' * 900}\n{'y' * 300}\nمرحبا"
+    door = {
+        "door_url": f"https://airflow.example.com/sagemaker-notebooks/{'x' * 2900}",
+        "door_open_for": timedelta(days=7),
+        "session_expiration_duration": timedelta(hours=8),
+    }
+    failure_context["run_id"] = "r" * 250
+    failure_context["task"].notebook_instance_name = name
+    error = NotebookInstanceFailed(name, "p" * 200, "a" * 200)
+    return {
+        "link": render(link_message(link_context, note=note, zone=UTC))[1],
+        "both": render(link_message({**link_context, **door}, note=note, zone=UTC))[1],
+        "door": render(link_message({**link_context, **door, "presigned_url": None}, note=note, zone=UTC))[1],
+        "failure": render(failure_message({**failure_context, "exception": error}))[1],
+    }
+
+
 @pytest.mark.parametrize("kind", ["link", "both", "door", "failure"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 375, 900])
@@ -49,6 +80,19 @@ def test_a_mail_fits_and_can_be_read(browser: Any, mails: dict[str, str], kind: 
     assert (card > 200) == (scheme == "light")
     assert min(abs(card - text) for text in texts) > 100
     assert asked == []
+    page.close()
+
+
+@pytest.mark.parametrize("kind", ["link", "both", "door", "failure"])
+@pytest.mark.parametrize("width", [320, 360])
+def test_a_mail_fits_a_phone_where_overflow_wrap_is_stripped_as_gmail_and_outlook_do(
+    browser: Any, long_words: dict[str, str], kind: str, width: int
+) -> None:
+    stripped = long_words[kind].replace("overflow-wrap:anywhere;", "")
+    assert "overflow-wrap" not in stripped
+    page = browser.new_page(viewport={"width": width, "height": 600})
+    page.set_content(stripped)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
     page.close()
 
 

@@ -194,3 +194,45 @@ def test_nothing_is_logged_that_holds_the_url(
             notifier(link_context)
     assert len(slack.posted()) == 1
     assert "authToken" not in caplog.text
+
+
+def _long(link_context: dict[str, Any], length: int) -> str:
+    url: str = link_context["presigned_url"].url
+    link_context["presigned_url"].url = url + "&pad=" + "x" * (length - len(url) - 5)
+    return str(link_context["presigned_url"].url)
+
+
+@pytest.mark.parametrize("length", [3400, 3900])
+def test_a_url_as_long_as_aws_makes_them_arrives_whole_in_one_message(
+    slack: Any, link_context: dict[str, Any], length: int
+) -> None:
+    url = _long(link_context, length)
+    NotebookUrlSlackNotifier(channel="#research", note="n" * 4000)(link_context)
+    (message,) = slack.posted()
+    assert json.dumps(message["blocks"]).count(json.dumps(url)) == 1
+    assert len(message["text"]) < 4000
+
+
+@pytest.mark.parametrize("error", ["invalid_blocks", "msg_blocks_too_long"])
+def test_a_long_link_that_slacks_blocks_do_not_take_goes_out_as_text(
+    slack: Any, link_context: dict[str, Any], error: str
+) -> None:
+    url = _long(link_context, 3400)
+    slack.answers["chat.postMessage"] = lambda body: {"ok": "blocks" not in body, "error": error}
+    NotebookUrlSlackNotifier(user="ada@example.com")(link_context)
+    refused, message = slack.posted()
+    assert "blocks" in refused
+    assert message["channel"] == "U012AB3CD"
+    assert f"<{url.replace('&', '&amp;')}|Open the notebook>" in message["text"]
+    assert len(message["text"]) < 4000
+
+
+@pytest.mark.parametrize("error", ["channel_not_found", "internal_error"])
+def test_nothing_else_that_slack_says_of_a_long_link_makes_a_second_message(
+    slack: Any, link_context: dict[str, Any], error: str
+) -> None:
+    _long(link_context, 3400)
+    slack.answers["chat.postMessage"] = {"ok": False, "error": error}
+    with pytest.raises((SendFailed, SendOutcomeUnknown)):
+        NotebookUrlSlackNotifier(channel="#research")(link_context)
+    assert len(slack.posted()) == 1

@@ -76,3 +76,14 @@ def test_a_message_whose_sender_heard_nothing_says_so() -> None:
     inbox = Inbox(LocalClock())
     inbox.receive_slack("#ml", None, {"text": "hi"}, acknowledged=False)
     assert "never heard" in render(inbox.messages()[0])
+
+
+def test_a_link_of_rich_text_can_be_clicked() -> None:
+    link = {"type": "link", "url": "https://a.example/?x=1&y=2", "text": "Open <it>"}
+    words = {"type": "text", "text": "before & "}
+    block = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [words, link]}]}
+    inbox = Inbox(LocalClock())
+    inbox.receive_slack("#research", None, {"text": "t", "blocks": [block]}, acknowledged=True)
+    html = render(inbox.messages()[0])
+    assert 'before &amp; <a href="https://a.example/?x=1&amp;y=2"' in html
+    assert ">Open &lt;it&gt;</a>" in html

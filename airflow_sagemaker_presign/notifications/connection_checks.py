@@ -1,0 +1,101 @@
+"""What is wrong with an Airflow connection, as far as it can be seen without connecting. No error quotes a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow_sagemaker_presign.notifications.outcome import SendFailed
+
+_WEBHOOK_PATH = r"/?(?:services/)?T[A-Z0-9]+/B[A-Z0-9]+/\w+"
+_WHICH_ONE = (
+    "Put the bot token (xoxb-…) of the Slack app, as shown under “OAuth & Permissions”, in the connection's password"
+)
+# https://docs.slack.dev/authentication/tokens
+_CAN_POST = r"xox(?:[abcps]-|e\.xox[bp]-).+"
+
+
+def check_slack_connection(conn_id: str, connection: Any) -> None:
+    """
+    See that a Slack API connection has a token that can post.
+
+    :param conn_id: for the error.
+    :param connection: Airflow's connection.
+    :raises SendFailed: with what to do about it.
+    """
+    if problem := _slack_problem(connection):
+        raise SendFailed(f"The Airflow connection {conn_id!r} {problem}.")
+
+
+def check_smtp_connection(conn_id: str, connection: Any, *, fewest_retries: int = 0) -> None:
+    """
+    See that an SMTP connection names a server, and holds nothing that `smtplib` cannot send.
+
+    :param conn_id: for the error.
+    :param connection: Airflow's connection.
+    :param fewest_retries: the lowest ``retry_limit`` with which the provider tries at all.
+    :raises SendFailed: with what to do about it.
+    """
+    if problem := _smtp_problem(connection, fewest_retries):
+        raise SendFailed(f"The Airflow connection {conn_id!r} {problem}.")
+
+
+def _slack_problem(connection: Any) -> str | None:
+    token, host = connection.password or "", connection.host or ""
+    if any("hooks.slack" in text or text.startswith("http") for text in (token, host)) or re.fullmatch(
+        _WEBHOOK_PATH, token
+    ):
+        return f"holds an incoming webhook, which cannot message a person. {_WHICH_ONE}"
+    if not token.strip():
+        return f"has no token. {_WHICH_ONE}"
+    if not token.isascii() or not token.isprintable() or " " in token:
+        return "has a token with spaces, line breaks or letters in it that no token has. Copy the token anew"
+    if token.startswith("xapp-"):
+        return f"has an app-level token (xapp-…), which cannot post. {_WHICH_ONE}"
+    if not re.fullmatch(_CAN_POST, token):
+        return f"has a password that is no Slack token that can post. {_WHICH_ONE}"
+    return _extra_problem(connection)
+
+
+def _smtp_problem(connection: Any, fewest_retries: int) -> str | None:
+    host = connection.host or ""
+    if not host.strip():
+        return "has no host. Put the mail server's name, such as smtp.example.com, in its host"
+    if re.search(r"[\s/@]", host):
+        return f"has the host {host!r}. It must be the mail server's name alone, such as smtp.example.com"
+    if connection.port is not None and not 0 < int(connection.port) < 65536:
+        return f"has the port {connection.port}. It must be the mail server's, such as 587 or 465"
+    if beyond := _beyond_ascii(connection):
+        return (
+            f"has letters beyond ASCII in its {' and '.join(beyond)}, which Python's smtplib cannot send. "
+            "Have the mail account changed to one in ASCII"
+        )
+    return _extra_problem(connection, fewest_retries)
+
+
+def _beyond_ascii(connection: Any) -> list[str]:
+    """Say which part of a login that would be sent has letters beyond ASCII."""
+    login, password = connection.login or "", connection.password or ""
+    uses_password = connection.extra_dejson.get("auth_type") != "oauth2"
+    if not login or (uses_password and not password):
+        # The provider does not log in then.
+        return []
+    parts = {"login": login, "password": password if uses_password else ""}
+    return [name for name, text in parts.items() if not text.isascii()]
+
+
+def _extra_problem(connection: Any, fewest_retries: int = 0) -> str | None:
+    extra = connection.extra_dejson
+    for name, lowest, unit in (("timeout", 1, "of seconds"), ("retry_limit", fewest_retries, "of tries")):
+        value = extra.get(name)
+        if value in (None, ""):
+            continue
+        try:
+            fine = int(value) >= lowest
+        except (TypeError, ValueError):
+            fine = False
+        if not fine:
+            return f"has {name}={value!r} in its extra. It must be a whole number {unit}, {lowest} or more"
+    if (chosen := extra.get("ssl_context")) not in (None, "default", "none"):
+        return f"has ssl_context={chosen!r} in its extra. It must be 'default' or 'none'"
+    return None
