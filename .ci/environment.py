@@ -89,8 +89,8 @@ def make(extra: str) -> None:
         shutil.rmtree(VENV, ignore_errors=True)
         venv.create(VENV, with_pip=True)
     STAMP.unlink(missing_ok=True)
-    # First a pip that resolves in half the time; and what builds this package and others that come as source only, since
-    # pip would make an environment for each of them.
+    # First a pip that resolves in half the time; and what builds this package, and others that come as source only:
+    # else pip makes an environment for each of them.
     install("--upgrade", "pip", "hatchling", "editables", "setuptools")
     install("--no-build-isolation", "--editable", f"{ROOT}[{extra}]")
     # pip compiles one file after the other; this takes all cores.

@@ -1,8 +1,8 @@
 """
 A notebook each weekday: started in the morning in Berlin, its link sent to Ada on Slack, stopped in the evening.
 
-The link goes to a person, since it lets in whoever holds it. What goes wrong, which is no credential, goes to the team's
-channel: they hear of it even when Slack does not know the person.
+The link goes to a person, since it lets in whoever holds it. What goes wrong, which is no credential, goes to the
+team's channel: they hear of it even when Slack does not know the person.
 
 The evening's DAG stops it whatever happened during the day, on weekends too, so that no forgotten notebook burns
 money.
