@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 SECTION, OPTION = "sagemaker_presign", "allow_default_credentials"
 
+TEAM_SEPARATOR = "___"
+"""Between a team and a connection in the environment's names, by which Airflow 3.2 finds another team's."""
+
 OF_A_PROFILE = frozenset(
     {
         "assume-role",
@@ -55,13 +58,15 @@ def look_up(aws_conn_id: str | None, team_name: str | None, notebook: str) -> Co
 
     if not aws_conn_id:
         return None
-    arguments = {}
+    arguments: dict[str, str | None] = {}
     if conf.getboolean("core", "multi_team", fallback=False):
         if "team_name" not in inspect.signature(Connection.get_connection_from_secrets).parameters:
             problem = "This Airflow cannot look for the connections of a team, which [core] multi_team asks for."
             raise UnusableConnection(notebook, problem)
         arguments = {"team_name": team_name}
     try:
+        if arguments and TEAM_SEPARATOR in aws_conn_id:
+            raise AirflowNotFoundException
         return Connection.get_connection_from_secrets(aws_conn_id, **arguments)
     except AirflowNotFoundException:
         whose = f" for the team {team_name!r}" if arguments and team_name else ""

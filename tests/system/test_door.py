@@ -6,14 +6,12 @@ import base64
 import hashlib
 import hmac
 import json
-import shutil
 import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,7 +26,6 @@ from tests.system.door import MINT, OURS, START, Door, leads_to_notebook
 
 pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="there is no door before Airflow 3.1")
 
-DOOR_DAGS = Path(__file__).parent / "door_dags"
 BY = ("cookie", "bearer")
 FOREIGN: tuple[dict[str, str], ...] = (
     {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
@@ -410,7 +407,6 @@ def test_whom_the_author_takes_out_is_out_and_clearing_closes_the_page(
     door: Door, start: Start, airflow: AirflowStandalone, api: httpx.Client, sent: Counter[Any]
 ) -> None:
     file = airflow.dags / "leaving.py"
-    shutil.copy(DOOR_DAGS / file.name, file)
     run = start("leaving")
     assert run.end() == "success"
     path = door.path(run, "link")

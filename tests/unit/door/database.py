@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session, configure_mappers, sessionmaker
 
 Sessions = Callable[[], Session]
 
@@ -19,6 +19,8 @@ def make_tables(path: Path) -> None:
     from airflow.models.base import Base
 
     import_all_models()
+    # Here, lest what older Airflows do with a newer SQLAlchemy be blamed on whoever asks first.
+    configure_mappers()
     engine = _engine(path)
     Base.metadata.create_all(engine)
     engine.dispose()
@@ -51,5 +53,5 @@ def _nothing(kind: Any) -> Any:
     return {"UUID": "0" * 32, "str": ""}.get(kind.python_type.__name__, 0)
 
 
-def _engine(path: Path) -> Engine:
+def _engine(path: Path) -> Any:
     return create_engine(f"sqlite:///{path}", connect_args={"timeout": 60})
