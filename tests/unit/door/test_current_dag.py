@@ -92,3 +92,27 @@ def test_tasks_of_groups_are_there_too() -> None:
     with DAG("mornings") as dag, TaskGroup("group"):
         plain(allowed_users=["ada"])
     assert tasks_of(serialized(dag)) == {"group.link": (("ada",),)}
+
+
+def test_names_that_another_task_says_are_known_to_a_run_only() -> None:
+    from airflow.sdk import task, task_group
+
+    with DAG("mornings") as dag:
+
+        @task
+        def on_call() -> list[str]:
+            return ["ada"]
+
+        @task_group
+        def for_each(users: Any) -> None:
+            plain(allowed_users=users)
+
+        SageMakerPresignedNotebookUrlOperator(
+            task_id="of_xcom",
+            notebook_instance_name="research",
+            notifiers=Silent(),
+            link="door",
+            allowed_users=on_call(),  # type: ignore[arg-type]
+        )
+        for_each.expand(users=[["ada"], ["grace"]])
+    assert tasks_of(serialized(dag)) == {"on_call": (), "of_xcom": (), "for_each.link": ()}
