@@ -114,6 +114,12 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
         app.add_api_route(path, show, methods=["GET", "HEAD"])
         app.add_api_route(path, enter, methods=["POST"])
 
+    _add_assets(app)
+    add_refusals(app, prefix)
+    return app
+
+
+def _add_assets(app: FastAPI) -> None:
     @app.get("/assets/{name}")
     def asset(name: str, v: str = "") -> Response:
         if name not in pages.ASSETS:
@@ -123,6 +129,3 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
         cached = "public, max-age=31536000, immutable" if is_this_one else "no-cache"
         headers = {**pages.security_headers(), "Cache-Control": cached}
         return Response(pages.asset(name), media_type=pages.ASSETS[name], headers=headers)
-
-    add_refusals(app, prefix)
-    return app

@@ -62,30 +62,9 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
         rendered makes no sense.
     """
     from airflow.models.dag import DagModel
-    from airflow.models.dagrun import DagRun
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
-    from airflow.models.taskinstance import TaskInstance
 
-    row = session.execute(
-        select(
-            TaskInstance.start_date,
-            TaskInstance.try_number,
-            TaskInstance.state,
-            TaskInstance.next_method,
-            DagRun.start_date,
-            DagRun.run_after,
-        )
-        .join(DagRun, (DagRun.dag_id == TaskInstance.dag_id) & (DagRun.run_id == TaskInstance.run_id))
-        .where(
-            TaskInstance.dag_id == key.dag_id,
-            TaskInstance.run_id == key.run_id,
-            TaskInstance.task_id == key.task_id,
-            TaskInstance.map_index == key.map_index,
-        )
-    ).one_or_none()
-    if row is None:
-        raise Refusal(404, "No such task", "Airflow has no task instance of this address. Is the whole link there?")
-    task_began, try_number, state, next_method, run_began, run_after = row
+    task_began, try_number, state, next_method, run_began, run_after = _task_instance(key, session)
     allowed_now = current_dag.allowed_now(key.dag_id, key.task_id, session)
     fields = RenderedTaskInstanceFields.get_templated_fields(key, session=session)  # type: ignore[arg-type]
     if (fields is None and task_began is None) or (state in ABOUT_TO_BEGIN and not next_method):
@@ -138,6 +117,32 @@ def rendered_task_of(
     if now - began > open_for:
         raise _gone(f"It was open for {open_for.total_seconds() / 86400:g} days from the start of the task.")
     return task
+
+
+def _task_instance(key: TaskKey, session: Any) -> Any:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+
+    row = session.execute(
+        select(
+            TaskInstance.start_date,
+            TaskInstance.try_number,
+            TaskInstance.state,
+            TaskInstance.next_method,
+            DagRun.start_date,
+            DagRun.run_after,
+        )
+        .join(DagRun, (DagRun.dag_id == TaskInstance.dag_id) & (DagRun.run_id == TaskInstance.run_id))
+        .where(
+            TaskInstance.dag_id == key.dag_id,
+            TaskInstance.run_id == key.run_id,
+            TaskInstance.task_id == key.task_id,
+            TaskInstance.map_index == key.map_index,
+        )
+    ).one_or_none()
+    if row is None:
+        raise Refusal(404, "No such task", "Airflow has no task instance of this address. Is the whole link there?")
+    return row
 
 
 def _gone(why: str) -> Refusal:
