@@ -21,13 +21,14 @@ in_environment = @for python in $(PYTHONS); do \
 # Compiled modules make Airflow start quicker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test matrix bench fleet pictures lint format clean
+.PHONY: help demo test matrix fab bench fleet pictures lint format clean
 
 help:
 	@echo "make demo         see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C"
 	@echo "make demo once=1  the same, but open the link and the door, check them, and end"
 	@echo "make test         lint, types, and all tests: unit, integration, system"
 	@echo "make matrix       tests with other versions: $(MATRIX) (only=3.1: one of them)"
+	@echo "make fab          the launch page with Flask-AppBuilder's users"
 	@echo "make bench        measure: parsing, delivery, the door, and many waits at once (N=1000: so many; only=polling)"
 	@echo "make fleet        two workers and two triggerers, 200 notebooks (N=), killed in mid-run ten times (runs=)"
 	@echo "make pictures     make the pictures of the README (needs Chromium)"
@@ -52,6 +53,9 @@ matrix:
 
 matrix-%:
 	$(call in_environment,test:$*,env FAULT_SEQUENCES=250 python -m pytest $(or $(args),$(MATRIX_TESTS)))
+
+fab:
+	$(call in_environment,fab,python -m pytest $(or $(args),tests/system/test_fab.py))
 
 bench:
 	$(call in_environment,test,python -m tests.benchmarks $(if $(N),--waits "$(N)") $(if $(runs),--runs "$(runs)") $(foreach name,$(only),--only "$(name)"))

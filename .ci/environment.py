@@ -36,7 +36,12 @@ CONSTRAINTS = ROOT / (f".ci/constraints-{VERSIONS}.txt" if VERSIONS else "constr
 STAMP = VENV / "ready.json"
 LOG = VENV / "install.log"
 # An environment for the tests is good for the demo too, and one for the fleet for both; the smaller is made quicker.
-EXTRAS = {"local": ("local",), "test": ("local", "test"), "fleet": ("local", "test", "fleet")}
+EXTRAS = {
+    "local": ("local",),
+    "test": ("local", "test"),
+    "fab": ("local", "test", "fab"),
+    "fleet": ("local", "test", "fleet"),
+}
 PR_SET_PDEATHSIG = 1
 STARTED = time.monotonic()
 
@@ -75,7 +80,7 @@ def make(extra: str) -> None:
     """
     Make what is missing.
 
-    :param extra: what has to be in the environment: ``local``, ``test`` or ``fleet``.
+    :param extra: what has to be in the environment: ``local``, ``test``, ``fab`` or ``fleet``.
     :raises Failed: when it cannot be made.
     """
     wanted = fingerprint()

@@ -6,33 +6,31 @@ A GET or HEAD changes nothing, since mail scanners and link previews send both.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import anyio.to_thread
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.providers.common.compat.sdk import conf
-from fastapi import Depends, FastAPI, Form, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import Response
 
-from airflow_sagemaker_presign.door import forgery, pages
+from airflow_sagemaker_presign.door import forgery, form, pages
 from airflow_sagemaker_presign.door.entrance import Entrance
 from airflow_sagemaker_presign.door.notebooks import THREADS
 from airflow_sagemaker_presign.door.refusal import Refusal
 from airflow_sagemaker_presign.door.refusal_pages import add_refusals
 from airflow_sagemaker_presign.door.rendered_task import TaskKey
+from airflow_sagemaker_presign.door.threads import Threads
 from airflow_sagemaker_presign.door.visitor import Visitor
-
-T = TypeVar("T")
 
 MAX_MAP_INDEX = 2**31 - 1
 """What the column in Airflow's database holds."""
 
-may_see_task_instance = Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE))
+may_see_task_instance = requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE)
 may_edit_task_instance = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANCE)
 
 
@@ -51,18 +49,34 @@ def task_key(request: Request, dag_id: str, run_id: str, task_id: str) -> TaskKe
 
 
 def visitor_of(request: Request, user: GetUserDep) -> Visitor:
-    """Say who is signed in. Airflow has checked cookie or bearer token."""
-    try:
-        may_edit_task_instance(request, user)
-    except HTTPException:
-        may_edit = False
-    else:
-        may_edit = True
-    return Visitor.of(user, may_edit=may_edit, address=request.client.host if request.client else "")
+    """Say who is signed in. Airflow has checked cookie or bearer token; it may let in people whom nobody knows."""
+    visitor = Visitor.of(user, address=request.client.host if request.client else "")
+    if visitor is None:
+        raise HTTPException(401, "Not authenticated")
+    return visitor
 
 
-KeyDep = Annotated[TaskKey, Depends(task_key)]
 VisitorDep = Annotated[Visitor, Depends(visitor_of)]
+
+
+def rights_of(request: Request, user: GetUserDep, visitor: VisitorDep) -> Visitor:
+    """Say what the person may do with the task instance. Of whom nobody knows Airflow is not asked that."""
+    may_see = _is_allowed(may_see_task_instance, request, user)
+    return replace(visitor, may_see=may_see, may_edit=may_see and _is_allowed(may_edit_task_instance, request, user))
+
+
+def _is_allowed(check: Callable[[Request, Any], None], request: Request, user: Any) -> bool:
+    try:
+        check(request, user)
+    except HTTPException as error:
+        if error.status_code != 403:
+            raise
+        return False
+    return True
+
+
+RightsDep = Annotated[Visitor, Depends(rights_of)]
+KeyDep = Annotated[TaskKey, Depends(task_key)]
 
 
 def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
@@ -77,35 +91,41 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
     base_url = conf.get("api", "base_url", fallback="") or ""
     prefix = urlsplit(base_url).path.rstrip("/")
     entrance = Entrance(clock, forgery.FormTokens(conf.get("api", "secret_key")), prefix)
-    limiter = anyio.CapacityLimiter(THREADS)
+    threads = Threads(THREADS)
 
-    async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
-        return await anyio.to_thread.run_sync(functools.partial(function, *arguments), limiter=limiter)
+    async def show(visitor: RightsDep, key: KeyDep) -> Response:
+        task = await threads.run(entrance.admit, key, visitor)
+        return await threads.run_over_connection_of(task, entrance.show, task, visitor)
 
-    async def show(key: KeyDep, visitor: VisitorDep) -> Response:
-        return await in_thread(entrance.show, key, visitor)
-
-    async def enter(
-        request: Request,
-        key: KeyDep,
-        visitor: VisitorDep,
-        action: Annotated[str, Form()] = "",
-        token: Annotated[str, Form()] = "",
-    ) -> Response:
-        if not forgery.is_same_origin(request.headers, base_url):
-            raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
-        return await in_thread(entrance.enter, key, visitor, action, token)
+    async def enter(request: Request, visitor: RightsDep, key: KeyDep) -> Response:
+        asked: dict[str, str] = {}
+        try:
+            asked.update(await form.read(request))
+            if not forgery.is_same_origin(request.headers, base_url):
+                raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
+            task = await threads.run(entrance.admit, key, visitor)
+            action, token = asked.get("action", ""), asked.get("token", "")
+            return await threads.run_over_connection_of(task, entrance.enter, task, visitor, action, token)
+        except Refusal as refusal:
+            await threads.run(entrance.note_refusal, key, visitor, asked.get("action", ""), refusal.title)
+            raise
 
     for path in ("/{dag_id}/{run_id}/{task_id}", "/{dag_id}/{run_id}/{task_id}/{map_index:int}"):
-        app.add_api_route(path, show, methods=["GET", "HEAD"], dependencies=[may_see_task_instance])
-        app.add_api_route(path, enter, methods=["POST"], dependencies=[may_see_task_instance])
+        app.add_api_route(path, show, methods=["GET", "HEAD"])
+        app.add_api_route(path, enter, methods=["POST"])
 
-    @app.get("/assets/{name}")
-    def asset(name: str) -> Response:
-        if name not in pages.ASSETS:
-            raise HTTPException(404)
-        headers = {**pages.security_headers(), "Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(pages.asset(name), media_type=pages.ASSETS[name], headers=headers)
-
+    _add_assets(app)
     add_refusals(app, prefix)
     return app
+
+
+def _add_assets(app: FastAPI) -> None:
+    @app.get("/assets/{name}")
+    def asset(name: str, v: str = "") -> Response:
+        if name not in pages.ASSETS:
+            raise HTTPException(404)
+        # While api-servers are updated one after the other, a page of one may load a file from another: not for good.
+        is_this_one = pages.asset_path(name).endswith(f"?v={v}")
+        cached = "public, max-age=31536000, immutable" if is_this_one else "no-cache"
+        headers = {**pages.security_headers(), "Cache-Control": cached}
+        return Response(pages.asset(name), media_type=pages.ASSETS[name], headers=headers)

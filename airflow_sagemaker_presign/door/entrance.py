@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from airflow_sagemaker_presign import lifecycle
 from airflow_sagemaker_presign.door import audit, pages, rendered_task
-from airflow_sagemaker_presign.door.forgery import FormTokens
+from airflow_sagemaker_presign.door.forgery import Fit, FormTokens
 from airflow_sagemaker_presign.door.notebooks import Notebooks
 from airflow_sagemaker_presign.door.refusal import Refusal
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask, TaskKey
@@ -40,16 +40,34 @@ class Entrance:
         self.tokens = tokens
         self.prefix = prefix
         self.notebooks = Notebooks()
+        self.refusals = audit.Refusals(_session)
 
-    def show(self, key: TaskKey, visitor: Visitor) -> Response:
+    def admit(self, key: TaskKey, visitor: Visitor) -> RenderedTask:
         """
-        Show the page.
+        Answer what the task instance rendered.
 
         :raises Refusal: when there is none, or not for this visitor.
         """
-        return self._page(self._task(key, visitor), visitor)
+        if not visitor.may_see:
+            words = "Airflow does not let you see this task. Ask whoever sent you the link."
+            raise Refusal(403, "Not for you", words)
+        with _session() as session:
+            task = rendered_task.read(key, self.clock(), session)
+        if may_open(visitor, task):
+            return task
+        whom = (
+            "those who may edit the task. Ask an administrator of Airflow for that."
+            if None in (task.allowed_users, *task.allowed_now)
+            else "the persons whom its DAG names. Ask its author to add you."
+        )
+        words = f"You are signed in as {visitor.in_words}, and this notebook is opened by {whom}"
+        raise Refusal(403, "Not for you", words)
 
-    def enter(self, key: TaskKey, visitor: Visitor, action: str, token: str) -> Response:
+    def show(self, task: RenderedTask, visitor: Visitor) -> Response:
+        """Show the page."""
+        return self._page(task, visitor)
+
+    def enter(self, task: RenderedTask, visitor: Visitor, action: str, token: str) -> Response:
         """
         Open or start the notebook.
 
@@ -57,8 +75,11 @@ class Entrance:
         :param token: the form's.
         :raises Refusal: when that may not be.
         """
-        task = self._task(key, visitor)
-        if not self.tokens.is_valid(token, visitor.user_id, key):
+        fit = self.tokens.fit(token, visitor.user_id, task)
+        if fit is Fit.OF_ANOTHER_NOTEBOOK:
+            words = f"The page is of another notebook: the task has begun anew, for {task.notebook_instance_name} now."
+            raise Refusal(409, "This page is out of date", f"{words} Go back and look before you press its button.")
+        if fit is not Fit.OF_THIS_PAGE:
             raise Refusal(403, "This page has expired", "Go back to the notebook and press its button again.")
         if action == OPEN:
             return self._open(task, visitor)
@@ -66,30 +87,22 @@ class Entrance:
             return self._start(task, visitor)
         raise Refusal(400, "That is no button of this page", "Go back to the notebook and press its button.")
 
-    def _task(self, key: TaskKey, visitor: Visitor) -> RenderedTask:
-        with _session() as session:
-            task = rendered_task.read(key, self.clock(), session)
-        if not may_open(visitor, task):
-            raise Refusal(
-                403,
-                "Not for you",
-                f"You are signed in as {visitor.name}, and this notebook is opened by "
-                + (
-                    "those who may edit the task. Ask an administrator of Airflow for that."
-                    if task.allowed_users is None
-                    else "the persons whom its DAG names. Ask its author to add you."
-                ),
-            )
-        return task
+    def note_refusal(self, key: TaskKey, visitor: Visitor, action: str, why: str) -> None:
+        """Write down that somebody was turned away; not being able to turns nobody in."""
+        event = audit.START if action == START else audit.OPEN
+        try:
+            self.refusals.record(event, key, visitor, why)
+        except Exception:
+            log.exception("%s: %s was refused (%s), which could not be written down", _path(key), visitor.name, why)
 
     def _open(self, task: RenderedTask, visitor: Visitor) -> Response:
-        if self._status(task) != lifecycle.Status.IN_SERVICE:
+        if self._status(task, self.notebooks.now()) != lifecycle.Status.IN_SERVICE:
             return self._back(task)
         with _session() as session:
-            if wait := audit.seconds_to_wait(task, visitor, self.clock(), session):
-                words = f"You have opened this notebook {audit.MINTS} times within a minute. Try again in {wait} s."
-                raise Refusal(429, "Slowly, please", words, retry_after=wait)
-            audit.record(audit.OPEN, task, visitor, session)
+            wait = audit.claim(audit.MINTS, task, visitor, self.clock(), session)
+        if wait:
+            words = f"You have opened this notebook {audit.MINTS.times} times within a minute. Try again in {wait} s."
+            raise Refusal(429, "Slowly, please", words, retry_after=wait)
         try:
             presigned_url = self.notebooks.mint(task)
         except Exception as error:
@@ -97,19 +110,23 @@ class Entrance:
         return Response(status_code=303, headers={**pages.security_headers(), "Location": presigned_url.url})
 
     def _start(self, task: RenderedTask, visitor: Visitor) -> Response:
-        if self._status(task) in lifecycle.CAN_START:
+        pressed_at = self.notebooks.now()
+        with self.notebooks.turn_to_start(task):
+            if self._status(task, pressed_at) not in lifecycle.CAN_START:
+                return self._back(task)
             with _session() as session:
-                audit.record(audit.START, task, visitor, session)
-            try:
-                self.notebooks.start(task)
-            except Exception as error:
-                return self._failed(audit.START, task, visitor, error)
+                has_just_been_sent = audit.claim(audit.STARTS, task, visitor, self.clock(), session)
+            if not has_just_been_sent:
+                try:
+                    self.notebooks.start(task)
+                except Exception as error:
+                    return self._failed(audit.START, task, visitor, error)
         return self._back(task)
 
-    def _status(self, task: RenderedTask) -> str:
+    def _status(self, task: RenderedTask, since: float) -> str:
         """Answer the notebook's status as it is now; empty when AWS does not say, which the page will."""
         try:
-            return str(self.notebooks.describe(task, afresh=True)["NotebookInstanceStatus"])
+            return str(self.notebooks.describe(task, since=since)["NotebookInstanceStatus"])
         except NotebookInstanceError:
             return ""
 
@@ -120,7 +137,8 @@ class Entrance:
 
     def _failed(self, event: str, task: RenderedTask, visitor: Visitor, error: Exception) -> Response:
         with _session() as session:
-            audit.record(audit.REFUSED.format(event), task, visitor, session, error=type(error).__name__)
+            refused = audit.REFUSED.format(event)
+            audit.record(refused, task.key, visitor, session, task, error=type(error).__name__)
         if not isinstance(error, NotebookInstanceError):
             raise error
         log.warning("Task %s, %s: %s", _path(task.key), event, error.problem)
@@ -130,7 +148,7 @@ class Entrance:
         description: dict[str, Any] = {}
         status = HTTPStatus.OK
         try:
-            description = self.notebooks.describe(task, afresh=refused is not None)
+            description = self.notebooks.describe(task, since=None if refused is None else self.notebooks.now())
             view = view_of(description, task.landing, self.clock())
         except NotebookInstanceError as error:
             view, status = view_of_trouble(error), _status_of(error)
@@ -150,7 +168,7 @@ class Entrance:
             instance_type=description.get("InstanceType", ""),
             session=in_words(task.session_expiration_duration),
             visitor=visitor.name,
-            token=self.tokens.issue(visitor.user_id, task.key),
+            token=self.tokens.issue(visitor.user_id, task),
             prefix=self.prefix,
             path=_path(task.key),
             task_path=_task_path(task.key),

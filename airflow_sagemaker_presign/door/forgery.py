@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum, auto
 from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from airflow_sagemaker_presign.door.rendered_task import TaskKey
+from airflow_sagemaker_presign.door.rendered_task import RenderedTask
 
 TOKEN_LIFE = 12 * 3600
 """For how many seconds a page's form works; a page that is open renews its token by itself."""
 
 
+class Fit(Enum):
+    """Whether a token is one of the page for which it is shown."""
+
+    OF_THIS_PAGE = auto()
+    OF_ANOTHER_NOTEBOOK = auto()
+    """The task has rendered something else since the page was made."""
+    NONE = auto()
+
+
 class FormTokens:
     """
-    Signed tokens for the form, each good for one person and one task instance.
+    Signed tokens for the form, each good for one person, one task instance, and the notebook that the page names.
 
     :param secret_key: Airflow's ``[api] secret_key``, which all its api-servers share.
     """
@@ -23,20 +33,28 @@ class FormTokens:
     def __init__(self, secret_key: str) -> None:
         self._serializer = URLSafeTimedSerializer(secret_key, salt="airflow_sagemaker_presign.door")
 
-    def issue(self, user_id: str, key: TaskKey) -> str:
+    def issue(self, user_id: str, task: RenderedTask) -> str:
         """Make the token of a page."""
-        return str(self._serializer.dumps(_subject(user_id, key)))
+        return str(self._serializer.dumps([_page(user_id, task), _notebook(task)]))
 
-    def is_valid(self, token: str, user_id: str, key: TaskKey) -> bool:
-        """Tell whether a token was made for this person and task instance, not too long ago."""
+    def fit(self, token: str, user_id: str, task: RenderedTask) -> Fit:
+        """Tell whether a token was made for this person, task instance and notebook, not too long ago."""
         try:
-            return bool(self._serializer.loads(token, max_age=TOKEN_LIFE) == _subject(user_id, key))
+            said = self._serializer.loads(token, max_age=TOKEN_LIFE)
         except BadSignature:
-            return False
+            return Fit.NONE
+        if not isinstance(said, list) or said[:1] != [_page(user_id, task)]:
+            return Fit.NONE
+        return Fit.OF_THIS_PAGE if said[1:] == [_notebook(task)] else Fit.OF_ANOTHER_NOTEBOOK
 
 
-def _subject(user_id: str, key: TaskKey) -> list[str | int]:
+def _page(user_id: str, task: RenderedTask) -> list[str | int]:
+    key = task.key
     return [user_id, key.dag_id, key.run_id, key.task_id, key.map_index]
+
+
+def _notebook(task: RenderedTask) -> list[str | None]:
+    return [task.notebook_instance_name, task.region_name, task.aws_conn_id]
 
 
 def is_same_origin(headers: Mapping[str, str], base_url: str) -> bool:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from airflow_sagemaker_presign import parameters
+from airflow_sagemaker_presign.door import current_dag
 from airflow_sagemaker_presign.door.refusal import Refusal
+
+ABOUT_TO_BEGIN = frozenset({None, "scheduled", "queued", "restarting"})
+"""States of a task instance that has been cleared, or waits for its next try, or goes on after it was deferred."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class RenderedTask:
     What a task instance rendered for itself.
 
     :param allowed_users: who may open; ``None``: all who may edit the task instance.
+    :param team_name: the team whose connections the task has.
+    :param allowed_now: the same as ``allowed_users``, as the DAG says it now; nothing where only a run can tell.
     """
 
     key: TaskKey
@@ -39,7 +45,9 @@ class RenderedTask:
     aws_conn_id: str | None
     region_name: str | None
     verify: bool | str | None
-    allowed_users: tuple[str, ...] | None
+    allowed_users: current_dag.AllowedUsers
+    team_name: str | None = None
+    allowed_now: tuple[current_dag.AllowedUsers, ...] = ()
 
 
 def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
@@ -49,32 +57,23 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
     :param key: the task instance.
     :param now: the time.
     :param session: of Airflow's database.
-    :raises Refusal: 404 when there is none, or it is of another operator; 409 when it has not begun; 410 when it is too
-        old, or Airflow has pruned what it rendered; 500 when what it rendered makes no sense.
+    :raises Refusal: 404 when there is none, or it is of another operator; 409 when it has not begun, or not
+        again; 410 when it is too old, its DAG is gone, or Airflow has pruned what it rendered; 500 when what it
+        rendered makes no sense.
     """
-    from airflow.models.dagrun import DagRun
+    from airflow.models.dag import DagModel
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
-    from airflow.models.taskinstance import TaskInstance
 
-    row = session.execute(
-        select(TaskInstance.start_date, TaskInstance.try_number, DagRun.start_date, DagRun.run_after)
-        .join(DagRun, (DagRun.dag_id == TaskInstance.dag_id) & (DagRun.run_id == TaskInstance.run_id))
-        .where(
-            TaskInstance.dag_id == key.dag_id,
-            TaskInstance.run_id == key.run_id,
-            TaskInstance.task_id == key.task_id,
-            TaskInstance.map_index == key.map_index,
-        )
-    ).one_or_none()
-    if row is None:
-        raise Refusal(404, "No such task", "Airflow has no task instance of this address. Is the whole link there?")
-    task_began, try_number, run_began, run_after = row
+    task_began, try_number, state, next_method, run_began, run_after = _task_instance(key, session)
+    allowed_now = current_dag.allowed_now(key.dag_id, key.task_id, session)
     fields = RenderedTaskInstanceFields.get_templated_fields(key, session=session)  # type: ignore[arg-type]
-    if fields is None and task_began is None:
+    if (fields is None and task_began is None) or (state in ABOUT_TO_BEGIN and not next_method):
+        # What a cleared task rendered before is of the past: the DAG's author may have cleared it for that.
         raise Refusal(409, "Not yet", "This task has not begun; its notebook opens here once it has. Reload then.")
     if fields is None:
         raise _gone("Airflow keeps what a task rendered for its latest runs only, and has dropped this run's.")
-    return rendered_task_of(key, fields, try_number=try_number, began=task_began or run_began or run_after, now=now)
+    task = rendered_task_of(key, fields, try_number=try_number, began=task_began or run_began or run_after, now=now)
+    return replace(task, team_name=DagModel.get_team_name(key.dag_id, session=session), allowed_now=allowed_now)
 
 
 def rendered_task_of(
@@ -118,6 +117,32 @@ def rendered_task_of(
     if now - began > open_for:
         raise _gone(f"It was open for {open_for.total_seconds() / 86400:g} days from the start of the task.")
     return task
+
+
+def _task_instance(key: TaskKey, session: Any) -> Any:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+
+    row = session.execute(
+        select(
+            TaskInstance.start_date,
+            TaskInstance.try_number,
+            TaskInstance.state,
+            TaskInstance.next_method,
+            DagRun.start_date,
+            DagRun.run_after,
+        )
+        .join(DagRun, (DagRun.dag_id == TaskInstance.dag_id) & (DagRun.run_id == TaskInstance.run_id))
+        .where(
+            TaskInstance.dag_id == key.dag_id,
+            TaskInstance.run_id == key.run_id,
+            TaskInstance.task_id == key.task_id,
+            TaskInstance.map_index == key.map_index,
+        )
+    ).one_or_none()
+    if row is None:
+        raise Refusal(404, "No such task", "Airflow has no task instance of this address. Is the whole link there?")
+    return row
 
 
 def _gone(why: str) -> Refusal:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_sagemaker_presign import lifecycle
+from airflow_sagemaker_presign.door.connections import UnusableConnection
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
 from airflow_sagemaker_presign.lifecycle import Status
 from airflow_sagemaker_presign.parameters import Landing
@@ -101,4 +102,6 @@ def view_of_trouble(error: NotebookInstanceError) -> View:
     if isinstance(error, SageMakerUnavailable):
         words = "This page goes on trying."
         return View("unknown", "AWS does not answer just now", words, "bad", error.problem)
+    if isinstance(error, UnusableConnection):
+        return View("unknown", "Airflow cannot ask AWS", error.advice, "bad", error.problem)
     return View("unknown", "AWS says no", error.advice, "bad", error.problem)

@@ -103,7 +103,9 @@ def local(folder: Path, services_log: Path, minted: list[str]) -> Iterator[Local
 @pytest.fixture(scope="session")
 def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
     dags = shutil.copytree(DAGS, folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(Path(__file__).parent / "door_dags" / "doors.py", dags)
+    shutil.copytree(
+        Path(__file__).parent / "door_dags", dags, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+    )
     (dags / "planted.py").write_text(f"from airflow.sdk import DAG\nprint({DAG_MARKER!r})\nDAG('planted')\n")
     environment = {
         **airflow_connections(local.addresses()),

@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -29,11 +29,13 @@ class Door:
     Requests to the door; none follows a redirect.
 
     :param tokens: each user's token of Airflow's API.
+    :param url: where people find Airflow; default: where its own api-server is.
     """
 
     airflow: AirflowStandalone
     local: LocalServices
     tokens: Mapping[str, str]
+    url: str = ""
 
     def path(self, run: Run, task_id: str, map_index: int | None = None) -> str:
         ids = "/".join(quote(part, safe="") for part in (run.dag_id, run.run_id, task_id))
@@ -48,20 +50,26 @@ class Door:
         by: str = "cookie",
         headers: Mapping[str, str] | None = None,
         data: Mapping[str, str] | None = None,
+        content: bytes | Iterable[bytes] | None = None,
+        timeout: float = 30,
     ) -> httpx.Response:
         """
         Send a request.
 
         :param user: whose token goes with it: a user's name, or a token.
         :param by: how it goes: as a ``cookie`` or ``bearer``.
+        :param data: a form.
+        :param content: another body; in pieces it goes without its length.
         """
         token = self.tokens.get(user or "", user)
         signed_in = {} if token is None else {"cookie": {"Cookie": f"_token={token}"}, "bearer": _bearer(token)}[by]
         all_headers = {**BROWSER, **signed_in, **(headers or {})}
         # Told apart from the URL, else the client would make the path nicer.
         target = {"target": path.encode()}
-        with httpx.Client(trust_env=False, timeout=30) as client:
-            return client.request(method, self.airflow.url, headers=all_headers, data=data, extensions=target)
+        with httpx.Client(trust_env=False, timeout=timeout) as client:
+            return client.request(
+                method, self.url or self.airflow.url, headers=all_headers, data=data, content=content, extensions=target
+            )
 
     def form_token(self, path: str, user: str, by: str = "cookie") -> str:
         """The token of the page's form; empty when there is no page for this user."""
@@ -91,6 +99,19 @@ class Door:
         """Have Airflow's database be otherwise, or look into it."""
         with sqlite3.connect(self.airflow.home / "airflow.db", timeout=30) as connection:
             return connection.execute(statement, values).fetchall()
+
+    def rendered(self, run: Run, task_id: str) -> dict[str, Any]:
+        """What Airflow keeps of what a task rendered."""
+        here = "dag_id = ? AND run_id = ? AND task_id = ?"
+        statement = f"SELECT rendered_fields FROM rendered_task_instance_fields WHERE {here}"
+        ((fields,),) = self.database(statement, run.dag_id, run.run_id, task_id)
+        return dict(json.loads(fields))
+
+    def render(self, run: Run, task_id: str, **fields: Any) -> None:
+        """Have a task have rendered something else."""
+        here = "dag_id = ? AND run_id = ? AND task_id = ?"
+        statement = f"UPDATE rendered_task_instance_fields SET rendered_fields = ? WHERE {here}"
+        self.database(statement, json.dumps(fields), run.dag_id, run.run_id, task_id)
 
     def audit(self, task_id: str) -> list[tuple[str, str, dict[str, Any]]]:
         """The door's rows of the audit log: event, who, and what more they say."""

@@ -6,18 +6,21 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
-from tests.system.airflow_api import Run
+from tests.system.airflow_api import Run, until
 from tests.system.conftest import JWT_SECRET, REGION, Start
 from tests.system.door import MINT, OURS, START, Door, leads_to_notebook
 
@@ -50,11 +53,15 @@ def door(airflow: AirflowStandalone, local: LocalServices, run: Run) -> Door:
     long_ago = "UPDATE task_instance SET start_date = datetime('now', '-2 hours') WHERE " + here
     door.database(long_ago, run.run_id, "old")
     door.database("DELETE FROM rendered_task_instance_fields WHERE " + here, run.run_id, "pruned")
-    ((fields,),) = door.database(
-        "SELECT rendered_fields FROM rendered_task_instance_fields WHERE " + here, run.run_id, "cut"
-    )
-    cut = json.dumps({**json.loads(fields), "allowed_users": "Truncated. You can change this behaviour in …"})
-    door.database("UPDATE rendered_task_instance_fields SET rendered_fields = ? WHERE " + here, cut, run.run_id, "cut")
+    fields: dict[str, dict[str, Any]] = {
+        "cut": {"allowed_users": "Truncated. You can change this behaviour in …"},
+        "missing": {"aws_conn_id": "aws_missing"},
+        "own": {"aws_conn_id": None},
+        "dead": {"aws_conn_id": "aws_dead"},
+        "odd-region": {"region_name": "eu west 1"},
+    }
+    for task_id, odd in fields.items():
+        door.render(run, task_id, **{**door.rendered(run, task_id), **odd})
     return door
 
 
@@ -95,6 +102,9 @@ def _base64(data: bytes) -> str:
         ("pruned", "admin", 410),
         ("cut", "vera", 500),
         ("cut", "admin", 500),
+        ("missing", "admin", 502),
+        ("own", "admin", 502),
+        ("odd-region", "admin", 502),
         ("stop", "admin", 404),
         ("no-such-task", "admin", 404),
         ("mapped", "admin", 404),
@@ -111,6 +121,9 @@ def test_who_may(door: Door, run: Run, by: str, task_id: str, user: str, status:
     if status == 200:
         sent[MINT, f"door-{task_id}"] += 1
         assert leads_to_notebook(answer)
+    elif status == 502:
+        # Back to the page, which says it.
+        assert answer.headers["location"] == path
     else:
         assert answer.status_code == status
     assert "authToken" not in answer.text
@@ -171,7 +184,7 @@ def test_a_form_is_good_for_its_person_and_its_task(door: Door, run: Run, by: st
         assert door.press("open", path, "admin", by=by, token=token).status_code == 403
     missing = door.ask("POST", path, "admin", by=by, headers=OURS, data={"action": "open"})
     assert missing.status_code == 403
-    assert door.ask("POST", path, "admin", by=by, headers=OURS).status_code == 403
+    assert door.ask("POST", path, "admin", by=by, headers=OURS).status_code == 415
 
 
 @pytest.mark.parametrize("by", BY)
@@ -217,6 +230,11 @@ def test_ids_as_long_and_odd_as_airflow_takes_them(door: Door, start: Start, sen
         renamed = f"UPDATE {table} SET dag_id = ?, run_id = ?, task_id = ? WHERE run_id = ?"
         door.database(renamed, dag_id, run_id, task_id, run.run_id)
     door.database("UPDATE dag_run SET dag_id = ?, run_id = ? WHERE run_id = ?", dag_id, run_id, run.run_id)
+    door.database("UPDATE dag SET dag_id = ? WHERE dag_id = 'long'", dag_id)
+    ((data,),) = door.database("SELECT data FROM serialized_dag WHERE dag_id = 'long'")
+    renamed = data.replace('"task_id": "long"', f'"task_id": "{task_id}"')
+    assert renamed != data
+    door.database("UPDATE serialized_dag SET dag_id = ?, data = ? WHERE dag_id = 'long'", dag_id, renamed)
     sent[MINT, "door-editors"] += 1
     assert leads_to_notebook(door.press("open", door.path(replace(run, dag_id=dag_id, run_id=run_id), task_id), "ed"))
 
@@ -295,6 +313,124 @@ def test_a_person_who_opens_too_often_waits(door: Door, run: Run, sent: Counter[
     assert leads_to_notebook(door.press("open", path, "ed"))
 
 
+def test_of_40_clicks_at_once_six_mint(door: Door, run: Run, sent: Counter[Any]) -> None:
+    path = door.path(run, "crowded")
+    token = door.form_token(path, "admin")
+    sent[MINT, "door-editors"] += 6
+    with ThreadPoolExecutor(40) as pool:
+        clicks = [pool.submit(door.press, "open", path, "admin", token=token) for _ in range(40)]
+        answers = [click.result() for click in clicks]
+    assert Counter(answer.status_code for answer in answers) == {303: 6, 429: 34}
+    assert sum(map(leads_to_notebook, answers)) == 6
+    events = Counter(event for event, _, _ in door.audit("crowded"))
+    assert events["open_sagemaker_notebook_instance"] == 6
+    assert 0 < events["open_sagemaker_notebook_instance_refused"] <= 34
+
+
+def test_of_30_starts_at_once_one_is_sent(door: Door, run: Run, local: LocalServices, sent: Counter[Any]) -> None:
+    path = door.path(run, "stopped")
+    token = door.form_token(path, "vera")
+    local.sagemaker.set_status("door-stopped", "Stopped", region=REGION)
+    sent[START, "door-stopped"] += 1
+    with ThreadPoolExecutor(30) as pool:
+        presses = [pool.submit(door.press, "start", path, "vera", token=token) for _ in range(30)]
+        answers = [press.result() for press in presses]
+    assert {(answer.status_code, answer.headers["location"]) for answer in answers} == {(303, path)}
+
+
+def test_a_dead_endpoint_holds_up_nobody_elses_page(door: Door, run: Run, api: httpx.Client) -> None:
+    with socket.socket() as never_answers, ThreadPoolExecutor(45) as pool:
+        never_answers.bind(("127.0.0.1", 0))
+        never_answers.listen(64)
+        extra = {"region_name": REGION, "endpoint_url": f"http://127.0.0.1:{never_answers.getsockname()[1]}"}
+        dead = {"connection_id": "aws_dead", "conn_type": "aws", "login": "a", "password": "b"}
+        api.post("/api/v2/connections", json={**dead, "extra": json.dumps(extra)}).raise_for_status()
+        tabs = [pool.submit(door.ask, "GET", door.path(run, "dead"), "admin", timeout=120) for _ in range(45)]
+        with never_answers.accept()[0]:
+            assert door.ask("GET", door.path(run, "editors"), "admin").status_code == 200
+            assert not any(tab.done() for tab in tabs)
+        never_answers.close()
+        assert {tab.result().status_code for tab in tabs} == {503}
+
+
+def test_what_a_page_does_not_show_it_does_not_open(door: Door, run: Run) -> None:
+    path = door.path(run, "renamed")
+    token = door.form_token(path, "admin")
+    door.render(run, "renamed", **{**door.rendered(run, "renamed"), "notebook_instance_name": "door-stopped"})
+    for action in ("open", "start"):
+        answer = door.press(action, path, "admin", token=token)
+        assert answer.status_code == 409
+        assert "door-stopped" in answer.text
+
+
+def test_a_large_form_is_not_even_read(door: Door, run: Run) -> None:
+    path = door.path(run, "editors")
+    multipart = {**OURS, "Content-Type": "multipart/form-data; boundary=x"}
+    urlencoded = {**OURS, "Content-Type": "application/x-www-form-urlencoded"}
+    much = b"a" * 1_000_000
+    for headers in (multipart, urlencoded):
+        assert door.ask("POST", path, headers=headers, content=much).status_code == 401
+    assert door.ask("POST", path, "ed", headers=multipart, content=much).status_code == 415
+    assert door.ask("POST", path, "ed", headers=urlencoded, content=much).status_code == 413
+    # Without a Content-Length.
+    assert door.ask("POST", path, "ed", headers=urlencoded, content=iter([much[:5000]] * 3)).status_code == 413
+
+
+def test_who_was_turned_away_at_the_button_is_written_down(door: Door, run: Run) -> None:
+    path = door.path(run, "editors")
+    token = door.form_token(path, "ed")
+    before = door.audit("editors")
+    door.ask("GET", path, "zoe@example.com")
+    assert door.audit("editors") == before
+    for action, why, headers in (
+        ("open", "Not for you", OURS),
+        ("start", "Not for you", OURS),
+        ("open", "Not from here", {"Origin": "https://evil.example"}),
+    ):
+        assert door.press(action, path, "zoe@example.com", token=token, headers=headers).status_code == 403
+        event, owner, said = door.audit("editors")[-1]
+        assert (event, owner) == (f"{action}_sagemaker_notebook_instance_refused", "zoe@example.com")
+        assert (said["error"], said["address"]) == (why, "127.0.0.1")
+
+
+def test_when_the_dag_is_gone_its_pages_are_closed(door: Door, run: Run) -> None:
+    token = door.form_token(door.path(run, "editors"), "ed")
+    door.database("UPDATE dag SET is_stale = 1 WHERE dag_id = 'doors'")
+    try:
+        assert door.ask("GET", door.path(run, "editors"), "ed").status_code == 410
+        assert door.press("open", door.path(run, "editors"), "ed", token=token).status_code == 410
+    finally:
+        door.database("UPDATE dag SET is_stale = 0 WHERE dag_id = 'doors'")
+
+
+def test_whom_the_author_takes_out_is_out_and_clearing_closes_the_page(
+    door: Door, start: Start, airflow: AirflowStandalone, api: httpx.Client, sent: Counter[Any]
+) -> None:
+    file = airflow.dags / "leaving.py"
+    run = start("leaving")
+    assert run.end() == "success"
+    path = door.path(run, "link")
+    tokens = {user: door.form_token(path, user) for user in ("vera", "ed")}
+    sent[MINT, "door-editors"] += 2
+    assert leads_to_notebook(door.press("open", path, "vera", token=tokens["vera"]))
+
+    file.write_text(file.read_text().replace('ALLOWED = ["vera", "ed"]', 'ALLOWED = ["ed"]'))
+    token_of_file = api.get("/api/v2/dags/leaving/details").raise_for_status().json()["file_token"]
+    api.put(f"/api/v2/parseDagFile/{token_of_file}").raise_for_status()
+    until(lambda: door.ask("GET", path, "vera").status_code == 403, "vera is out", 90)
+    assert door.press("open", path, "vera", token=tokens["vera"]).status_code == 403
+    assert leads_to_notebook(door.press("open", path, "ed", token=tokens["ed"]))
+
+    api.patch("/api/v2/dags/leaving", json={"is_paused": True}).raise_for_status()
+    clear = {"dry_run": False, "dag_run_id": run.run_id, "only_failed": False, "task_ids": ["link"]}
+    api.post("/api/v2/dags/leaving/clearTaskInstances", json=clear).raise_for_status()
+    assert door.ask("GET", path, "ed").status_code == 409
+    assert door.press("open", path, "ed", token=tokens["ed"]).status_code == 409
+    api.patch("/api/v2/dags/leaving", json={"is_paused": False}).raise_for_status()
+    assert run.end() == "success"
+    assert door.ask("GET", path, "ed").status_code == 200
+
+
 def test_the_headers_of_every_answer(door: Door, run: Run, sent: Counter[Any]) -> None:
     path = door.path(run, "editors")
     sent[MINT, "door-editors"] += 1
@@ -325,6 +461,11 @@ def test_the_page_is_small_and_asks_nobody_else(door: Door, run: Run) -> None:
     assert [file.status_code for file in files] == [200, 200]
     assert len(page.content) + sum(len(file.content) for file in files) < 30_000
     assert "http" not in page.text.replace("http-equiv", "")
+    # A page of an api-server of another version may ask for another file.
+    for asset, file in zip(assets, files, strict=True):
+        assert "immutable" in file.headers["cache-control"]
+        foreign = door.ask("GET", f"/sagemaker-notebooks/assets/{asset[:-1]}")
+        assert (foreign.status_code, foreign.headers["cache-control"]) == (200, "no-cache")
 
 
 def test_the_buttons_of_the_task(run: Run, door: Door) -> None:

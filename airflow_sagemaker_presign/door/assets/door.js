@@ -42,8 +42,9 @@
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store", redirect: "manual" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      // Signed out, or no door any more: the whole page says so.
-      if (!byId("status", page)) return location.reload();
+      // Signed out, no door any more, or the task has begun anew for another notebook: the whole page says so.
+      const name = (of) => of.querySelector("h1")?.textContent;
+      if (!byId("status", page) || name(page) !== name(document)) return location.reload();
       byId("offline").hidden = true;
       takeOver(page);
     } catch {

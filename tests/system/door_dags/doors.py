@@ -29,10 +29,17 @@ def door(task_id: str, name: str, **arguments: Any) -> SageMakerPresignedNoteboo
 with DAG("doors"):
     door("editors", "door-editors", session_expiration_duration=3600)
     door("named", "door-named", allowed_users=["vera", "{{ params.named }}"], params={"named": "ZOE@example.com"})
+    door("for-the-boss", "door-named", allowed_users=["boss@example.com"])
     door("stopped", "door-stopped", allowed_users=["vera"])
     door("old", "door-editors", door_open_for=3600)
     door("pruned", "door-editors")
     door("cut", "door-editors")
+    door("missing", "door-editors")
+    door("own", "door-editors")
+    door("dead", "door-editors")
+    door("odd-region", "door-editors")
+    door("renamed", "door-editors")
+    door("crowded", "door-editors")
     SageMakerPresignedNotebookUrlOperator.partial(task_id="mapped", notifiers=Silent(), link="door").expand(
         notebook_instance_name=["door-mapped-0", "door-mapped-1"]
     )

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask, TaskKey
+from tests.unit.door.database import Sessions, make_tables, opened
 
 
 @pytest.fixture
@@ -29,3 +32,20 @@ def task() -> Callable[..., RenderedTask]:
         return replace(usual, **others)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of Airflow's tables, with nothing in them."""
+    path = tmp_path_factory.mktemp("database") / "airflow.db"
+    make_tables(path)
+    return path
+
+
+@pytest.fixture
+def sessions(empty_database: Path, tmp_path: Path) -> Iterator[Sessions]:
+    """Sessions of a database of Airflow's, of which each test has one of its own."""
+    path = tmp_path / "airflow.db"
+    shutil.copy(empty_database, path)
+    with opened(path) as sessions:
+        yield sessions

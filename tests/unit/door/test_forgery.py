@@ -1,44 +1,73 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from airflow_sagemaker_presign.door import forgery
-from airflow_sagemaker_presign.door.forgery import FormTokens, is_same_origin
-from airflow_sagemaker_presign.door.rendered_task import TaskKey
+from airflow_sagemaker_presign.door.forgery import Fit, FormTokens, is_same_origin
+from airflow_sagemaker_presign.door.rendered_task import RenderedTask
 
-KEY = TaskKey("mornings", "manual__1", "notebook_link", 3)
 BASE = "https://airflow.example.com/team"
+Make = Callable[..., RenderedTask]
 
 
-def test_a_token_is_good_for_one_person_and_one_task() -> None:
+def test_a_token_is_good_for_one_person_and_one_task(task: Make) -> None:
     tokens = FormTokens("secret")
-    token = tokens.issue("7", KEY)
-    assert tokens.is_valid(token, "7", KEY)
-    assert not tokens.is_valid(token, "8", KEY)
+    token = tokens.issue("7", task())
+    assert tokens.fit(token, "7", task()) is Fit.OF_THIS_PAGE
+    assert tokens.fit(token, "8", task()) is Fit.NONE
+    key = task().key
     for other in (
-        replace(KEY, map_index=2),
-        replace(KEY, task_id="other"),
-        replace(KEY, run_id="manual__2"),
-        replace(KEY, dag_id="evenings"),
+        replace(key, map_index=2),
+        replace(key, task_id="other"),
+        replace(key, run_id="manual__2"),
+        replace(key, dag_id="evenings"),
     ):
-        assert not tokens.is_valid(token, "7", other)
-    assert not FormTokens("another secret").is_valid(token, "7", KEY)
+        assert tokens.fit(token, "7", task(key=other)) is Fit.NONE
+        # Not even a word of what the other one has become.
+        assert tokens.fit(token, "7", task(key=other, notebook_instance_name="other")) is Fit.NONE
+    assert FormTokens("another secret").fit(token, "7", task()) is Fit.NONE
     for nonsense in ("", "x", token[:-1], token + "x", "\x00", "é" * 100):
-        assert not tokens.is_valid(nonsense, "7", KEY)
+        assert tokens.fit(nonsense, "7", task()) is Fit.NONE
 
 
-def test_a_token_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"notebook_instance_name": "other"},
+        {"notebook_instance_name": "Research"},
+        {"region_name": "eu-west-1"},
+        {"aws_conn_id": "aws_other"},
+        {"aws_conn_id": None},
+    ],
+)
+def test_a_token_is_good_for_the_notebook_that_its_page_names(task: Make, changed: dict[str, Any]) -> None:
+    tokens = FormTokens("secret")
+    token = tokens.issue("7", task())
+    assert tokens.fit(token, "7", task(**changed)) is Fit.OF_ANOTHER_NOTEBOOK
+    # A new try with the same notebook changes nothing.
+    assert tokens.fit(token, "7", task(try_number=2, landing="classic")) is Fit.OF_THIS_PAGE
+
+
+@pytest.mark.parametrize("said", [["7"], "7", {"7": 1}, [], None, 7])
+def test_a_token_of_an_older_version_is_none(task: Make, said: Any) -> None:
+    tokens = FormTokens("secret")
+    assert tokens.fit(str(tokens._serializer.dumps(said)), "7", task()) is Fit.NONE
+
+
+def test_a_token_ends(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
     tokens = FormTokens("secret")
-    token = tokens.issue("7", KEY)
+    token = tokens.issue("7", task())
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + forgery.TOKEN_LIFE - 5)
-    assert tokens.is_valid(token, "7", KEY)
+    assert tokens.fit(token, "7", task()) is Fit.OF_THIS_PAGE
     monkeypatch.setattr(time, "time", lambda: now + forgery.TOKEN_LIFE + 5)
-    assert not tokens.is_valid(token, "7", KEY)
+    assert tokens.fit(token, "7", task()) is Fit.NONE
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from airflow_sagemaker_presign.door.connections import UnusableConnection
 from airflow_sagemaker_presign.door.view import View, view_of, view_of_trouble
 from airflow_sagemaker_presign.exceptions import NotebookInstanceAccessDenied, SageMakerUnavailable
 from airflow_sagemaker_presign.lifecycle import Status
@@ -69,5 +70,7 @@ def test_a_failure_says_why_and_what_to_do() -> None:
 def test_trouble_of_aws() -> None:
     assert "goes on trying" in view_of_trouble(SageMakerUnavailable("research", "Throttled.")).words
     assert view_of_trouble(NotebookInstanceAccessDenied("research", "No.")).action == ""
+    unusable = view_of_trouble(UnusableConnection("research", "There is no connection."))
+    assert (unusable.headline, unusable.problem) == ("Airflow cannot ask AWS", "There is no connection.")
     after = view("InService").after(NotebookInstanceAccessDenied("research", "AWS refused."))
     assert (after.problem, after.action) == ("AWS refused.", "open")

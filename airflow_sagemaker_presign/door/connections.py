@@ -1,0 +1,118 @@
+"""As whom the door acts in AWS: as the task's own connection says, and never as the api-server by chance."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
+
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+
+if TYPE_CHECKING:
+    from airflow.models.connection import Connection
+    from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+
+log = logging.getLogger(__name__)
+
+SECTION, OPTION = "sagemaker_presign", "allow_default_credentials"
+
+TEAM_SEPARATOR = "___"
+"""Between a team and a connection in the environment's names, by which Airflow 3.2 finds another team's."""
+
+OF_A_PROFILE = frozenset(
+    {
+        "assume-role",
+        "assume-role-with-web-identity",
+        "config-file",
+        "custom-process",
+        "login",
+        "shared-credentials-file",
+        "sso",
+    }
+)
+"""Where the credentials of a profile come from, as botocore calls it. Where a profile has none, botocore goes on to the
+machine's."""
+
+
+class UnusableConnection(NotebookInstanceError):
+    """The door does not act as the task would have."""
+
+    advice = "This is for an administrator of Airflow."
+
+
+def look_up(aws_conn_id: str | None, team_name: str | None, notebook: str) -> Connection | None:
+    """
+    Find a connection as the task finds it. Where the task takes what its machine has, there is none.
+
+    https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/multi-team.html
+
+    :param aws_conn_id: the connection.
+    :param team_name: the team of the task's DAG.
+    :param notebook: the notebook instance, for the message.
+    :raises UnusableConnection: when Airflow does not find it, or cannot look for a team's.
+    """
+    from airflow.models.connection import Connection
+
+    if not aws_conn_id:
+        return None
+    arguments: dict[str, str | None] = {}
+    if conf.getboolean("core", "multi_team", fallback=False):
+        if "team_name" not in inspect.signature(Connection.get_connection_from_secrets).parameters:
+            problem = "This Airflow cannot look for the connections of a team, which [core] multi_team asks for."
+            raise UnusableConnection(notebook, problem)
+        arguments = {"team_name": team_name}
+    try:
+        if arguments and TEAM_SEPARATOR in aws_conn_id:
+            raise AirflowNotFoundException
+        return Connection.get_connection_from_secrets(aws_conn_id, **arguments)
+    except AirflowNotFoundException:
+        whose = f" for the team {team_name!r}" if arguments and team_name else ""
+        problem = f"The api-server does not find the connection {aws_conn_id!r}{whose}."
+        advice = (
+            "An administrator of Airflow can add it, in Airflow's database, a secrets backend or the api-server's own "
+            "environment."
+        )
+        raise UnusableConnection(notebook, problem, advice) from None
+
+
+def own_identity_is_allowed() -> bool:
+    """Tell whether the door may act as the api-server's machine where a task takes what its machine has."""
+    try:
+        return bool(conf.getboolean(SECTION, OPTION, fallback=False))
+    except Exception:  # Airflow has several classes for it, one for each of its packages.
+        log.exception("[%s] %s is neither True nor False: taken for False", SECTION, OPTION)
+        return False
+
+
+def check_identity(
+    config: AwsConnectionWrapper, aws_conn_id: str | None, notebook: str, session: Callable[[], Any]
+) -> None:
+    """
+    See that a connection says as whom to act.
+
+    A role to assume does: AWS lets nobody assume it whom its trust policy does not name.
+
+    :param config: what the connection says.
+    :param aws_conn_id: the connection.
+    :param notebook: the notebook instance, for the message.
+    :param session: makes a boto3 session of the connection.
+    :raises UnusableConnection: when it would be the api-server's own identity, and that is not allowed.
+    """
+    if (config.aws_access_key_id and config.aws_secret_access_key) or config.role_arn or own_identity_is_allowed():
+        return
+    if config.profile_name and _are_its_own(session().get_credentials()):
+        return
+    which = f"The connection {aws_conn_id!r} has no credentials" if aws_conn_id else "The task names no connection"
+    raise UnusableConnection(
+        notebook,
+        f"{which}, and the api-server's own are not for this page.",
+        "An administrator of Airflow can give the connection credentials or a role; or, where all who write DAGs may "
+        f"use the api-server's own, set [{SECTION}] {OPTION} = True.",
+    )
+
+
+def _are_its_own(credentials: Any) -> bool:
+    return getattr(credentials, "method", None) in OF_A_PROFILE

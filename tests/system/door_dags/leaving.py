@@ -1,0 +1,28 @@
+"""A notebook whose DAG's author takes somebody out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, BaseNotifier
+
+from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
+
+ALLOWED = ["vera", "ed"]
+
+
+class Silent(BaseNotifier):
+    """Says nothing."""
+
+    def notify(self, context: Any) -> None:
+        """Say nothing."""
+
+
+with DAG("leaving"):
+    SageMakerPresignedNotebookUrlOperator(
+        task_id="link",
+        notebook_instance_name="door-editors",
+        notifiers=Silent(),
+        link="door",
+        allowed_users=ALLOWED,
+    )

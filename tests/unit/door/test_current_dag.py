@@ -1,0 +1,118 @@
+"""What the latest version of a DAG says of who may open, out of what Airflow keeps of it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, BaseNotifier
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+
+from airflow_sagemaker_presign.door.current_dag import tasks_of
+from airflow_sagemaker_presign.operators.sagemaker_notebook import (
+    SageMakerPresignedNotebookUrlOperator,
+    SageMakerStopNotebookInstanceOperator,
+)
+
+pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="there is no door before Airflow 3.1")
+
+
+class Silent(BaseNotifier):
+    def notify(self, context: Any) -> None: ...
+
+
+def serialized(dag: DAG) -> dict[str, Any]:
+    serialization: Any = importlib.import_module("airflow.serialization.serialized_objects")
+    # The newer name first.
+    serialize = getattr(serialization, "DagSerialization", None) or serialization.SerializedDAG
+    data: dict[str, Any] = serialize.to_dict(dag)
+    return data
+
+
+def plain(**arguments: Any) -> Any:
+    return SageMakerPresignedNotebookUrlOperator(
+        task_id="link", notebook_instance_name="research", notifiers=Silent(), link="door", **arguments
+    )
+
+
+def mapped(over: dict[str, Any], **arguments: Any) -> Any:
+    return SageMakerPresignedNotebookUrlOperator.partial(
+        task_id="link", notifiers=Silent(), link="door", **arguments
+    ).expand(**over)
+
+
+NOTEBOOKS = {"notebook_instance_name": ["research", "other"]}
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (lambda: plain(), (None,)),
+        (lambda: plain(allowed_users=None), (None,)),
+        (lambda: plain(allowed_users=["ada", "grace@example.com"]), (("ada", "grace@example.com"),)),
+        (lambda: plain(allowed_users="{{ params.users }}"), ()),
+        (lambda: plain(allowed_users=["ada", "{{ params.user }}"]), ()),
+        (lambda: plain(allowed_users=["{% if true %}ada{% endif %}"]), ()),
+        (lambda: mapped(NOTEBOOKS), (None,)),
+        (lambda: mapped(NOTEBOOKS, allowed_users=["ada"]), (("ada",),)),
+        (lambda: mapped(NOTEBOOKS, allowed_users="{{ params.users }}"), ()),
+        (lambda: mapped({"allowed_users": [["ada"], ["grace"]]}, notebook_instance_name="research"), ()),
+        (
+            lambda: SageMakerPresignedNotebookUrlOperator.partial(
+                task_id="link", notifiers=Silent(), link="door"
+            ).expand_kwargs([{"notebook_instance_name": "research", "allowed_users": ["ada"]}]),
+            (),
+        ),
+        (lambda: SageMakerStopNotebookInstanceOperator(task_id="link", notebook_instance_name="research"), ()),
+    ],
+)
+def test_the_rule_of_a_task(make: Any, rule: Any) -> None:
+    with DAG("mornings") as dag:
+        make()
+    assert tasks_of(serialized(dag)) == {"link": rule}
+
+
+def test_names_that_the_dag_gives_to_all_its_tasks() -> None:
+    with DAG("mornings", default_args={"allowed_users": ["ada"]}) as dag:
+        plain()
+    assert tasks_of(serialized(dag)) == {"link": (("ada",),)}
+
+
+def test_names_longer_than_airflow_keeps_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_TEMPLATED_FIELD_LENGTH", "20")
+    with DAG("mornings") as dag:
+        plain(allowed_users=["ada.lovelace@example.com", "grace.hopper@example.com"])
+    assert tasks_of(serialized(dag)) == {"link": ()}
+
+
+def test_tasks_of_groups_are_there_too() -> None:
+    from airflow.providers.common.compat.sdk import TaskGroup
+
+    with DAG("mornings") as dag, TaskGroup("group"):
+        plain(allowed_users=["ada"])
+    assert tasks_of(serialized(dag)) == {"group.link": (("ada",),)}
+
+
+def test_names_that_another_task_says_are_known_to_a_run_only() -> None:
+    from airflow.sdk import task, task_group
+
+    with DAG("mornings") as dag:
+
+        @task
+        def on_call() -> list[str]:
+            return ["ada"]
+
+        @task_group
+        def for_each(users: Any) -> None:
+            plain(allowed_users=users)
+
+        SageMakerPresignedNotebookUrlOperator(
+            task_id="of_xcom",
+            notebook_instance_name="research",
+            notifiers=Silent(),
+            link="door",
+            allowed_users=on_call(),  # type: ignore[arg-type]
+        )
+        for_each.expand(users=[["ada"], ["grace"]])
+    assert tasks_of(serialized(dag)) == {"on_call": (), "of_xcom": (), "for_each.link": ()}
