@@ -23,7 +23,7 @@ from airflow_sagemaker_presign.door import forgery, pages
 from airflow_sagemaker_presign.door.entrance import Entrance
 from airflow_sagemaker_presign.door.notebooks import THREADS
 from airflow_sagemaker_presign.door.refusal import Refusal
-from airflow_sagemaker_presign.door.refusal_pages import add_refusals
+from airflow_sagemaker_presign.door.refusal_pages import add_refusals, remember_user
 from airflow_sagemaker_presign.door.rendered_task import TaskKey
 from airflow_sagemaker_presign.door.visitor import Visitor
 
@@ -92,13 +92,14 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
         action: Annotated[str, Form()] = "",
         token: Annotated[str, Form()] = "",
     ) -> Response:
-        if not forgery.is_same_origin(request.headers, base_url):
+        if not forgery.is_same_origin(request.headers, base_url, request.url.scheme):
             raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
         return await in_thread(entrance.enter, key, visitor, action, token)
 
     for path in ("/{dag_id}/{run_id}/{task_id}", "/{dag_id}/{run_id}/{task_id}/{map_index:int}"):
-        app.add_api_route(path, show, methods=["GET", "HEAD"], dependencies=[may_see_task_instance])
-        app.add_api_route(path, enter, methods=["POST"], dependencies=[may_see_task_instance])
+        first = [Depends(remember_user), may_see_task_instance]
+        app.add_api_route(path, show, methods=["GET", "HEAD"], dependencies=first)
+        app.add_api_route(path, enter, methods=["POST"], dependencies=first)
 
     @app.get("/assets/{name}")
     def asset(name: str) -> Response:

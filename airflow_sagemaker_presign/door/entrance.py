@@ -75,10 +75,12 @@ class Entrance:
                 "Not for you",
                 f"You are signed in as {visitor.name}, and this notebook is opened by "
                 + (
-                    "those who may edit the task. Ask an administrator of Airflow for that."
+                    "those who may edit its task. Ask an administrator of Airflow to let you,"
                     if task.allowed_users is None
-                    else "the persons whom its DAG names. Ask its author to add you."
-                ),
+                    else f"the persons whom its DAG names. Ask whoever sent you the link, or the author of the DAG "
+                    f"{key.dag_id}, to add you by this name,"
+                )
+                + " or sign out, and in with another account.",
             )
         return task
 
@@ -87,7 +89,7 @@ class Entrance:
             return self._back(task)
         with _session() as session:
             if wait := audit.seconds_to_wait(task, visitor, self.clock(), session):
-                words = f"You have opened this notebook {audit.MINTS} times within a minute. Try again in {wait} s."
+                words = f"You have opened this notebook {audit.MINTS} times within a minute."
                 raise Refusal(429, "Slowly, please", words, retry_after=wait)
             audit.record(audit.OPEN, task, visitor, session)
         try:
@@ -142,6 +144,7 @@ class Entrance:
         self, task: RenderedTask, visitor: Visitor, description: dict[str, Any], view: View, status: int
     ) -> Response:
         region = region_of(description.get("NotebookInstanceArn", "")) or task.region_name or ""
+        hosts = pages.notebook_hosts(description.get("Url", ""), region)
         html = pages.write(
             "notebook.html",
             name=task.notebook_instance_name,
@@ -154,8 +157,8 @@ class Entrance:
             prefix=self.prefix,
             path=_path(task.key),
             task_path=_task_path(task.key),
+            leads_to=" ".join(hosts),
         )
-        hosts = pages.notebook_hosts(description.get("Url", ""), region)
         return HTMLResponse(html, status, pages.security_headers(hosts))
 
 

@@ -16,7 +16,8 @@ ASSETS = {"door.css": "text/css", "door.js": "text/javascript"}
 
 HEADERS = {
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": with that a browser on plain HTTP says of our own form that it came from "null".
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -63,7 +64,7 @@ def write(template: str, **values: Any) -> str:
     :param template: ``notebook.html`` or ``refusal.html``.
     :param values: what it shows.
     """
-    return _environment().get_template(template).render(**values)
+    return _environment().get_template(template).render(**values, frame=_frame(values))
 
 
 @cache
@@ -77,6 +78,16 @@ def asset_path(name: str) -> str:
     """Say where a file is, in a way that changes with its content."""
     digest = hashlib.sha256(asset(name)).hexdigest()[:12]
     return f"{DOOR_PREFIX}/assets/{name}?v={digest}"
+
+
+def _frame(values: dict[str, Any]) -> str:
+    """
+    Say what the script cannot take over into a page that is open: whose it is, of which notebook, in which version.
+
+    A page that comes with another one replaces the whole page.
+    """
+    parts = [str(values.get(name, "")) for name in ("name", "session", "visitor", "path")]
+    return hashlib.sha256("|".join((*parts, *map(asset_path, ASSETS))).encode()).hexdigest()[:12]
 
 
 @cache
