@@ -94,7 +94,8 @@ def test_what_takes_long_is_not_called_usual(status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0 s so far"), (59, "59 s so far"), (60, "1 min 0 s so far"), (4000, "66 min 40 s so far")]
+    ("seconds", "words"),
+    [(0, "0 s so far"), (59, "59 s so far"), (60, "1 min 0 s so far"), (4000, "66 min 40 s so far")],
 )
 def test_the_time_so_far_is_in_minutes_and_seconds(seconds: int, words: str) -> None:
     assert view("Pending", seconds).elapsed_words == words
