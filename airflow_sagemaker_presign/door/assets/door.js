@@ -21,12 +21,13 @@
   // What this tab's person wants opened: in the tab's own memory, so that no link can want it for them.
   const wish = {
     key: () => `sagemaker-notebooks ${here} ${document.querySelector("h1").textContent}`,
-    make: () => orNull(() => sessionStorage.setItem(wish.key(), JSON.stringify({ at: Date.now(), id: Math.random() }))),
+    keep: (what) => orNull(() => sessionStorage.setItem(wish.key(), JSON.stringify(what))),
+    make: () => wish.keep({ at: Date.now(), id: String(Math.random()), moved: false }),
     drop: () => orNull(() => sessionStorage.removeItem(wish.key())),
     get: () => {
       const made = orNull(() => JSON.parse(sessionStorage.getItem(wish.key())));
       const age = Date.now() - made?.at;
-      return age >= 0 && age < WISH_LIFE ? { age, id: String(made.id) } : null;
+      return age >= 0 && age < WISH_LIFE ? { ...made, age } : null;
     },
     // A tab that was duplicated wants the same; it is done once.
     isDone: (id) => {
@@ -47,11 +48,13 @@
   };
 
   const fulfil = () => {
-    const wanted = wish.get(), pressable = button();
-    byId("opens").hidden = !(wanted && byId("status").querySelector(".busy"));
+    const wanted = wish.get(), pressable = button(), isMoving = Boolean(byId("status").querySelector(".busy"));
+    byId("opens").hidden = !(wanted && isMoving);
+    if (wanted && isMoving) wish.keep({ ...wanted, moved: true });
     if (!wanted || !pressable) return;
     if (pressable.value === "start") {
-      if (wanted.age > START_SHOWS) wish.drop();
+      // It failed or was stopped, or the start does not show.
+      if (wanted.moved || wanted.age > START_SHOWS) wish.drop();
       return;
     }
     wish.drop();
