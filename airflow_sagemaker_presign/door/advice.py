@@ -33,7 +33,7 @@ ADVICE: dict[type[NotebookInstanceError], str] = {
     exceptions.NotebookInstanceStopNotTaken: f"It is still running and costs money: tell {MANAGER}.",
     exceptions.NotebookInstanceFailed: f"Start it again. If it fails again, tell {MANAGER} what AWS said.",
     exceptions.NotebookInstanceAccessDenied: (
-        f"Airflow’s own AWS access is not enough or not set up. Tell {AIRFLOW_ADMIN} what it says above."
+        f"Airflow’s own access to AWS is not enough, or not set up. Tell {AIRFLOW_ADMIN} what AWS said."
     ),
     exceptions.SageMakerUnavailable: (
         f"It usually passes: press the button again in a minute. If it does not, ask {AIRFLOW_ADMIN}."

@@ -94,7 +94,7 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
     ) -> Response:
         if not forgery.is_same_origin(request.headers, base_url, request.url.scheme):
             raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
-        return await in_thread(entrance.enter, key, visitor, action, token)
+        return pages.led_on(await in_thread(entrance.enter, key, visitor, action, token), request.url.query)
 
     for path in ("/{dag_id}/{run_id}/{task_id}", "/{dag_id}/{run_id}/{task_id}/{map_index:int}"):
         first = [Depends(remember_user), may_see_task_instance]

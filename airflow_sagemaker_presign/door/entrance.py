@@ -144,7 +144,6 @@ class Entrance:
         self, task: RenderedTask, visitor: Visitor, description: dict[str, Any], view: View, status: int
     ) -> Response:
         region = region_of(description.get("NotebookInstanceArn", "")) or task.region_name or ""
-        hosts = pages.notebook_hosts(description.get("Url", ""), region)
         html = pages.write(
             "notebook.html",
             name=task.notebook_instance_name,
@@ -157,9 +156,8 @@ class Entrance:
             prefix=self.prefix,
             path=_path(task.key),
             task_path=_task_path(task.key),
-            leads_to=" ".join(hosts),
         )
-        return HTMLResponse(html, status, pages.security_headers(hosts))
+        return HTMLResponse(html, status, pages.security_headers())
 
 
 def _session() -> Any:

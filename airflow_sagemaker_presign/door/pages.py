@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlsplit
 
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from airflow_sagemaker_presign.links import DOOR_PREFIX
@@ -27,41 +28,39 @@ HEADERS = {
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
-_REGION = re.compile(r"[a-z0-9-]+")
+BY_PAGE = "by=page"
+"""The query with which the page's own form asks to be led on by a page."""
 
 
-def security_headers(form_action: tuple[str, ...] = ()) -> dict[str, str]:
+def security_headers() -> dict[str, str]:
+    """Answer the headers of every answer."""
+    return {**HEADERS, "Content-Security-Policy": _POLICY}
+
+
+def led_on(answer: Response, query: str) -> Response:
     """
-    Answer the headers of every answer.
+    Have a page lead to the notebook instead of a ``Location``, where the page's own form asks for it.
 
-    :param form_action: hosts to which the form's answer may lead.
+    SageMaker's URLs have up to 4,000 characters, and a proxy may take no more than that for all headers of an answer:
+    nginx, with its usual settings, makes a 502 of it. What the browser does with the page is the same: it keeps neither
+    page nor URL, says nowhere where it came from, and *Back* leads to the page with the button.
+
+    :param answer: to a click.
+    :param query: the request's.
     """
-    sources = " ".join(("'self'", *form_action))
-    return {**HEADERS, "Content-Security-Policy": _POLICY.format(form_action=sources)}
-
-
-def notebook_hosts(notebook_url: str, region: str) -> tuple[str, ...]:
-    """
-    Say where a presigned URL may lead, since browsers hold a form's redirect against ``form-action`` too.
-
-    :param notebook_url: Describe's ``Url``, which has no scheme.
-    :param region: the notebook instance's.
-    """
-    hosts = [notebook_url.partition("/")[0]] if notebook_url else []
-    if _REGION.fullmatch(region):
-        domain = "sagemaker.com.cn" if region.startswith("cn-") else "sagemaker.aws"
-        hosts.append(f"*.notebook.{region}.{domain}")
-    return tuple(host for host in hosts if _HOST.fullmatch(host.removeprefix("*.")))
+    location = answer.headers.get("Location", "")
+    if BY_PAGE not in query.split("&") or not urlsplit(location).netloc:
+        return answer
+    return HTMLResponse(write("leading.html", url=location, prefix="", visitor=""), headers=security_headers())
 
 
 def write(template: str, **values: Any) -> str:
     """
     Write a page. Everything that is shown is escaped.
 
-    :param template: ``notebook.html`` or ``refusal.html``.
+    :param template: ``notebook.html``, ``leading.html`` or ``refusal.html``.
     :param values: what it shows.
     """
     return _environment().get_template(template).render(**values, frame=_frame(values))
@@ -99,5 +98,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["asset_path"] = asset_path
+    environment.globals.update(asset_path=asset_path, by_page=BY_PAGE)
     return environment

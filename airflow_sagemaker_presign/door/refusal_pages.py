@@ -96,6 +96,8 @@ def _refusal(request: Request, refusal: Refusal, prefix: str, *, again: str = ""
     path = _path_of(request)
     if not again and request.method == "POST" and path != "/":
         again, again_text = prefix + path, "Back to the notebook"
+    elif not again and refusal.status == 403:
+        again, again_text = f"{prefix}/api/v2/auth/logout", "Sign out"
     html = pages.write(
         "refusal.html",
         title=refusal.title,

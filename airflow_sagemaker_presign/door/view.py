@@ -137,7 +137,7 @@ def _headline_of(error: NotebookInstanceError) -> str:
 
 
 def _words_of_a_start(elapsed: int) -> str:
-    follows = "This page follows it; you can leave and come back."
+    follows = "This page follows it."
     if elapsed < LONG:
         return f"{_USUAL} {follows}"
     if elapsed < VERY_LONG:

@@ -120,9 +120,6 @@
       const isUsual = byId("status", page);
       if (!isOurs(page) || (!isUsual && (answer.status >= 500 || answer.status === 429))) return offline();
       if (!isUsual || isOurs(page).dataset.frame !== isOurs(document).dataset.frame) return leave();
-      // The browser holds where the form leads against what this page was loaded with.
-      const known = byId("action").dataset.leadsTo.split(" ");
-      if (!byId("action", page).dataset.leadsTo.split(" ").every((host) => !host || known.includes(host))) return leave();
       takeOver(page);
     } catch {
       return offline();

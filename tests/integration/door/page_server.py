@@ -64,9 +64,7 @@ class Notebook:
             "FailureReason": self.reason,
         }
         view = view_of_trouble(self.trouble) if self.trouble else view_of(description, "lab", datetime.now(UTC))
-        host = "" if self.trouble else self.landing_url.removeprefix("http://").partition("/")[0]
         region = "" if self.trouble else self.region
-        hosts = pages.notebook_hosts(host, region)
         html = pages.write(
             "notebook.html",
             name=self.name,
@@ -79,9 +77,8 @@ class Notebook:
             prefix="",
             path=PATH,
             task_path="/dags/mornings",
-            leads_to=" ".join(hosts),
         )
-        return HTMLResponse(html, 502 if refused else 503 if self.trouble else 200, pages.security_headers(hosts))
+        return HTMLResponse(html, 502 if refused else 503 if self.trouble else 200, pages.security_headers())
 
     def click(self, action: str) -> Response:
         self.clicks.append(action)
@@ -116,7 +113,7 @@ def page_app(notebook: Notebook) -> FastAPI:
             raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
         if form["token"] != notebook.token:
             raise Refusal(403, "This page has expired", "Go back to the notebook and press its button again.")
-        return answer_instead() or notebook.click(str(form["action"]))
+        return pages.led_on(answer_instead() or notebook.click(str(form["action"])), request.url.query)
 
     # The path parameters are what refusals know the page by.
     app.add_api_route(DOOR_PREFIX + "/{dag_id}/{run_id}/{task_id}", show, methods=["GET"])

@@ -51,7 +51,7 @@ def start(page: Any, notebook: Notebook) -> None:
 
 def test_start_and_open_starts_and_opens(page: Any, notebook: Notebook) -> None:
     start(page, notebook)
-    page.get_by_text("the notebook opens by itself when it is ready").wait_for()
+    page.get_by_text("the notebook opens here by itself").wait_for()
     notebook.status = "InService"
     pass_time(page, 4)
     until_landed(page, notebook)
@@ -99,7 +99,7 @@ def test_who_comes_back_before_it_is_ready_has_stayed(page: Any, notebook: Noteb
 def test_the_person_who_reloads_has_stayed(page: Any, notebook: Notebook) -> None:
     start(page, notebook)
     page.reload()
-    page.get_by_text("the notebook opens by itself when it is ready").wait_for()
+    page.get_by_text("the notebook opens here by itself").wait_for()
     notebook.status = "InService"
     pass_time(page, 4)
     until_landed(page, notebook)
@@ -111,7 +111,7 @@ def test_another_tab_that_follows_the_same_start_opens_nothing(page: Any, notebo
     other = page.context.new_page()
     other.goto(notebook.page_url)
     shows(other, "Starting")
-    assert not other.get_by_text("opens by itself").is_visible()
+    assert not other.get_by_text("opens here by itself").is_visible()
     notebook.status = "InService"
     pass_time(other, 4)
     other.get_by_role("button", name="Open JupyterLab").wait_for()
@@ -124,7 +124,7 @@ def test_a_tab_that_was_duplicated_opens_once(page: Any, notebook: Notebook) -> 
     copy = page.context.new_page()
     copy.add_init_script(f"for (const [key, value] of {wish!r}) sessionStorage.setItem(key, value)")
     copy.goto(notebook.page_url)
-    copy.get_by_text("the notebook opens by itself when it is ready").wait_for()
+    copy.get_by_text("the notebook opens here by itself").wait_for()
     notebook.status = "InService"
     for tab in (page, copy):
         tab.get_by_role("heading", name="JupyterLab").or_(tab.get_by_role("button", name="Open JupyterLab")).wait_for()
@@ -219,7 +219,7 @@ def test_a_fault_of_airflow_itself_passes_too(page: Any, notebook: Notebook) -> 
 
     notebook.status = "Pending"
     page.goto(notebook.page_url)
-    notebook.answer = Refusal(500, "That did not work", "The database is away.")  # type: ignore[assignment]
+    notebook.answer = Refusal(500, "That did not work", "The database is away.")
     pass_time(page, 4)
     page.get_by_text("Airflow does not answer. This page goes on trying.").wait_for()
     notebook.answer = None
@@ -256,7 +256,7 @@ def test_a_link_that_ends_while_the_page_is_open_says_so(page: Any, notebook: No
     from airflow_sagemaker_presign.door.refusal import Refusal
 
     start(page, notebook)
-    notebook.answer = Refusal(410, "This link has ended", "It was open for 1 hour.")  # type: ignore[assignment]
+    notebook.answer = Refusal(410, "This link has ended", "It was open for 1 hour.")
     pass_time(page, 4)
     page.get_by_role("heading", name="This link has ended").wait_for()
     assert "Signed in as ada" in page.inner_text("header")
@@ -306,11 +306,10 @@ def test_a_refusal_stays_until_the_state_changes(page: Any, notebook: Notebook, 
     pass_time(page, 16)
     shows(page, "Starting")
     assert not refused.is_visible()
-    assert not page.get_by_text("opens by itself").is_visible(), "what was refused is not on its way"
+    assert not page.get_by_text("opens here by itself").is_visible(), "what was refused is not on its way"
 
 
 def test_the_button_works_after_aws_did_not_answer_at_first(page: Any, notebook: Notebook) -> None:
-    """The browser holds where a form leads against what the page was loaded with."""
     notebook.status, notebook.trouble = "InService", SageMakerUnavailable("research", "AWS could not describe it.")
     page.goto(notebook.page_url)
     shows(page, "AWS does not answer just now")
