@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import conf
 from fastapi import Depends, FastAPI, Form, HTTPException, Request
 from fastapi.responses import Response
 
-from airflow_sagemaker_presign.door import forgery, pages
+from airflow_sagemaker_presign.door import forgery, leading, pages
 from airflow_sagemaker_presign.door.entrance import Entrance
 from airflow_sagemaker_presign.door.notebooks import THREADS
 from airflow_sagemaker_presign.door.refusal import Refusal
@@ -94,7 +94,8 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
     ) -> Response:
         if not forgery.is_same_origin(request.headers, base_url, request.url.scheme):
             raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
-        return pages.led_on(await in_thread(entrance.enter, key, visitor, action, token), request.url.query)
+        answer = await in_thread(entrance.enter, key, visitor, action, token)
+        return leading.led_on(answer, request.url.query, prefix)
 
     for path in ("/{dag_id}/{run_id}/{task_id}", "/{dag_id}/{run_id}/{task_id}/{map_index:int}"):
         first = [Depends(remember_user), may_see_task_instance]

@@ -6,9 +6,7 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
 
-from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from airflow_sagemaker_presign.links import DOOR_PREFIX
@@ -37,23 +35,6 @@ BY_PAGE = "by=page"
 def security_headers() -> dict[str, str]:
     """Answer the headers of every answer."""
     return {**HEADERS, "Content-Security-Policy": _POLICY}
-
-
-def led_on(answer: Response, query: str) -> Response:
-    """
-    Have a page lead to the notebook instead of a ``Location``, where the page's own form asks for it.
-
-    SageMaker's URLs have up to 4,000 characters, and a proxy may take no more than that for all headers of an answer:
-    nginx, with its usual settings, makes a 502 of it. What the browser does with the page is the same: it keeps neither
-    page nor URL, says nowhere where it came from, and *Back* leads to the page with the button.
-
-    :param answer: to a click.
-    :param query: the request's.
-    """
-    location = answer.headers.get("Location", "")
-    if BY_PAGE not in query.split("&") or not urlsplit(location).netloc:
-        return answer
-    return HTMLResponse(write("leading.html", url=location, prefix="", visitor=""), headers=security_headers())
 
 
 def write(template: str, **values: Any) -> str:

@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
-from airflow_sagemaker_presign.door import forgery, pages
+from airflow_sagemaker_presign.door import forgery, leading, pages
 from airflow_sagemaker_presign.door.refusal import Refusal
 from airflow_sagemaker_presign.door.refusal_pages import add_refusals
 from airflow_sagemaker_presign.door.view import view_of, view_of_trouble
@@ -113,7 +113,7 @@ def page_app(notebook: Notebook) -> FastAPI:
             raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
         if form["token"] != notebook.token:
             raise Refusal(403, "This page has expired", "Go back to the notebook and press its button again.")
-        return pages.led_on(answer_instead() or notebook.click(str(form["action"])), request.url.query)
+        return leading.led_on(answer_instead() or notebook.click(str(form["action"])), request.url.query, "")
 
     # The path parameters are what refusals know the page by.
     app.add_api_route(DOOR_PREFIX + "/{dag_id}/{run_id}/{task_id}", show, methods=["GET"])

@@ -1,31 +1,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from fastapi.responses import Response
 
 from airflow_sagemaker_presign.door import pages
 from airflow_sagemaker_presign.door.view import view_of
+from tests.unit.door.tags import ATTACK, Tags
 
-ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7*7 }} javascript:alert(1)"
 NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
-
-
-class Tags(HTMLParser):
-    """The tags and attributes of a page, as a browser sees them."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
 
 
 def notebook_page(**others: Any) -> str:
@@ -81,42 +65,6 @@ def test_a_refusal_is_text_too() -> None:
     )
     assert Tags(page).tags.count("script") == 1
     assert "img" not in Tags(page).tags
-
-
-URL = "https://research.notebook.eu-west-1.sagemaker.aws?authToken=a%2Bb%3D&view=lab"
-
-
-def to(location: str, status: int = 303) -> Response:
-    return Response(status_code=status, headers={"Location": location})
-
-
-def test_the_form_of_the_page_is_led_on_by_a_page_however_long_the_url() -> None:
-    url = URL + "&x=" + "y" * 8000
-    answer = pages.led_on(to(url), pages.BY_PAGE)
-    assert answer.status_code == 200
-    assert len(str(answer.headers)) < 1000
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.headers["Referrer-Policy"] == "same-origin"
-    tags = Tags(bytes(answer.body).decode())
-    assert ("content", f"0; url={url}") in tags.attributes
-    assert ("href", url) in tags.attributes
-
-
-@pytest.mark.parametrize("query", ["", "by=pages", "x=by=page"])
-def test_all_others_are_led_on_by_a_location(query: str) -> None:
-    answer = to(URL)
-    assert pages.led_on(answer, query) is answer
-
-
-@pytest.mark.parametrize("location", ["/sagemaker-notebooks/a/b/c", ""])
-def test_what_leads_to_no_notebook_stays_what_it_is(location: str) -> None:
-    answer = to(location)
-    assert pages.led_on(answer, pages.BY_PAGE) is answer
-
-
-def test_a_url_is_text_to_the_page_that_leads_on() -> None:
-    usual, attacked = (bytes(pages.led_on(to(url), pages.BY_PAGE).body).decode() for url in (URL, URL + ATTACK))
-    assert Tags(attacked).tags == Tags(usual).tags
 
 
 def test_a_form_leads_nowhere_but_to_airflow() -> None:
