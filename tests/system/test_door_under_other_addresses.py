@@ -13,10 +13,11 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 from airflow_sagemaker_presign.links import door_path
 from airflow_sagemaker_presign.local import LocalServices, notebook_operations
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
-from tests import chromium
+from tests import chromium, nginx
+from tests.nginx import Nginx, free_port
 from tests.system.airflow_api import Run
 from tests.system.conftest import REGION, USERS, Start
-from tests.system.front import ApiServer, Nginx, free_port, nginx_is_wanted
+from tests.system.front import ApiServer
 
 pytestmark = [
     pytest.mark.browser,
@@ -80,18 +81,18 @@ def by_name(airflow: AirflowStandalone, run: Run, tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="module")
 def behind_nginx(airflow: AirflowStandalone, run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Airflow behind nginx, with TLS, below a path."""
-    if not nginx_is_wanted():
+    if not nginx.is_wanted():
         pytest.skip("no nginx on this machine")
     port, upstream, folder = free_port(), free_port(), tmp_path_factory.mktemp("nginx")
     base_url = f"https://{chromium.HOST}:{port}{PREFIX}"
-    server, nginx = ApiServer(airflow, ROLES, base_url, upstream, folder), Nginx(port, upstream, PREFIX, folder)
+    server, proxy = ApiServer(airflow, ROLES, base_url, upstream, folder), Nginx(port, upstream, PREFIX, folder)
     try:
-        nginx.start(chromium.HOST)
+        proxy.start(chromium.HOST)
         server.start()
         yield server
     finally:
         server.stop()
-        nginx.stop()
+        proxy.stop()
 
 
 def come_to_the_page(tab: Any, airflow: AirflowStandalone, base_url: str, run: Run) -> None:
