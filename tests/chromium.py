@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,18 +21,27 @@ ARGUMENTS = (
     "--disable-sync",
 )
 
+HOST = "airflow.example"
+"""A host name that this browser finds on this machine."""
+KNOWS_HOST = (f"--host-resolver-rules=MAP {HOST} 127.0.0.1", "--no-proxy-server")
+
 
 def installed() -> str | None:
     """Where Chromium is, if it is on this machine."""
     return shutil.which("chromium")
 
 
+def is_wanted() -> bool:
+    """Tell whether tests can have it. A user's machine may lack it; in CI that is a failure."""
+    return installed() is not None or bool(os.environ.get("CI"))
+
+
 @contextmanager
-def launched() -> Iterator[Browser]:
-    """Start it, and end it."""
+def launched(*more: str) -> Iterator[Browser]:
+    """Start it, with more arguments, and end it."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed(), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=installed(), args=[*ARGUMENTS, *more])
         yield browser
         browser.close()

@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import conf
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import Response
 
-from airflow_sagemaker_presign.door import forgery, form, pages
+from airflow_sagemaker_presign.door import forgery, form, leading, pages
 from airflow_sagemaker_presign.door.entrance import Entrance
 from airflow_sagemaker_presign.door.notebooks import THREADS
 from airflow_sagemaker_presign.door.refusal import Refusal
@@ -53,6 +53,8 @@ def visitor_of(request: Request, user: GetUserDep) -> Visitor:
     visitor = Visitor.of(user, address=request.client.host if request.client else "")
     if visitor is None:
         raise HTTPException(401, "Not authenticated")
+    # For a refusal, which says as whom somebody is signed in.
+    request.state.signed_in_as = visitor.in_words
     return visitor
 
 
@@ -101,11 +103,12 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
         asked: dict[str, str] = {}
         try:
             asked.update(await form.read(request))
-            if not forgery.is_same_origin(request.headers, base_url):
+            if not forgery.is_same_origin(request.headers, base_url, request.url.scheme):
                 raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
             task = await threads.run(entrance.admit, key, visitor)
             action, token = asked.get("action", ""), asked.get("token", "")
-            return await threads.run_over_connection_of(task, entrance.enter, task, visitor, action, token)
+            answer = await threads.run_over_connection_of(task, entrance.enter, task, visitor, action, token)
+            return leading.led_on(answer, request.url.query, prefix)
         except Refusal as refusal:
             await threads.run(entrance.note_refusal, key, visitor, asked.get("action", ""), refusal.title)
             raise

@@ -56,11 +56,15 @@ class Entrance:
         if may_open(visitor, task):
             return task
         whom = (
-            "those who may edit the task. Ask an administrator of Airflow for that."
+            "those who may edit its task. Ask an administrator of Airflow to let you,"
             if None in (task.allowed_users, *task.allowed_now)
-            else "the persons whom its DAG names. Ask its author to add you."
+            else f"the persons whom its DAG names. Ask whoever sent you the link, or the author of the DAG {key.dag_id}, "
+            "to add you by this name,"
         )
-        words = f"You are signed in as {visitor.in_words}, and this notebook is opened by {whom}"
+        words = (
+            f"You are signed in as {visitor.in_words}, and this notebook is opened by {whom} or sign out, and in with "
+            "another account."
+        )
         raise Refusal(403, "Not for you", words)
 
     def show(self, task: RenderedTask, visitor: Visitor) -> Response:
@@ -101,7 +105,7 @@ class Entrance:
         with _session() as session:
             wait = audit.claim(audit.MINTS, task, visitor, self.clock(), session)
         if wait:
-            words = f"You have opened this notebook {audit.MINTS.times} times within a minute. Try again in {wait} s."
+            words = f"You have opened this notebook {audit.MINTS.times} times within a minute."
             raise Refusal(429, "Slowly, please", words, retry_after=wait)
         try:
             presigned_url = self.notebooks.mint(task)
@@ -173,8 +177,7 @@ class Entrance:
             path=_path(task.key),
             task_path=_task_path(task.key),
         )
-        hosts = pages.notebook_hosts(description.get("Url", ""), region)
-        return HTMLResponse(html, status, pages.security_headers(hosts))
+        return HTMLResponse(html, status, pages.security_headers())
 
 
 def _session() -> Any:

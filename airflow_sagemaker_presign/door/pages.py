@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,7 +15,8 @@ ASSETS = {"door.css": "text/css", "door.js": "text/javascript"}
 
 HEADERS = {
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": with that a browser on plain HTTP says of our own form that it came from "null".
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -26,44 +26,25 @@ HEADERS = {
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
-_REGION = re.compile(r"[a-z0-9-]+")
+BY_PAGE = "by=page"
+"""The query with which the page's own form asks to be led on by a page."""
 
 
-def security_headers(form_action: tuple[str, ...] = ()) -> dict[str, str]:
-    """
-    Answer the headers of every answer.
-
-    :param form_action: hosts to which the form's answer may lead.
-    """
-    sources = " ".join(("'self'", *form_action))
-    return {**HEADERS, "Content-Security-Policy": _POLICY.format(form_action=sources)}
-
-
-def notebook_hosts(notebook_url: str, region: str) -> tuple[str, ...]:
-    """
-    Say where a presigned URL may lead, since browsers hold a form's redirect against ``form-action`` too.
-
-    :param notebook_url: Describe's ``Url``, which has no scheme.
-    :param region: the notebook instance's.
-    """
-    hosts = [notebook_url.partition("/")[0]] if notebook_url else []
-    if _REGION.fullmatch(region):
-        domain = "sagemaker.com.cn" if region.startswith("cn-") else "sagemaker.aws"
-        hosts.append(f"*.notebook.{region}.{domain}")
-    return tuple(host for host in hosts if _HOST.fullmatch(host.removeprefix("*.")))
+def security_headers() -> dict[str, str]:
+    """Answer the headers of every answer."""
+    return {**HEADERS, "Content-Security-Policy": _POLICY}
 
 
 def write(template: str, **values: Any) -> str:
     """
     Write a page. Everything that is shown is escaped.
 
-    :param template: ``notebook.html`` or ``refusal.html``.
+    :param template: ``notebook.html``, ``leading.html`` or ``refusal.html``.
     :param values: what it shows.
     """
-    return _environment().get_template(template).render(**values)
+    return _environment().get_template(template).render(**values, frame=_frame(values))
 
 
 @cache
@@ -79,6 +60,16 @@ def asset_path(name: str) -> str:
     return f"{DOOR_PREFIX}/assets/{name}?v={digest}"
 
 
+def _frame(values: dict[str, Any]) -> str:
+    """
+    Say what the script cannot take over into a page that is open: whose it is, of which notebook, in which version.
+
+    A page that comes with another one replaces the whole page.
+    """
+    parts = [str(values.get(name, "")) for name in ("name", "session", "visitor", "path")]
+    return hashlib.sha256("|".join((*parts, *map(asset_path, ASSETS))).encode()).hexdigest()[:12]
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -88,5 +79,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["asset_path"] = asset_path
+    environment.globals.update(asset_path=asset_path, by_page=BY_PAGE)
     return environment

@@ -31,9 +31,10 @@ def add_refusals(app: FastAPI, prefix: str) -> None:
         # An expired or foreign cookie is "Invalid JWT token" for Airflow: somebody who is not signed in.
         is_unknown = error.status_code == 401 or (error.status_code == 403 and "JWT" in str(error.detail))
         if is_unknown and request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
-            here = quote(prefix + _path_of(request), safe="")
-            return _answer("", 303, {"Location": f"{prefix}/api/v2/auth/login?next={here}"})
-        return _refusal(request, _in_words(error.status_code, is_unknown=is_unknown), prefix)
+            return _answer("", 303, {"Location": _login_path(request, prefix)})
+        if is_unknown:
+            return _refusal(request, _SIGN_IN, prefix, again=_login_path(request, prefix), again_text="Sign in")
+        return _refusal(request, _in_words(error.status_code), prefix)
 
     @app.exception_handler(RequestValidationError)
     def misread(request: Request, _: RequestValidationError) -> Response:
@@ -52,28 +53,53 @@ def _path_of(request: Request) -> str:
     return door_path(values["dag_id"], values["run_id"], values["task_id"], values.get("map_index", -1))
 
 
-def _in_words(status: int, *, is_unknown: bool = False) -> Refusal:
-    if is_unknown:
-        return Refusal(401, "Please sign in", "Airflow does not know who you are. Open this page in your browser.")
+def _login_path(request: Request, prefix: str) -> str:
+    """Say where to sign in, and come back from there to the page. Some auth managers forget the way back."""
+    return f"{prefix}/api/v2/auth/login?next={quote(prefix + _path_of(request), safe='')}"
+
+
+_SIGN_IN = Refusal(
+    401,
+    "You are not signed in",
+    "Nothing was opened or started. Sign in to Airflow, then press the button again; if you do not get back to the "
+    "notebook’s page, open your link once more.",
+)
+
+
+def _in_words(status: int) -> Refusal:
     if status == 403:
-        return Refusal(403, "Not for you", "Airflow does not let you see this task. Ask whoever sent you the link.")
+        return Refusal(
+            403,
+            "Not for you",
+            "Airflow does not let this account see the task that the notebook belongs to. Ask whoever sent you "
+            "the link, or an administrator of Airflow, to let you; or sign out, and in with another account.",
+        )
     if status == 404:
         return Refusal(404, "No such page", "Airflow has no task instance of this address. Is the whole link there?")
     if status == 405:
         return Refusal(405, "Not this way", "The page is opened with GET; its button sends a POST.")
-    return Refusal(status, "That did not work", "Open the page again. If it stays like this, look at Airflow's log.")
+    return Refusal(
+        status,
+        "That did not work",
+        "Open the page again in a minute. If it stays like this, tell whoever runs this Airflow: its log says more.",
+    )
 
 
-def _refusal(request: Request, refusal: Refusal, prefix: str) -> Response:
+def _refusal(request: Request, refusal: Refusal, prefix: str, *, again: str = "", again_text: str = "") -> Response:
     path = _path_of(request)
+    if not again and request.method == "POST" and path != "/":
+        again, again_text = prefix + path, "Back to the notebook"
+    elif not again and refusal.status == 403:
+        again, again_text = f"{prefix}/api/v2/auth/logout", "Sign out"
     html = pages.write(
         "refusal.html",
         title=refusal.title,
         words=refusal.words,
         prefix=prefix,
-        visitor="",
-        again=(prefix + path) if request.method == "POST" and path != "/" else "",
-        again_text="Back to the notebook",
+        visitor=getattr(request.state, "signed_in_as", ""),
+        again=again,
+        again_text=again_text,
+        seconds=refusal.retry_after,
     )
     headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
     return _answer(html, refusal.status, headers)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from airflow_sagemaker_presign import parameters
 from airflow_sagemaker_presign.door import current_dag
 from airflow_sagemaker_presign.door.refusal import Refusal
+from airflow_sagemaker_presign.notifications.times import in_words
 
 ABOUT_TO_BEGIN = frozenset({None, "scheduled", "queued", "restarting"})
 """States of a task instance that has been cleared, or waits for its next try, or goes on after it was deferred."""
@@ -112,10 +113,10 @@ def rendered_task_of(
             "This task cannot be read",
             f"What Airflow keeps of it is not what the task rendered ({type(error).__name__}: {error}). "
             "Airflow cuts fields that are longer than [core] max_templated_field_length, and masks what it takes for "
-            "a secret. Mend that, then clear the task.",
+            "a secret. Tell the DAG’s author, or whoever runs this Airflow.",
         ) from None
     if now - began > open_for:
-        raise _gone(f"It was open for {open_for.total_seconds() / 86400:g} days from the start of the task.")
+        raise _gone(f"It was open for {in_words(open_for)} from the start of the task.")
     return task
 
 
@@ -146,7 +147,9 @@ def _task_instance(key: TaskKey, session: Any) -> Any:
 
 
 def _gone(why: str) -> Refusal:
-    return Refusal(410, "This link has ended", f"{why} Clear the task in Airflow, or run its DAG again, for a new one.")
+    return Refusal(
+        410, "This link has ended", f"{why} Ask whoever sent it for a new one: running its DAG again sends one."
+    )
 
 
 def _optional_text(value: object) -> str | None:

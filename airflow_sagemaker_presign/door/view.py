@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from airflow_sagemaker_presign import lifecycle
+from airflow_sagemaker_presign.door.advice import AIRFLOW_ADMIN, MANAGER, advice_for
 from airflow_sagemaker_presign.door.connections import UnusableConnection
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
+from airflow_sagemaker_presign.exceptions import (
+    NotebookInstanceAccessDenied,
+    NotebookInstanceDeleted,
+    NotebookInstanceError,
+    NotebookInstanceNotFound,
+    SageMakerUnavailable,
+)
 from airflow_sagemaker_presign.lifecycle import Status
 from airflow_sagemaker_presign.parameters import Landing
 
@@ -23,6 +31,8 @@ AT_REST = 15
 
 _BUTTONS = {"lab": "Open JupyterLab", "classic": "Open Jupyter", None: "Open the notebook"}
 _USUAL = "A start usually takes 2 to 10 minutes."
+LONG, VERY_LONG = 10 * 60, 30 * 60
+"""Seconds after which a change takes longer than usual, and so long that somebody has to look after it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,7 @@ class View:
     :param headline: what that means.
     :param words: what to do, or what happens next.
     :param problem: what went wrong; mostly empty.
+    :param refused: why the click that led here did nothing; mostly empty. It stays until the state changes.
     :param action: what the button does: ``open``, ``start`` or nothing.
     :param button: the button's words.
     :param elapsed: for how many seconds the status has been what it is; shown while it is on its way.
@@ -46,6 +57,7 @@ class View:
     words: str
     tone: str
     problem: str = ""
+    refused: str = ""
     action: str = ""
     button: str = ""
     elapsed: int | None = None
@@ -54,11 +66,18 @@ class View:
     @property
     def state(self) -> str:
         """What the page compares to see that something changed."""
-        return "|".join((self.status, self.action, self.headline, self.problem))
+        shown = "|".join((self.status, self.action, self.headline, self.problem, self.words))
+        return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+    @property
+    def elapsed_words(self) -> str:
+        """How long the status has been what it is; the page's script goes on counting in the same words."""
+        minutes, seconds = divmod(self.elapsed or 0, 60)
+        return f"{minutes} min {seconds} s so far" if minutes else f"{seconds} s so far"
 
     def after(self, error: NotebookInstanceError) -> View:
         """Answer the same, with what went wrong when the button was pressed."""
-        return replace(self, problem=error.problem)
+        return replace(self, refused=f"{error.problem} {advice_for(error)}")
 
 
 def view_of(description: Mapping[str, Any], landing: Landing | None, now: datetime) -> View:
@@ -79,29 +98,55 @@ def view_of(description: Mapping[str, Any], landing: Landing | None, now: dateti
         case Status.FAILED:
             error = lifecycle.failure(name, description.get("FailureReason", ""))
             return View(
-                status, "The last start failed", error.advice, "bad", error.problem, START, "Start again and open"
+                status,
+                "The last start failed",
+                advice_for(error),
+                "bad",
+                problem=error.problem,
+                action=START,
+                button="Start again and open",
             )
         case Status.PENDING:
-            words = f"{_USUAL} This page follows it; you can leave and come back."
-            return View(status, "Starting", words, "busy", elapsed=elapsed, look_again=ON_THE_WAY)
+            return View(status, "Starting", _words_of_a_start(elapsed), "busy", elapsed=elapsed, look_again=ON_THE_WAY)
         case Status.STOPPING:
-            words = "Once it has stopped it can be started again, here."
+            words = _words_of_a_change("Once it has stopped it can be started again, here.", elapsed)
             return View(status, "Stopping", words, "busy", elapsed=elapsed, look_again=ON_THE_WAY)
         case Status.UPDATING | Status.PENDING_MAINTENANCE | Status.IN_MAINTENANCE:
-            words = "AWS is changing it. Once it has stopped it can be started, here."
+            words = _words_of_a_change("AWS is changing it. Once it has stopped it can be started, here.", elapsed)
             return View(status, "Being changed", words, "busy", elapsed=elapsed, look_again=ON_THE_WAY)
         case Status.DELETING:
-            return View(status, "Being deleted", "Ask whoever manages the notebooks for a new one.", "bad")
+            return View(status, "Being deleted", f"Ask {MANAGER} for a new one.", "bad")
         case _:
-            words = "This status is not known here. This page goes on looking."
+            words = _words_of_a_change("This status is not known here. This page goes on looking.", elapsed)
             return View(status, f"Status {status}", words, "busy", elapsed=elapsed, look_again=ON_THE_WAY)
 
 
 def view_of_trouble(error: NotebookInstanceError) -> View:
     """Say what to show when AWS did not say how the notebook instance is."""
     if isinstance(error, SageMakerUnavailable):
-        words = "This page goes on trying."
+        words = f"This page goes on trying. If it stays like this, ask {AIRFLOW_ADMIN}."
         return View("unknown", "AWS does not answer just now", words, "bad", error.problem)
     if isinstance(error, UnusableConnection):
         return View("unknown", "Airflow cannot ask AWS", error.advice, "bad", error.problem)
-    return View("unknown", "AWS says no", error.advice, "bad", error.problem)
+    return View("unknown", _headline_of(error), advice_for(error), "bad", error.problem)
+
+
+def _headline_of(error: NotebookInstanceError) -> str:
+    if isinstance(error, NotebookInstanceNotFound | NotebookInstanceDeleted):
+        return "There is no such notebook"
+    if isinstance(error, NotebookInstanceAccessDenied):
+        return "Airflow has no access to it"
+    return "AWS says no"
+
+
+def _words_of_a_start(elapsed: int) -> str:
+    follows = "This page follows it."
+    if elapsed < LONG:
+        return f"{_USUAL} {follows}"
+    if elapsed < VERY_LONG:
+        return f"This start takes longer than usual; some take half an hour. {follows}"
+    return f"This start takes much longer than usual. Ask {MANAGER} to look into it. {follows}"
+
+
+def _words_of_a_change(words: str, elapsed: int) -> str:
+    return words if elapsed < VERY_LONG else f"{words} It takes much longer than usual: ask {MANAGER} to look into it."

@@ -35,7 +35,10 @@ NOTEBOOKS = (
     "no-capacity",
     "approved",
     "not-approved",
-    *(f"door-{name}" for name in ("editors", "named", "stopped", "mapped-0", "mapped-1", "to-stop", "in-the-browser")),
+    *(
+        f"door-{name}"
+        for name in ("editors", "named", "stopped", "mapped-0", "mapped-1", "to-stop", "in-the-browser", "elsewhere")
+    ),
 )
 USERS = {"vera": "viewer", "zoe@example.com": "viewer", "ed": "user", "ellen": "user", "grace@example.org": "user"}
 JWT_SECRET = "of-these-tests-only-and-long-enough-for-the-algorithm-that-airflow-signs-its-tokens-with"

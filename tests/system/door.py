@@ -17,8 +17,8 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
 from tests.system.airflow_api import Run
 
-OURS = {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
-"""What a browser says of a form on the door's own page, which sends no referrer."""
+OURS = {"Sec-Fetch-Site": "same-origin"}
+"""What a browser says of a form on the door's own page."""
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 MINT, START = "CreatePresignedNotebookInstanceUrl", "StartNotebookInstance"
 

@@ -445,7 +445,7 @@ def test_the_headers_of_every_answer(door: Door, run: Run, sent: Counter[Any]) -
     assert [answer.status_code for answer in answers] == [200, 303, 303, 403, 404, 405]
     for answer in answers:
         assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["x-frame-options"] == "DENY"
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

@@ -47,3 +47,6 @@ with DAG("doors"):
 
 with DAG("long"):
     door("long", "door-editors")
+
+with DAG("elsewhere"):
+    door("notebook_link", "door-elsewhere")

@@ -72,5 +72,33 @@ def test_trouble_of_aws() -> None:
     assert view_of_trouble(NotebookInstanceAccessDenied("research", "No.")).action == ""
     unusable = view_of_trouble(UnusableConnection("research", "There is no connection."))
     assert (unusable.headline, unusable.problem) == ("Airflow cannot ask AWS", "There is no connection.")
-    after = view("InService").after(NotebookInstanceAccessDenied("research", "AWS refused."))
-    assert (after.problem, after.action) == ("AWS refused.", "open")
+
+
+def test_what_aws_refused_is_said_beside_the_state_and_is_no_other_state() -> None:
+    before = view("InService")
+    after = before.after(NotebookInstanceAccessDenied("research", "AWS refused."))
+    assert after.refused.startswith("AWS refused. ")
+    assert (after.action, after.state) == ("open", before.state)
+
+
+@pytest.mark.parametrize("status", ["Pending", "Stopping", "Updating", "SomethingNew"])
+def test_what_takes_long_is_not_called_usual(status: str) -> None:
+    usual, long, very_long = view(status, 599), view(status, 601), view(status, 1801)
+    if status == "Pending":
+        assert "usually takes 2 to 10 minutes" in usual.words
+        assert "longer than usual" in long.words
+        assert long.state != usual.state, "a page that is open takes the new words over"
+    for later in (long, very_long):
+        assert "usually takes" not in later.words
+    assert "much longer than usual" in very_long.words
+    assert "whoever manages the notebooks" in very_long.words
+    assert very_long.state not in (usual.state, long.state)
+    assert very_long.state == view(status, 7200).state
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s so far"), (59, "59 s so far"), (60, "1 min 0 s so far"), (4000, "66 min 40 s so far")],
+)
+def test_the_time_so_far_is_in_minutes_and_seconds(seconds: int, words: str) -> None:
+    assert view("Pending", seconds).elapsed_words == words

@@ -1,0 +1,59 @@
+"""A browser in front of the door's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+
+from tests import chromium
+
+if TYPE_CHECKING:
+    from tests.integration.door.page_server import Notebook
+
+UNSEEN = """
+Object.defineProperty(Document.prototype, "hidden", { get: () => Boolean(window.isUnseen) });
+window.setUnseen = (isUnseen) => {
+  window.isUnseen = isUnseen;
+  document.dispatchEvent(new Event("visibilitychange"));
+};
+"""
+"""A browser without a window takes every tab for the one in front; tests say which is not."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The browser of all tests; it finds another host name than localhost on this machine, too."""
+    if not chromium.is_wanted():
+        pytest.skip("no Chromium on this machine")
+    with chromium.launched(*chromium.KNOWS_HOST) as browser:
+        yield browser
+
+
+@pytest.fixture
+def notebook() -> Iterator[Notebook]:
+    """A stopped notebook, and its page on this machine."""
+    if not AIRFLOW_V_3_1_PLUS:
+        pytest.skip("there is no door before Airflow 3.1")
+    from tests.integration.door.page_server import PATH, Notebook, landing_app, page_app, served
+
+    notebook = Notebook()
+    with served(page_app(notebook)) as port, served(landing_app(notebook)) as landing_port:
+        notebook.base_url = f"http://127.0.0.1:{port}"
+        notebook.page_url = notebook.base_url + PATH
+        notebook.landing_url = f"http://127.0.0.1:{landing_port}/lab?authToken=of-a-test"
+        yield notebook
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A tab whose time a test can turn."""
+    context = browser.new_context(viewport={"width": 640, "height": 900})
+    context.set_default_timeout(10_000)
+    context.add_init_script(UNSEEN)
+    page = context.new_page()
+    page.clock.install()
+    yield page
+    context.close()

@@ -1,0 +1,110 @@
+"""A real nginx with TLS, as people put it in front of Airflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
+
+NGINX = """
+daemon off;
+{user}
+pid {folder}/nginx.pid;
+error_log {folder}/nginx-error.log;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate {folder}/certificate.pem;
+        ssl_certificate_key {folder}/key.pem;
+        location {prefix}/ {{
+            proxy_pass http://127.0.0.1:{upstream};
+            proxy_set_header Host $http_host;
+        }}
+    }}
+}}
+"""
+"""What people write. All else is as Debian and nginx have it, the size of an answer's headers included."""
+
+
+def installed() -> str | None:
+    """Where nginx is, if it is on this machine."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
+def is_wanted() -> bool:
+    """Tell whether tests can have it. A user's machine may lack it; in CI that is a failure."""
+    return installed() is not None or bool(os.environ.get("CI"))
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Nginx:
+    """
+    nginx with TLS, and a certificate that nobody knows.
+
+    :param port: where it listens.
+    :param upstream: the port that it leads to.
+    :param prefix: the path of what it leads to; it keeps it.
+    :param folder: for its files.
+    """
+
+    def __init__(self, port: int, upstream: int, prefix: str, folder: Path) -> None:
+        self._folder = folder
+        self._port = port
+        # As root its workers would be somebody who may not write here.
+        user = "user root;" if os.geteuid() == 0 else ""
+        configuration = NGINX.format(folder=folder, port=port, upstream=upstream, prefix=prefix, user=user)
+        (folder / "nginx.conf").write_text(configuration)
+        self._process: SupervisedProcess | None = None
+
+    def start(self, host: str) -> None:
+        key, certificate = self._folder / "key.pem", self._folder / "certificate.pem"
+        make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        subprocess.run(
+            [*make, "-subj", f"/CN={host}", "-keyout", str(key), "-out", str(certificate)],
+            check=True,
+            capture_output=True,
+        )
+        log = self._folder / "nginx.log"
+        command = [installed() or "nginx", "-p", str(self._folder), "-c", str(self._folder / "nginx.conf")]
+        self._process = SupervisedProcess(command, log=log, env=dict(os.environ))
+        until(lambda: _is_open(self._port), "nginx listens", log)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+
+
+def _is_open(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+
+
+def until(condition: Callable[[], bool], what: str, log: Path, timeout: float = 120) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        assert time.monotonic() < deadline, f"Not after {timeout:g} s: {what}. {log.read_text()[-3000:]}"
+        time.sleep(0.25)
