@@ -8,6 +8,7 @@ operator's parameter.
 from __future__ import annotations
 
 from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.door.connections import UnusableConnection
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
 
 MANAGER = "whoever manages the notebooks"
@@ -35,6 +36,13 @@ ADVICE: dict[type[NotebookInstanceError], str] = {
     exceptions.NotebookInstanceAccessDenied: (
         f"Airflow’s own access to AWS is not enough, or not set up. Tell {AIRFLOW_ADMIN} what AWS said."
     ),
+    exceptions.AwsConnectionUnusable: (
+        f"Airflow’s connection to AWS is not set up as it must be. Tell {AIRFLOW_ADMIN} what is said here."
+    ),
+    exceptions.SageMakerOutOfReach: (
+        f"Airflow does not get through to AWS. Press the button again in a minute; if that does not help, tell "
+        f"{AIRFLOW_ADMIN}."
+    ),
     exceptions.SageMakerUnavailable: (
         f"It usually passes: press the button again in a minute. If it does not, ask {AIRFLOW_ADMIN}."
     ),
@@ -44,6 +52,8 @@ ADVICE: dict[type[NotebookInstanceError], str] = {
 
 def advice_for(error: NotebookInstanceError) -> str:
     """Say what the person at the page can do about an error."""
+    if isinstance(error, UnusableConnection):  # Raised for this page only, whose words are its own.
+        return error.advice
     # A class that is not in the table is a kind of one that is.
     advice = next(ADVICE[kind] for kind in type(error).__mro__ if kind in ADVICE)
     return advice.format(name=error.notebook_instance_name)

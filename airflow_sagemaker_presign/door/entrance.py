@@ -58,8 +58,8 @@ class Entrance:
         whom = (
             "those who may edit its task. Ask an administrator of Airflow to let you,"
             if None in (task.allowed_users, *task.allowed_now)
-            else f"the persons whom its DAG names. Ask whoever sent you the link, or the author of the DAG {key.dag_id}, "
-            "to add you by this name,"
+            else "the persons whom its DAG names. Ask whoever sent you the link, or the author of the DAG "
+            f"{key.dag_id}, to add you by this name,"
         )
         words = (
             f"You are signed in as {visitor.in_words}, and this notebook is opened by {whom} or sign out, and in with "

@@ -126,12 +126,12 @@ def view_of_trouble(error: NotebookInstanceError) -> View:
     if isinstance(error, SageMakerUnavailable):
         words = f"This page goes on trying. If it stays like this, ask {AIRFLOW_ADMIN}."
         return View("unknown", "AWS does not answer just now", words, "bad", error.problem)
-    if isinstance(error, UnusableConnection):
-        return View("unknown", "Airflow cannot ask AWS", error.advice, "bad", error.problem)
     return View("unknown", _headline_of(error), advice_for(error), "bad", error.problem)
 
 
 def _headline_of(error: NotebookInstanceError) -> str:
+    if isinstance(error, UnusableConnection):
+        return "Airflow cannot ask AWS"
     if isinstance(error, NotebookInstanceNotFound | NotebookInstanceDeleted):
         return "There is no such notebook"
     if isinstance(error, NotebookInstanceAccessDenied):

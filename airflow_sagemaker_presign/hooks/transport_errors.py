@@ -18,7 +18,7 @@ _NO_SUCH_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, Permi
 _BAD_FILE_LIBRARIES = frozenset({"X509", "PEM", "ASN1"})
 """The parts of OpenSSL that read certificates out of files."""
 
-_HOST_MISMATCH = "doesn't match"
+_HOST_MISMATCH = re.compile(r"hostname .* doesn't match", re.IGNORECASE)
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 _PASSWORD = re.compile(r"//[^/@\s]+@")
 _MAY_PASS = frozenset({"408", "425", "429"})
@@ -101,7 +101,7 @@ def hopeless(error: Exception, route: Route) -> Hopeless | None:
         unreadable = isinstance(cause, _NO_SUCH_FILE) or getattr(cause, "library", None) in _BAD_FILE_LIBRARIES
         if about_files and unreadable:
             return Hopeless(f"A certificate file cannot be read: {cause} ({route}).", _ABOUT_THE_CA_FILE)
-        if isinstance(cause, ssl.SSLCertVerificationError) or _HOST_MISMATCH in str(cause):
+        if isinstance(cause, ssl.SSLCertVerificationError) or _HOST_MISMATCH.search(str(cause)):
             return Hopeless(f"The server's certificate is not trusted: {cause} ({route}).", _advice(cause))
         refused = _TUNNEL_REFUSED.search(str(cause))
         if refused and refused[1].startswith("4") and refused[1] not in _MAY_PASS:

@@ -119,7 +119,7 @@ def test_each_wait_ends_as_its_notebook_instance_did_and_soon(
         name = f"notebook-{number:02}"
         each.plan(account, name)
         began = account.clock.wall() + each.at - each.age
-        known = {"status": "Stopped", "moved": False, "sends": 1, "sent_at": began, "began_at": began}
+        known: dict[str, Any] = {"status": "Stopped", "moved": False, "sends": 1, "sent_at": began, "began_at": began}
         coming.append(waits.wait(name, at=each.at, deadline=began + 7200, **known))
     waits.run(*coming)
     for number, each in enumerate(many):
