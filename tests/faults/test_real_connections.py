@@ -1,0 +1,230 @@
+"""Certificates and proxies that are real, on loopback: what no waiting can mend is told from what may pass."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import itertools
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.lifecycle import Goal, Wait
+from airflow_sagemaker_presign.triggers.account_view import AccountView
+
+ANSWER = json.dumps({"NotebookInstanceName": "research", "NotebookInstanceStatus": "InService"}).encode()
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+ONCE = {"retries": {"total_max_attempts": 1}, "connect_timeout": 2, "read_timeout": 2}
+DAY = datetime.timedelta(days=1)
+
+
+def certificate(folder: Path, host: str = "127.0.0.1", until: datetime.timedelta = DAY) -> Path:
+    """Sign a certificate that nobody knows, and keep it with its key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - 2 * DAY)
+        .not_valid_after(now + until)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = folder / "server.pem"
+    path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + pem)
+    return path
+
+
+@contextlib.contextmanager
+def serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Have a server that does one thing to everybody."""
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+
+        def forever() -> None:
+            while not done.is_set():
+                with contextlib.suppress(OSError):
+                    connection, _ = server.accept()
+                    connection.settimeout(5)
+                    with connection:
+                        serve(connection)
+
+        thread = threading.Thread(target=forever)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            done.set()
+            thread.join(10)
+    assert not thread.is_alive()
+
+
+def take_request(connection: socket.socket) -> None:
+    """Read it to its end: closing a socket with something unread in it is a reset."""
+    with connection.makefile("rb") as stream:
+        lines = list(itertools.takewhile(lambda line: line not in (b"\r\n", b""), iter(stream.readline, None)))
+        lengths = [int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length")]
+        stream.read(sum(lengths))
+
+
+def over_tls(pem: Path) -> Callable[[socket.socket], None]:
+    """Answer over TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as tls:
+            take_request(tls)
+            tls.sendall(HEAD % len(ANSWER) + ANSWER)
+
+    return serve
+
+
+def says(line: bytes) -> Callable[[socket.socket], None]:
+    """Answer whatever is asked with this status."""
+
+    def serve(connection: socket.socket) -> None:
+        take_request(connection)
+        connection.sendall(b"HTTP/1.1 " + line + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    return serve
+
+
+def in_the_worker(**given: Any) -> str:
+    hook = SageMakerNotebookHook(config=ONCE, **given)
+    now = hook.now()
+    wait, _ = hook.advance(Wait("research", Goal.IN_SERVICE, now, now + 3600))
+    return wait.status
+
+
+def in_the_triggerer(verify: Any = None) -> str:
+    return AccountView.of("aws_default", None, verify, ONCE).connect().look_at("research").status
+
+
+BOTH = pytest.mark.parametrize("ask", [in_the_worker, in_the_triggerer])
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def connect(endpoint_url: str, **extra: Any) -> None:
+        extra = {"region_name": "eu-central-1", "endpoint_url": endpoint_url, **extra}
+        connection = {"conn_type": "aws", "login": "KEY1", "password": "testing", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+
+    return connect
+
+
+@BOTH
+def test_a_certificate_that_nobody_knows_ends_a_wait_until_it_is_given_as_verify(
+    connect: Callable[..., None], tmp_path: Path, ask: Callable[..., str]
+) -> None:
+    pem = certificate(tmp_path)
+    with serving(over_tls(pem)) as port:
+        connect(f"https://127.0.0.1:{port}")
+        with pytest.raises(exceptions.AwsConnectionUnusable, match=r"not trusted.*self.signed.*CA bundle as `verify`"):
+            ask()
+        assert ask(verify=str(pem)) == "InService"
+        assert ask(verify="False") == "InService"
+
+
+@BOTH
+def test_a_certificate_that_has_expired_speaks_of_the_clock(
+    connect: Callable[..., None], tmp_path: Path, ask: Callable[..., str]
+) -> None:
+    pem = certificate(tmp_path, until=-DAY)
+    with serving(over_tls(pem)) as port:
+        connect(f"https://127.0.0.1:{port}")
+        with pytest.raises(exceptions.AwsConnectionUnusable, match=r"expired.*Check the clock"):
+            ask(verify=str(pem))
+
+
+@BOTH
+def test_a_certificate_for_another_host_ends_a_wait(
+    connect: Callable[..., None], tmp_path: Path, ask: Callable[..., str]
+) -> None:
+    pem = certificate(tmp_path, host="127.0.0.2")
+    with serving(over_tls(pem)) as port:
+        connect(f"https://127.0.0.1:{port}")
+        with pytest.raises(exceptions.AwsConnectionUnusable, match="certificate is not trusted"):
+            ask(verify=str(pem))
+
+
+@BOTH
+@pytest.mark.parametrize("content", [None, "no certificate", ""])
+def test_a_ca_bundle_of_the_environment_that_is_none_ends_a_wait(
+    connect: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[..., str],
+    content: str | None,
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_text(content)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    (tmp_path / "server").mkdir()
+    with serving(over_tls(certificate(tmp_path / "server"))) as port:
+        connect(f"https://127.0.0.1:{port}")
+        with pytest.raises(exceptions.AwsConnectionUnusable, match="certificate file cannot be read"):
+            ask()
+
+
+@pytest.mark.parametrize("line", [b"407 Proxy Authentication Required", b"403 Forbidden", b"405 Method Not Allowed"])
+def test_a_proxy_that_refuses_ends_a_wait_and_its_password_is_not_told(
+    connect: Callable[..., None], line: bytes
+) -> None:
+    with serving(says(line)) as port:
+        proxies = {"https": f"http://ada:secret@127.0.0.1:{port}"}
+        connect("https://sagemaker.example.com")
+        with pytest.raises(exceptions.AwsConnectionUnusable, match=f"proxy refuses.*{line.decode()}") as raised:
+            SageMakerNotebookHook(config={**ONCE, "proxies": proxies}).look_at("research")
+    assert "secret" not in str(raised.value)
+    assert f"//***@127.0.0.1:{port}" in str(raised.value)
+
+
+@pytest.mark.parametrize("line", [b"503 Service Unavailable", b"504 Gateway Timeout", b"429 Too Many Requests"])
+def test_a_proxy_that_cannot_just_now_may_later(connect: Callable[..., None], line: bytes) -> None:
+    with serving(says(line)) as port:
+        connect("https://sagemaker.example.com")
+        hook = SageMakerNotebookHook(config={**ONCE, "proxies": {"https": f"http://127.0.0.1:{port}"}})
+        with pytest.raises(exceptions.SageMakerOutOfReach, match=f"proxy http://127.0.0.1:{port}"):
+            hook.look_at("research")
+
+
+def test_a_proxy_that_cannot_find_a_region_that_does_not_exist_ends_a_wait(connect: Callable[..., None]) -> None:
+    connect("https://api.sagemaker.us-esat-1.amazonaws.com")
+    with serving(says(b"502 Bad Gateway")) as port:
+        config = {**ONCE, "proxies": {"https": f"http://127.0.0.1:{port}"}}
+        hook = SageMakerNotebookHook(region_name="us-esat-1", config=config)
+        with pytest.raises(exceptions.AwsConnectionUnusable, match="AWS has no region 'us-esat-1'"):
+            hook.look_at("research")
+
+
+@BOTH
+def test_a_proxy_without_tls_that_refuses_ends_a_wait(connect: Callable[..., None], ask: Callable[..., str]) -> None:
+    with serving(says(b"407 Proxy Authentication Required")) as port:
+        connect(f"http://127.0.0.1:{port}")
+        with pytest.raises(exceptions.AwsConnectionUnusable, match="by a proxy"):
+            ask()
