@@ -23,6 +23,7 @@ from airflow_sagemaker_presign import compat
 from airflow_sagemaker_presign.delivery import DeliveryPolicy, deliver
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
 from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.redaction import quoted_forms, redacted
 from tests.unit.conftest import URL
 
 comms = pytest.importorskip("airflow.sdk.execution_time.comms", reason="Airflow 2 has no supervisor")
@@ -145,7 +146,7 @@ def send(*notifiers: BaseNotifier, seconds: float = 60) -> None:
 def mint() -> PresignedNotebookUrl:
     from airflow.providers.common.compat.sdk import mask_secret
 
-    mask_secret("of the mint")
+    mask_secret("of the mint")  # Asks the supervisor, too.
     return PresignedNotebookUrl(
         URL,
         notebook_instance_name="research",
@@ -208,6 +209,33 @@ def test_a_task_that_is_killed_amid_its_sends_can_still_say_so(monkeypatch: pyte
     ask_often("of the task's end")
     assert hasattr(task_runner, "SUPERVISOR_COMMS")
     assert over.wait(30)
+
+
+@pytest.mark.usefixtures("channel_in_process")
+def test_what_the_supervisor_in_the_tasks_own_process_logs_of_a_mask_loses_the_url(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    structlog = pytest.importorskip("structlog")
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    def mint_and_mask() -> PresignedNotebookUrl:
+        with redacted() as redact_too:
+            redact_too(URL)
+        mask_secret([*quoted_forms(URL)])
+        return mint()
+
+    configured = structlog.get_config()
+    structlog.reset_defaults()
+    try:
+        policy = DeliveryPolicy(timedelta(minutes=4), attempts=1, require="all")
+        deliver([Asking("mail", ask)], {"dag": None}, mint_and_mask, policy, notebook_instance_name="research")
+    finally:
+        structlog.configure(**configured)
+    said = capsys.readouterr().out
+    assert "Sending request" in said
+    assert "MaskSecret" in said
+    assert "***" in said
+    assert "secret" not in said.replace("MaskSecret", "")
 
 
 @pytest.mark.usefixtures("channel_in_process")
