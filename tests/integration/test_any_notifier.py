@@ -178,7 +178,7 @@ def test_apprise_as_the_readme_says_keeps_the_link_whole(
     send: Callable[[BaseNotifier], None], chat: Callable[[str], list[str]], service: str
 ) -> None:
     bodies = chat(CHATS[service])
-    send(AppriseNotifier(body=f"[Open]({LINK})", body_format="markdown"))
+    send(AppriseNotifier(body=f"[Open]({LINK})", body_format="markdown"))  # type: ignore[arg-type]
     (body,) = bodies
     unescaped = body.replace("&amp;", "&")  # as Google Chat's own markup has it
     assert f"[Open]({URL})" in unescaped or f"<{URL}|Open>" in unescaped
