@@ -20,14 +20,20 @@ failures on demand:
   as a tag of a notebook instance when it is created:
     local:start=no-capacity | lifecycle-timeout | does-not-take | quota   (with :1 at the end: the first time only)
     local:start-seconds=120   local:stop-seconds=30   local:status=Stopped
-  or over HTTP, at any time (JSON; DELETE forgets what was asked for):
+  or over HTTP, at any time, as JSON:
     curl -X POST http://127.0.0.1:5100/local/faults/start --json '{"notebook": "research", "outcome": "no-capacity"}'
     curl -X POST http://127.0.0.1:5100/local/faults/calls --json '{"error": "throttling", "times": 3}'
     curl -X PUT  http://127.0.0.1:5100/local/notebooks/research/status --json '{"status": "Updating"}'
     curl -X POST http://127.0.0.1:5100/local/clock/advance --json '{"seconds": 300}'
     curl -X POST http://127.0.0.1:5100/inbox/faults/slack --json '{"fault": "429", "retry_after": 3}'
     curl -X POST http://127.0.0.1:5100/inbox/faults/smtp --json '{"fault": "451-at-rcpt"}'
+  what has been asked of the API, what is still to go wrong, and how to forget either:
     curl http://127.0.0.1:5100/local/requests
+    curl http://127.0.0.1:5100/local/faults
+    curl http://127.0.0.1:5100/inbox/faults
+    curl -X DELETE http://127.0.0.1:5100/local/requests
+    curl -X DELETE http://127.0.0.1:5100/local/faults
+    curl -X DELETE http://127.0.0.1:5100/inbox/faults
 """
 
 
