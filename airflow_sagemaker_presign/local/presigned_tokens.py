@@ -110,8 +110,7 @@ class PresignedTokens:
             "instance": session.instance_id,
             "session": session.ends_at.timestamp(),
         }
-        cookie = self._sessions.dumps(payload)
-        return cookie.decode() if isinstance(cookie, bytes) else cookie
+        return str(self._sessions.dumps(payload))
 
     def read_cookie(self, cookie: str) -> NotebookSession:
         """
