@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 DESCRIPTION = """\
-SageMaker notebook instances on this machine, without an AWS account: the API for any AWS client, a real JupyterLab
+SageMaker notebook instances on this machine, without an AWS account: the API for any AWS client, real JupyterLabs
 behind the presigned URLs, and an inbox that shows the mails and Slack messages sent to it. Everything listens on
 127.0.0.1 and nowhere else, keeps what it gets in memory, and ends with Ctrl-C."""
 EPILOG = """\
@@ -139,7 +139,7 @@ def _where_things_are(addresses: dict[str, Any], options: argparse.Namespace) ->
         f"  Mail (SMTP)    {addresses['smtp_host']}:{addresses['smtp_port']}, no TLS, any login or none",
         f"  Slack API      {addresses['slack_base_url']}",
         f"  Slack webhook  {addresses['slack_webhook_url']}",
-        f"  JupyterLab     {addresses['jupyter_url'] or 'not running (--no-jupyter)'}",
+        f"  JupyterLab     {'one for each notebook' if addresses['jupyter_log'] else 'not running (--no-jupyter)'}",
     ]
     if addresses["jupyter_log"]:
         lines.append(f"  Its log        {addresses['jupyter_log']}")

@@ -53,7 +53,6 @@ class NotebookOperations:
         self.store = store
         self.faults = faults
         self.tokens = tokens
-        self.jupyter_url: str | None = None
 
     def create_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
         """Create: Pending, then InService; or as the tags ``local:…`` say."""
@@ -129,10 +128,10 @@ class NotebookOperations:
                 f"Unable to create a presigned URL for Notebook Instance ({notebook.arn})"
             )
         duration = timedelta(seconds=seconds if seconds is not None else DEFAULT_SESSION_SECONDS)
+        token = self.tokens.mint(name, duration, instance_id=self.store.timeline(notebook).instance_id)
         # AWS writes no slash before the query; a browser adds it by itself.
-        base = self.jupyter_url or f"https://{name}.notebook.{response.region}.sagemaker.aws"
-        query = urlencode({"authToken": self.tokens.mint(name, duration)})
-        return ActionResult({"AuthorizedUrl": f"{base}?{query}"})
+        base = f"http://{self.store.host_of(notebook.arn)}/" if self.store.host_of else f"https://{notebook.url}"
+        return ActionResult({"AuthorizedUrl": f"{base}?{urlencode({'authToken': token})}"})
 
     def _named(self, response: SageMakerResponse) -> Any:
         return self.store.find(response.sagemaker_backend, response._get_param("NotebookInstanceName"))

@@ -63,8 +63,8 @@ class NotebookStore:
         self.start_seconds = start_seconds
         self.stop_seconds = stop_seconds
         self.existing = existing
-        self.host: str | None = None
-        """Where the notebooks really are, as Describe's ``Url`` has it; ``None``: where AWS would have them."""
+        self.host_of: Callable[[str], str] | None = None
+        """Says by its ARN where a notebook really is, as Describe's ``Url`` has it; None: where AWS would have it."""
 
     def now(self) -> Any:
         """Tell the time of the clock."""
@@ -170,8 +170,8 @@ class NotebookStore:
             "LastModifiedTime": state.at,
             "FailureReason": state.failure_reason,
         }
-        if self.host is not None:
-            described["Url"] = self.host
+        if self.host_of is not None:
+            described["Url"] = self.host_of(notebook.arn)
         return {key: value for key, value in described.items() if value is not None}
 
     def summary(self, notebook: FakeSagemakerNotebookInstance) -> dict[str, Any]:
