@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from airflow_sagemaker_presign.local.jupyter.access import Reply, check, judge, refusal
 from airflow_sagemaker_presign.local.jupyter.identity import NOTEBOOK_HEADER
 from airflow_sagemaker_presign.local.jupyter.labs import JupyterLabs
+from airflow_sagemaker_presign.local.jupyter.passing import pass_on, send_reply
 from airflow_sagemaker_presign.local.jupyter.process import JupyterFailed, JupyterProcess
 from airflow_sagemaker_presign.local.jupyter.request_head import BadRequest, RequestHead
 from airflow_sagemaker_presign.local.presigned_tokens import LinkRefused, NotebookSession, PresignedTokens
@@ -30,7 +31,6 @@ MAX_HEAD = 64 * 1024
 HEAD_SECONDS = 60
 SETTLE_SECONDS = 0.2
 """How often sessions and notebook instances are looked at, in the machine's time."""
-_PIECE = 64 * 1024
 _DID_NOT_START = "The JupyterLab of this notebook instance did not come up; the log of the local SageMaker says why."
 
 Result = TypeVar("Result")
@@ -183,17 +183,17 @@ class NotebookGate:
             raw = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_SECONDS)
             request = RequestHead.read(raw)
         except (BadRequest, asyncio.LimitOverrunError):
-            writer.write(Reply(400).write("GET"))
-            await writer.drain()
+            await send_reply(Reply(400), "GET", reader, writer)
             return
         state = self._look_up(site.arn)
         decision = judge(request, site.name, site.port, state, self._tokens)
-        if isinstance(decision, NotebookSession):
-            assert state is not None
-            decision = await self._let_through(site, decision, state, request, reader, writer)
         if isinstance(decision, Reply):
-            writer.write(decision.write(request.method))
-            await _read_rest(reader, writer, request)
+            await send_reply(decision, request.method, reader, writer)
+            return
+        assert state is not None
+        refused = await self._let_through(site, decision, state, request, reader, writer)
+        if refused is not None:
+            await send_reply(refused, request.method, reader, writer)
 
     async def _let_through(
         self,
@@ -211,13 +211,14 @@ class NotebookGate:
             LOG.error("The JupyterLab of %s did not come up. %s", site.name, error)
             return refusal(request, _DID_NOT_START, 503)
         # Starting it took a while.
-        state = self._look_up(site.arn)
-        decision = judge(request, site.name, site.port, state, self._tokens)
-        if isinstance(decision, Reply) or state is None:
-            return decision if isinstance(decision, Reply) else None
+        now = self._look_up(site.arn)
+        decision = judge(request, site.name, site.port, now, self._tokens)
+        if isinstance(decision, Reply):
+            return decision
+        assert now is not None
         head = request.forwarded({NOTEBOOK_HEADER: site.name})
-        task = asyncio.create_task(_pass(head, lab, reader, writer))
-        passage = _Passage(task, session, state.period)
+        task = asyncio.create_task(pass_on(head, lab.socket_path, reader, writer))
+        passage = _Passage(task, session, now.period)
         site.passages.add(passage)
         try:
             await asyncio.wait({task})
@@ -243,38 +244,6 @@ class NotebookGate:
             # The next one may try again.
             site.lab = None if site.lab is lab else site.lab
             raise
-
-
-async def _pass(head: bytes, lab: JupyterProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    behind_reader, behind_writer = await asyncio.open_unix_connection(str(lab.socket_path))
-    behind_writer.write(head)
-    there = asyncio.create_task(_copy(reader, behind_writer))
-    back = asyncio.create_task(_copy(behind_reader, writer))
-    try:
-        await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        there.cancel()
-        back.cancel()
-        await asyncio.gather(there, back, return_exceptions=True)
-        behind_writer.transport.abort()
-        writer.close()
-
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while piece := await source.read(_PIECE):
-            target.write(piece)
-            await target.drain()
-
-
-async def _read_rest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: RequestHead) -> None:
-    """Take what a client still sends: closing upon it would take the answer back."""
-    await writer.drain()
-    if request.method not in ("GET", "HEAD"):
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
-                while await reader.read(_PIECE):
-                    pass
 
 
 async def _cancel(passages: list[_Passage]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 import requests
-import websocket  # type: ignore[import-untyped]
+import websocket
 
 from airflow_sagemaker_presign.local import LocalServices
 
