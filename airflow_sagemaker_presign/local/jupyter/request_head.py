@@ -40,6 +40,10 @@ class RequestHead:
         headers = [_HEADER.fullmatch(line) for line in lines]
         if request is None or not all(headers):
             raise BadRequest
+        try:
+            urlsplit(request[2])
+        except ValueError:  # As in //[
+            raise BadRequest from None
         return cls(request[1], request[2], tuple((found[1], found[2]) for found in headers if found))
 
     @property
