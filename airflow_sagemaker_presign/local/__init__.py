@@ -13,7 +13,7 @@ In a test, served on loopback, for any AWS client and a real Airflow::
         local.slack_base_url        # a Slack connection's extra base_url
         local.slack_webhook_url     # or slack_webhook_host and a token
         local.inbox_url             # the page; messages.json below it
-        local.jupyter_url           # None without JupyterLab
+        local.notebook_url("research")  # where its presigned URLs lead; None without JupyterLab
         local.addresses()           # all of these as a dict
 
         local.sagemaker             # see LocalSageMaker: create_notebook, set_status, status, faults, requests

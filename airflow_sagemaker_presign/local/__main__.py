@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 DESCRIPTION = """\
-SageMaker notebook instances on this machine, without an AWS account: the API for any AWS client, a real JupyterLab
+SageMaker notebook instances on this machine, without an AWS account: the API for any AWS client, real JupyterLabs
 behind the presigned URLs, and an inbox that shows the mails and Slack messages sent to it. Everything listens on
 127.0.0.1 and nowhere else, keeps what it gets in memory, and ends with Ctrl-C."""
 EPILOG = """\
@@ -20,14 +20,20 @@ failures on demand:
   as a tag of a notebook instance when it is created:
     local:start=no-capacity | lifecycle-timeout | does-not-take | quota   (with :1 at the end: the first time only)
     local:start-seconds=120   local:stop-seconds=30   local:status=Stopped
-  or over HTTP, at any time (JSON; DELETE forgets what was asked for):
+  or over HTTP, at any time, as JSON:
     curl -X POST http://127.0.0.1:5100/local/faults/start --json '{"notebook": "research", "outcome": "no-capacity"}'
     curl -X POST http://127.0.0.1:5100/local/faults/calls --json '{"error": "throttling", "times": 3}'
     curl -X PUT  http://127.0.0.1:5100/local/notebooks/research/status --json '{"status": "Updating"}'
     curl -X POST http://127.0.0.1:5100/local/clock/advance --json '{"seconds": 300}'
     curl -X POST http://127.0.0.1:5100/inbox/faults/slack --json '{"fault": "429", "retry_after": 3}'
     curl -X POST http://127.0.0.1:5100/inbox/faults/smtp --json '{"fault": "451-at-rcpt"}'
+  what has been asked of the API, what is still to go wrong, and how to forget either:
     curl http://127.0.0.1:5100/local/requests
+    curl http://127.0.0.1:5100/local/faults
+    curl http://127.0.0.1:5100/inbox/faults
+    curl -X DELETE http://127.0.0.1:5100/local/requests
+    curl -X DELETE http://127.0.0.1:5100/local/faults
+    curl -X DELETE http://127.0.0.1:5100/inbox/faults
 """
 
 
@@ -133,7 +139,7 @@ def _where_things_are(addresses: dict[str, Any], options: argparse.Namespace) ->
         f"  Mail (SMTP)    {addresses['smtp_host']}:{addresses['smtp_port']}, no TLS, any login or none",
         f"  Slack API      {addresses['slack_base_url']}",
         f"  Slack webhook  {addresses['slack_webhook_url']}",
-        f"  JupyterLab     {addresses['jupyter_url'] or 'not running (--no-jupyter)'}",
+        f"  JupyterLab     {'one for each notebook' if addresses['jupyter_log'] else 'not running (--no-jupyter)'}",
     ]
     if addresses["jupyter_log"]:
         lines.append(f"  Its log        {addresses['jupyter_log']}")

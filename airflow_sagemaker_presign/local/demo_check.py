@@ -9,8 +9,8 @@ from html import unescape
 from typing import Any
 
 import httpx
-from itsdangerous import URLSafeSerializer
 
+from airflow_sagemaker_presign.local.presigned_tokens import LinkRefused, expiry_of
 from airflow_sagemaker_presign.presigned_url import URL_VALIDITY
 
 MIN_VALIDITY = 290
@@ -84,11 +84,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _expiry_of(link: str) -> float:
     """Read the end of validity out of the token itself: what the local SageMaker goes by, not what was reported."""
-    token = httpx.URL(link).params["authToken"]
-    payload = URLSafeSerializer("").loads_unsafe(token)[1]
-    if not isinstance(payload, dict):
-        raise LinkNotGoodError("The link is none of the local SageMaker.")
-    return float(payload["until"])
+    try:
+        return expiry_of(httpx.URL(link).params["authToken"]).timestamp()
+    except LinkRefused:
+        raise LinkNotGoodError("The link is none of the local SageMaker.") from None
 
 
 def open_jupyterlab(link: str, name: str) -> None:

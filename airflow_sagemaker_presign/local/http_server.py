@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, redirect, request
@@ -19,7 +20,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response as AnyResponse
 
+from airflow_sagemaker_presign.local.api_authentication import check_signed
+from airflow_sagemaker_presign.local.api_errors import ApiError, internal_failure
+
 LOOPBACK = "127.0.0.1"
+_MOTO_PATHS = ("/moto-api", "/favicon.ico", "/latest/")
 _OURS = ("/inbox", "/local", "/slack", "/services")
 LOG = logging.getLogger(__name__)
 
@@ -94,7 +99,7 @@ class HttpServer:
 
 
 class _Dispatcher:
-    def __init__(self, ours: Wsgi, moto: Wsgi) -> None:
+    def __init__(self, ours: Wsgi, moto: DomainDispatcherApplication) -> None:
         self._ours = ours
         self._moto = moto
 
@@ -106,7 +111,33 @@ class _Dispatcher:
         browser = path == "/" and environ.get("REQUEST_METHOD") == "GET"
         if not signed and (first in _OURS or browser):
             return self._ours(environ, start_response)
-        return self._moto(environ, start_response)
+        try:
+            # Moto's own pages, and what AWS wants no signature for, are known by other signs.
+            if not path.startswith(_MOTO_PATHS) and not self._wants_no_signature(environ, path):
+                check_signed(environ)
+            answer: Iterable[bytes] = self._moto(environ, start_response)
+            return answer
+        except ApiError as error:
+            return _answer(error, start_response)
+        except Exception as error:
+            # Not its words: they may have an address in them.
+            LOG.error("A request could not be answered: %s", type(error).__name__)
+            return _answer(internal_failure(), start_response)
+
+    def _wants_no_signature(self, environ: dict[str, Any], path: str) -> bool:
+        if environ.get("HTTP_AUTHORIZATION"):
+            return False
+        try:
+            return self._moto.infer_service_region_host(environ, path) is not None
+        except ValueError:  # A target that has no service in it.
+            return False
+
+
+def _answer(error: ApiError, start_response: Any) -> Iterable[bytes]:
+    status, headers, body = error.answer()
+    content = body.encode()
+    start_response(f"{status} {HTTPStatus(status).phrase}", [*headers.items(), ("Content-Length", str(len(content)))])
+    return [content]
 
 
 def _pages(blueprints: list[Blueprint]) -> Flask:

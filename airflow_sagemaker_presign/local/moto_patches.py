@@ -8,24 +8,28 @@ set on the classes themselves. That works in ``mock_aws`` and in a served moto a
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from moto.core.responses import ActionResult
-from moto.core.utils import get_service_model
+from moto.sagemaker.exceptions import SagemakerClientError
 from moto.sagemaker.models import FakeSagemakerNotebookInstance
 from moto.sagemaker.responses import SageMakerResponse
 
-from airflow_sagemaker_presign.local.constraints import validation_error
+from airflow_sagemaker_presign.local.api_errors import Answer, ApiError, internal_failure
+from airflow_sagemaker_presign.local.api_requests import input_shape, read_operation, read_parameters
+from airflow_sagemaker_presign.local.constraints import check_constraints
 from airflow_sagemaker_presign.local.notebook_operations import NotebookOperations
 from airflow_sagemaker_presign.local.sagemaker_faults import CallError
 from airflow_sagemaker_presign.local.training_jobs import TrainingJobs
 
 _ABSENT = object()
 _ANY_NOTEBOOK = "*"
+_PARAMETERS = "local_parameters"
+LOG = logging.getLogger(__name__)
 
-Answer = tuple[int, dict[str, str], Any]
 BeforeCall = Callable[[SageMakerResponse, str, str | None], CallError | None]
 AfterCall = Callable[[str, str | None, str | None], None]
 
@@ -53,8 +57,10 @@ class MotoPatches:
         for name in vars(NotebookOperations):
             if not name.startswith("_"):
                 self._set(SageMakerResponse, name, _as_method(getattr(notebooks, name)))
+        self._set(SageMakerResponse, "_dispatch", _dispatch(after))
         self._set(SageMakerResponse, "call_action", _call_action(before, after))
-        self._set(FakeSagemakerNotebookInstance, "validate_instance_type", _validate_instance_type)
+        # Moto's own list ends with the types of 2020; the model, which has been asked by then, knows today's.
+        self._set(FakeSagemakerNotebookInstance, "validate_instance_type", lambda _notebook, _type: None)
         create, describe = SageMakerResponse.create_training_job, SageMakerResponse.describe_training_job
         list_jobs = SageMakerResponse.list_training_jobs
         self._set(SageMakerResponse, "create_training_job", lambda r: jobs.created(r, create(r)))
@@ -82,14 +88,27 @@ def _as_method(operation: Callable[[SageMakerResponse], ActionResult]) -> Callab
     return lambda response: operation(response)
 
 
-def _validate_instance_type(_notebook: FakeSagemakerNotebookInstance, instance_type: str) -> None:
-    # Moto's own list ends with the types of 2020; botocore's knows today's.
-    known = get_service_model("sagemaker").shape_for("InstanceType").metadata["enum"]
-    if instance_type not in known:
-        raise validation_error(
-            f"1 validation error detected: Value '{instance_type}' at 'instanceType' failed to satisfy "
-            f"constraint: Member must satisfy enum value set: [{', '.join(known)}]"
-        )
+def _dispatch(after: AfterCall) -> Callable[..., Answer]:
+    """Refuse what is no request of the JSON protocol; and whatever happens, answer in it."""
+    original = SageMakerResponse._dispatch
+
+    def dispatch(response: SageMakerResponse, request: Any, *args: Any, **kwargs: Any) -> Answer:
+        operation = "(none)"
+        try:
+            operation = read_operation(request.headers)
+            vars(response)[_PARAMETERS] = read_parameters(operation, request.get_data())
+            return original(response, request, *args, **kwargs)
+        except ApiError as error:
+            refusal = error
+        except NotImplementedError:
+            refusal = ApiError("NotImplementedException", f"The local SageMaker has no {operation}.", 501)
+        except Exception:
+            LOG.exception("The local SageMaker failed in %s.", operation)
+            refusal = internal_failure()
+        after(operation, None, refusal.code)
+        return refusal.answer()
+
+    return dispatch
 
 
 def _call_action(before: BeforeCall, after: AfterCall) -> Callable[[SageMakerResponse], Answer]:
@@ -105,7 +124,10 @@ def _call_action(before: BeforeCall, after: AfterCall) -> Callable[[SageMakerRes
         operation = response._get_action() or "(none)"
         notebook = response._get_param("NotebookInstanceName")
         error = before(response, operation, notebook)
-        answer = original(response) if error is None else _refusal(error, response, operation, notebook)
+        if error is not None:
+            answer = _refusal(error, response, operation, notebook)
+        else:
+            answer = _constraint_refusal(response, operation) or original(response)
         after(operation, notebook, _error_code(answer))
         return answer
 
@@ -113,15 +135,22 @@ def _call_action(before: BeforeCall, after: AfterCall) -> Callable[[SageMakerRes
 
 
 def _refusal(error: CallError, response: SageMakerResponse, operation: str, notebook: str | None) -> Answer:
-    # Written by hand: these errors belong to no service model, and moto warns about such.
-    status, code, message = 400, "ThrottlingException", "Rate exceeded"
+    refusal = ApiError("ThrottlingException", "Rate exceeded")
     if error is CallError.INTERNAL_FAILURE:
-        status, code = 500, "InternalFailure"
-        message = "The request processing has failed because of an internal error."
+        refusal = internal_failure()
     elif error is CallError.ACCESS_DENIED:
-        code, message = "AccessDeniedException", _denial(response, operation, notebook)
-    body = json.dumps({"__type": code, "message": message})
-    return status, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": code}, body
+        refusal = ApiError("AccessDeniedException", _denial(response, operation, notebook))
+    return refusal.answer()
+
+
+def _constraint_refusal(response: SageMakerResponse, operation: str) -> Answer | None:
+    shape = input_shape(operation)
+    try:
+        if shape is not None:
+            check_constraints(shape, vars(response).get(_PARAMETERS, {}))
+    except SagemakerClientError as error:
+        return ApiError("ValidationException", str(error.message)).answer()
+    return None
 
 
 def _denial(response: SageMakerResponse, operation: str, notebook: str | None) -> str:

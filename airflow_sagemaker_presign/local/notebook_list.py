@@ -22,6 +22,11 @@ _SORT_KEYS = {
     "CreationTime": "CreationTime",
     "Status": "NotebookInstanceStatus",
 }
+_PART_FILTERS = (
+    ("NameContains", "NotebookInstanceName"),
+    ("NotebookInstanceLifecycleConfigNameContains", "NotebookInstanceLifecycleConfigName"),
+    ("DefaultCodeRepositoryContains", "DefaultCodeRepository"),
+)
 _TIME_FILTERS = (
     ("LastModifiedTimeAfter", "LastModifiedTime", 1),
     ("LastModifiedTimeBefore", "LastModifiedTime", -1),
@@ -38,13 +43,7 @@ def list_page(summaries: list[Summary], param: Callable[[str], Any]) -> dict[str
     :param param: reads a parameter of the request.
     :raises SagemakerClientError: when NextToken is none of ours.
     """
-    sort_by = param("SortBy") or "Name"
-    if sort_by not in _SORT_KEYS:
-        raise validation_error(
-            f"1 validation error detected: Value '{sort_by}' at 'sortBy' failed to satisfy constraint: "
-            f"Member must satisfy enum value set: [{', '.join(_SORT_KEYS)}]"
-        )
-    sort_key = _SORT_KEYS[sort_by]
+    sort_key = _SORT_KEYS[param("SortBy") or "Name"]
     rows = sorted(
         (row for row in summaries if _wanted(row, param)),
         key=lambda row: _position(row, sort_key),
@@ -62,10 +61,12 @@ def list_page(summaries: list[Summary], param: Callable[[str], Any]) -> dict[str
 
 
 def _wanted(row: Summary, param: Callable[[str], Any]) -> bool:
-    status, part = param("StatusEquals"), param("NameContains")
+    status, repository = param("StatusEquals"), param("AdditionalCodeRepositoryEquals")
     if status and row["NotebookInstanceStatus"] != status:
         return False
-    if part and part not in row["NotebookInstanceName"]:
+    if repository and repository not in row.get("AdditionalCodeRepositories", ()):
+        return False
+    if any(param(name) and param(name) not in row.get(key, "") for name, key in _PART_FILTERS):
         return False
     for name, key, sign in _TIME_FILTERS:
         limit = param(name)
@@ -97,6 +98,8 @@ def _write_token(position: tuple[str, str]) -> str:
 def _read_token(token: str) -> tuple[str, str]:
     try:
         value, name = json.loads(base64.urlsafe_b64decode(token))
-    except (ValueError, TypeError, binascii.Error):
-        raise validation_error("Invalid NextToken.") from None
+    except (ValueError, TypeError, RecursionError, binascii.Error):
+        value = name = None
+    if not isinstance(value, str) or not isinstance(name, str):
+        raise validation_error("Invalid NextToken.")
     return value, name

@@ -15,16 +15,11 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import SagemakerClientError
 from moto.sagemaker.responses import SageMakerResponse
 
-from airflow_sagemaker_presign.local.constraints import (
-    check_constraints,
-    name_problem,
-    range_problem,
-    validation_error,
-)
+from airflow_sagemaker_presign.local.constraints import validation_error
 from airflow_sagemaker_presign.local.notebook_list import list_page
 from airflow_sagemaker_presign.local.notebook_store import NotebookStore
 from airflow_sagemaker_presign.local.presigned_tokens import PresignedTokens
-from airflow_sagemaker_presign.local.sagemaker_faults import SageMakerFaults, StartOutcome
+from airflow_sagemaker_presign.local.sagemaker_faults import SageMakerFaults, StartOutcome, checked_times
 from airflow_sagemaker_presign.local.status_timeline import GONE, Timeline, Transition
 
 NO_CAPACITY = "Insufficient notebook instance capacity. Retry later or with a different instance type."
@@ -58,15 +53,15 @@ class NotebookOperations:
         self.store = store
         self.faults = faults
         self.tokens = tokens
-        self.jupyter_url: str | None = None
 
     def create_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
         """Create: Pending, then InService; or as the tags ``local:…`` say."""
         name = response._get_param("NotebookInstanceName")
-        check_constraints(name_problem(name))
         tags = {tag["Key"]: tag["Value"] for tag in response._get_param("Tags") or []}
-        self._script_from_tags(name, tags)
+        script = _script_of(tags)
         notebook = self.store.create(response)
+        if script is not None:
+            self.faults.on_start(name, *script)
         timeline = self.store.timeline(notebook)
         now = self.store.now()
         if TAG_STATUS in tags:
@@ -101,6 +96,14 @@ class NotebookOperations:
         self._finish(notebook, "Stopping", "Stopped")
         return EmptyResult()
 
+    def update_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
+        """Update from Stopped or Failed: Updating, then Stopped."""
+        notebook = self._named(response)
+        self._require(notebook, STARTABLE, "Updating")
+        self.store.update(notebook, response._get_param)
+        self._finish(notebook, "Updating", "Stopped")
+        return EmptyResult()
+
     def delete_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
         """Delete from Stopped or Failed: Deleting, then not found."""
         notebook = self._named(response)
@@ -110,8 +113,6 @@ class NotebookOperations:
 
     def list_notebook_instances(self, response: SageMakerResponse) -> ActionResult:
         """List with the filters that moto leaves out."""
-        most = range_problem("maxResults", response._get_param("MaxResults"), 1, 100)
-        check_constraints(most)
         summaries = [self.store.summary(notebook) for notebook in self.store.all(response.sagemaker_backend)]
         return ActionResult(list_page(summaries, response._get_param))
 
@@ -119,7 +120,6 @@ class NotebookOperations:
         """Mint a URL of a notebook instance that is InService."""
         name = response._get_param("NotebookInstanceName")
         seconds = response._get_param("SessionExpirationDurationInSeconds")
-        check_constraints(name_problem(name), range_problem("sessionExpirationDurationInSeconds", seconds, 1800, 43200))
         notebook = self.store.find(response.sagemaker_backend, name)
         status = self.store.timeline(notebook).at(self.store.now()).status
         if status != "InService":
@@ -128,15 +128,13 @@ class NotebookOperations:
                 f"Unable to create a presigned URL for Notebook Instance ({notebook.arn})"
             )
         duration = timedelta(seconds=seconds if seconds is not None else DEFAULT_SESSION_SECONDS)
+        token = self.tokens.mint(name, duration, instance_id=self.store.timeline(notebook).instance_id)
         # AWS writes no slash before the query; a browser adds it by itself.
-        base = self.jupyter_url or f"https://{name}.notebook.{response.region}.sagemaker.aws"
-        query = urlencode({"authToken": self.tokens.mint(name, duration)})
-        return ActionResult({"AuthorizedUrl": f"{base}?{query}"})
+        base = f"http://{self.store.host_of(notebook.arn)}/" if self.store.host_of else f"https://{notebook.url}"
+        return ActionResult({"AuthorizedUrl": f"{base}?{urlencode({'authToken': token})}"})
 
     def _named(self, response: SageMakerResponse) -> Any:
-        name = response._get_param("NotebookInstanceName")
-        check_constraints(name_problem(name))
-        return self.store.find(response.sagemaker_backend, name)
+        return self.store.find(response.sagemaker_backend, response._get_param("NotebookInstanceName"))
 
     def _require(self, notebook: Any, allowed: tuple[str, ...], target: str) -> None:
         status = self.store.timeline(notebook).at(self.store.now()).status
@@ -166,11 +164,12 @@ class NotebookOperations:
             end = Transition(done, "Failed", LIFECYCLE_TIMEOUT.format(config=config, arn=notebook.arn))
         return Transition(now, "Pending"), end
 
-    def _script_from_tags(self, name: str, tags: dict[str, str]) -> None:
-        if TAG_START not in tags:
-            return
-        outcome, _, times = tags[TAG_START].partition(":")
-        try:
-            self.faults.on_start(name, outcome, int(times) if times else None)
-        except ValueError as error:
-            raise validation_error(f"Tag {TAG_START}={tags[TAG_START]}: {error}") from None
+
+def _script_of(tags: dict[str, str]) -> tuple[StartOutcome, int | None] | None:
+    if TAG_START not in tags:
+        return None
+    outcome, _, times = tags[TAG_START].partition(":")
+    try:
+        return StartOutcome(outcome), checked_times(int(times) if times else None)
+    except ValueError as error:
+        raise validation_error(f"Tag {TAG_START}={tags[TAG_START]}: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from moto.sagemaker.models import FakeSagemakerNotebookInstance, SageMakerModelBackend
@@ -15,6 +16,24 @@ from airflow_sagemaker_presign.local.status_timeline import GONE, Timeline, Tran
 _TIMELINE = "local_timeline"
 _SEEDED = "local_seeded"
 _LOCAL_ROLE = "arn:aws:iam::123456789012:role/local-notebook"
+_MOST_SECONDS = 365 * 86400
+# What UpdateNotebookInstance changes: its parameter, and the attribute of moto's notebook instance.
+_UPDATES = {
+    "InstanceType": "instance_type",
+    "RoleArn": "role_arn",
+    "LifecycleConfigName": "lifecycle_config_name",
+    "VolumeSizeInGB": "volume_size_in_gb",
+    "DefaultCodeRepository": "default_code_repository",
+    "AdditionalCodeRepositories": "additional_code_repositories",
+    "AcceleratorTypes": "accelerator_types",
+    "RootAccess": "root_access",
+}
+_REMOVALS = {
+    "DisassociateLifecycleConfig": "lifecycle_config_name",
+    "DisassociateDefaultCodeRepository": "default_code_repository",
+    "DisassociateAdditionalCodeRepositories": "additional_code_repositories",
+    "DisassociateAcceleratorTypes": "accelerator_types",
+}
 _SUMMARY = (
     "NotebookInstanceName",
     "NotebookInstanceArn",
@@ -44,8 +63,8 @@ class NotebookStore:
         self.start_seconds = start_seconds
         self.stop_seconds = stop_seconds
         self.existing = existing
-        self.host: str | None = None
-        """Where the notebooks really are, as Describe's ``Url`` has it; ``None``: where AWS would have them."""
+        self.host_of: Callable[[str], str] | None = None
+        """Says by its ARN where a notebook really is, as Describe's ``Url`` has it; None: where AWS would have it."""
 
     def now(self) -> Any:
         """Tell the time of the clock."""
@@ -80,6 +99,8 @@ class NotebookStore:
     def create(self, response: SageMakerResponse) -> FakeSagemakerNotebookInstance:
         """Create with everything that the request says; an earlier one that is gone makes room."""
         backend = response.sagemaker_backend
+        # Before it exists, for a refused one must not.
+        _times({tag["Key"]: tag["Value"] for tag in response._get_param("Tags") or []}, self)
         self._drop_if_gone(backend, response._get_param("NotebookInstanceName"))
         return backend.create_notebook_instance(
             notebook_instance_name=response._get_param("NotebookInstanceName"),
@@ -97,6 +118,20 @@ class NotebookStore:
             additional_code_repositories=response._get_param("AdditionalCodeRepositories"),
             root_access=response._get_param("RootAccess"),
         )
+
+    def update(self, notebook: FakeSagemakerNotebookInstance, param: Callable[[str], Any]) -> None:
+        """
+        Change what UpdateNotebookInstance names.
+
+        :param notebook: the notebook instance.
+        :param param: reads a parameter of the request.
+        """
+        for name, attribute in _UPDATES.items():
+            if param(name) is not None:
+                setattr(notebook, attribute, param(name))
+        for name, attribute in _REMOVALS.items():
+            if param(name):
+                setattr(notebook, attribute, None)
 
     def find(self, backend: SageMakerModelBackend, name: str) -> FakeSagemakerNotebookInstance:
         """
@@ -121,11 +156,7 @@ class NotebookStore:
         held: Timeline | None = vars(notebook).get(_TIMELINE)
         if held is None:
             tags = {tag["Key"]: tag["Value"] for tag in notebook.tags}
-            held = Timeline(
-                _seconds(tags, "local:start-seconds", self.start_seconds),
-                _seconds(tags, "local:stop-seconds", self.stop_seconds),
-                [Transition(self.now(), "InService")],
-            )
+            held = Timeline(*_times(tags, self), [Transition(self.now(), "InService")])
             vars(notebook)[_TIMELINE] = held
         return held
 
@@ -139,8 +170,8 @@ class NotebookStore:
             "LastModifiedTime": state.at,
             "FailureReason": state.failure_reason,
         }
-        if self.host is not None:
-            described["Url"] = self.host
+        if self.host_of is not None:
+            described["Url"] = self.host_of(notebook.arn)
         return {key: value for key, value in described.items() if value is not None}
 
     def summary(self, notebook: FakeSagemakerNotebookInstance) -> dict[str, Any]:
@@ -151,11 +182,21 @@ class NotebookStore:
     def _drop_if_gone(self, backend: SageMakerModelBackend, name: str) -> None:
         notebook = backend.notebook_instances.get(name)
         if notebook is not None and self.timeline(notebook).at(self.now()).status == GONE:
-            del backend.notebook_instances[name]
+            backend.notebook_instances.pop(name, None)
+
+
+def _times(tags: dict[str, str], store: NotebookStore) -> tuple[float, float]:
+    return (
+        _seconds(tags, "local:start-seconds", store.start_seconds),
+        _seconds(tags, "local:stop-seconds", store.stop_seconds),
+    )
 
 
 def _seconds(tags: dict[str, str], key: str, default: float) -> float:
     try:
-        return float(tags.get(key, default))
+        seconds = float(tags.get(key, default))
     except ValueError:
-        raise validation_error(f"Tag {key} must be a number of seconds, not '{tags[key]}'") from None
+        seconds = -1
+    if not 0 <= seconds <= _MOST_SECONDS:
+        raise validation_error(f"Tag {key} must be a number of seconds, not '{tags[key]}'")
+    return seconds

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
@@ -19,10 +19,11 @@ from airflow_sagemaker_presign.local.notebook_operations import NotebookOperatio
 from airflow_sagemaker_presign.local.notebook_store import NotebookStore
 from airflow_sagemaker_presign.local.presigned_tokens import PresignedTokens
 from airflow_sagemaker_presign.local.sagemaker_faults import CallError, SageMakerFaults
-from airflow_sagemaker_presign.local.status_timeline import Transition
+from airflow_sagemaker_presign.local.status_timeline import NotebookState, Transition
 from airflow_sagemaker_presign.local.training_jobs import TrainingJobs
 
 DEFAULT_REGION = "us-east-1"
+_CHANGING = tuple(f"{verb}NotebookInstance" for verb in ("Start", "Stop", "Update", "Delete"))
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class LocalSageMaker:
         self._operations = NotebookOperations(self._store, self.faults, self.tokens)
         self._jobs = TrainingJobs(self.clock, training_seconds)
         self._patches = MotoPatches()
+        self._listeners: list[Callable[[], None]] = []
         # Served moto answers each request in a thread of its own.
         self._lock = threading.RLock()
 
@@ -96,14 +98,33 @@ class LocalSageMaker:
     ) -> None:
         self.uninstall()
 
-    def serve_notebooks_at(self, jupyter_url: str | None) -> None:
+    def serve_notebooks_at(self, host_of: Callable[[str], str] | None) -> None:
         """
-        Say where presigned URLs shall lead.
+        Say where presigned URLs are to lead.
 
-        :param jupyter_url: the JupyterLab's address. None: the form of AWS, which leads nowhere from here.
+        :param host_of: tells host and port of a notebook instance by its ARN. None: the form of AWS, which leads
+            nowhere from here.
         """
-        self._operations.jupyter_url = jupyter_url
-        self._operations.store.host = jupyter_url and urlsplit(jupyter_url).netloc
+        self._store.host_of = host_of
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after whatever may have changed a notebook instance's status."""
+        self._listeners.append(listener)
+        self.clock.on_advance(listener)
+
+    def look_up(self, arn: str) -> NotebookState | None:
+        """
+        Say how a notebook instance is now.
+
+        :param arn: the notebook instance.
+        :return: None when it does not exist (any more).
+        """
+        _, _, _, region, account, resource = arn.split(":", 5)
+        with self._lock:
+            notebooks = self._store.all(sagemaker_backends[account][region])
+            name = resource.rpartition("/")[2]
+            found = [notebook for notebook in notebooks if notebook.notebook_instance_name == name]
+            return self._store.timeline(found[0]).state(self.clock.now()) if found else None
 
     def create_notebook(
         self,
@@ -150,6 +171,7 @@ class LocalSageMaker:
             now = self.clock.now()
             for notebook in found:
                 self._store.timeline(notebook).plan(now, Transition(now, status, failure_reason))
+        self._tell_of_change()
 
     def status(self, name: str, region: str | None = None) -> str | None:
         """
@@ -208,3 +230,10 @@ class LocalSageMaker:
     def _after(self, operation: str, notebook: str | None, error: str | None) -> None:
         # Never the answer: it may be a presigned URL.
         self.requests.append(RecordedRequest(operation, notebook, self.clock.now().timestamp(), error))
+        if operation in _CHANGING:
+            self._tell_of_change()
+
+    def _tell_of_change(self) -> None:
+        # Without the lock: who listens looks notebook instances up in another thread.
+        for listener in self._listeners:
+            listener()

@@ -68,7 +68,7 @@ class SageMakerFaults:
             ``in-service``.
         :param times: for how many starts. None: for every start.
         """
-        self._outcomes.append(ScriptedOutcome(StartOutcome(outcome), notebook, _checked(times)))
+        self._outcomes.append(ScriptedOutcome(StartOutcome(outcome), notebook, checked_times(times)))
 
     def fail_calls(
         self,
@@ -86,7 +86,7 @@ class SageMakerFaults:
         :param notebook: only calls that name this notebook instance. None: any.
         :param times: how many calls. None: every call.
         """
-        self._errors.append(ScriptedError(CallError(error), operation, notebook, _checked(times)))
+        self._errors.append(ScriptedError(CallError(error), operation, notebook, checked_times(times)))
 
     def clear(self) -> None:
         """Forget the whole script: everything works again."""
@@ -116,7 +116,13 @@ class SageMakerFaults:
         }
 
 
-def _checked(times: int | None) -> int | None:
+def checked_times(times: int | None) -> int | None:
+    """
+    Check how often something is to happen.
+
+    :param times: from 1 on. None: always.
+    :raises ValueError: when it is less.
+    """
     if times is not None and times < 1:
         raise ValueError(f"times must be a whole number from 1 on, or None for always, not {times!r}.")
     return times

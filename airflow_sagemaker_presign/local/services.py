@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from moto.core.models import DEFAULT_ACCOUNT_ID
+
 from airflow_sagemaker_presign.local.clock import LocalClock
 from airflow_sagemaker_presign.local.control import control_blueprint
 from airflow_sagemaker_presign.local.http_server import LOOPBACK, HttpServer, bind
@@ -17,17 +19,18 @@ from airflow_sagemaker_presign.local.inbox.mailbox import Inbox
 from airflow_sagemaker_presign.local.inbox.page import inbox_blueprint
 from airflow_sagemaker_presign.local.inbox.slack import SlackStandIn
 from airflow_sagemaker_presign.local.inbox.smtp import SmtpServer
-from airflow_sagemaker_presign.local.jupyter.process import JupyterProcess
-from airflow_sagemaker_presign.local.sagemaker import LocalSageMaker
+from airflow_sagemaker_presign.local.jupyter.gate import NotebookGate
+from airflow_sagemaker_presign.local.jupyter.labs import JupyterLabs
+from airflow_sagemaker_presign.local.sagemaker import DEFAULT_REGION, LocalSageMaker
 
 
 class LocalServices:
     """
-    SageMaker, JupyterLab, a mail server, Slack and an inbox, on loopback.
+    SageMaker, JupyterLabs, a mail server, Slack and an inbox, on loopback.
 
     :param port: for the SageMaker API and all pages; 0 for a free one.
     :param smtp_port: for mail; 0 for a free one.
-    :param jupyter: run a real JupyterLab behind the presigned URLs. False: they have AWS's form and lead nowhere.
+    :param jupyter: run real JupyterLabs behind the presigned URLs. False: they have AWS's form and lead nowhere.
     :param start_seconds: how long a notebook instance's start takes.
     :param stop_seconds: how long its stop takes.
     :param training_seconds: how long a training job takes.
@@ -59,7 +62,8 @@ class LocalServices:
         )
         self.inbox = Inbox(self.clock)
         self.port, self.smtp_port = port, smtp_port
-        self.jupyter: JupyterProcess | None = None
+        self.jupyter: JupyterLabs | None = None
+        self._gate: NotebookGate | None = None
         self._wants_jupyter = jupyter
         self._folder = folder
         self._smtp: SmtpServer | None = None
@@ -113,10 +117,16 @@ class LocalServices:
         """An incoming webhook's address without its token, for a connection's ``host``."""
         return f"{self.endpoint_url}/services"
 
-    @property
-    def jupyter_url(self) -> str | None:
-        """JupyterLab's address, which lets nobody in without a presigned URL; None without JupyterLab."""
-        return self.jupyter.url if self.jupyter else None
+    def notebook_url(self, name: str, region: str = DEFAULT_REGION) -> str | None:
+        """
+        Tell a notebook instance's own address, without a slash at the end; it lets nobody in without a presigned URL.
+
+        :param name: the notebook instance.
+        :param region: its region.
+        :return: None without JupyterLab.
+        """
+        arn = f"arn:aws:sagemaker:{region}:{DEFAULT_ACCOUNT_ID}:notebook-instance/{name}"
+        return f"http://{self._gate.host_of(arn)}" if self._gate else None
 
     def addresses(self) -> dict[str, Any]:
         """Where everything is, as the ready file says it."""
@@ -131,9 +141,8 @@ class LocalServices:
             "inbox_url": self.inbox_url,
             "messages_url": f"{self.inbox_url}/messages.json",
             "control_url": f"{self.endpoint_url}/local",
-            "jupyter_url": self.jupyter_url,
             "jupyter_log": str(self.jupyter.log) if self.jupyter else None,
-            "jupyter_pid": self.jupyter.pid if self.jupyter else None,
+            "jupyter_pids": self.jupyter.pids if self.jupyter else [],
         }
 
     @contextlib.contextmanager
@@ -150,10 +159,9 @@ class LocalServices:
     def _start(self, stack: contextlib.ExitStack) -> None:
         http_socket = stack.enter_context(bind(self.port, "the SageMaker API and the inbox"))
         smtp_socket = stack.enter_context(bind(self.smtp_port, "mail"))
-        if self._wants_jupyter:
-            self.jupyter = self._start_jupyter(stack)
-            self.sagemaker.serve_notebooks_at(f"{self.jupyter.url}/")
         stack.enter_context(self.sagemaker)
+        if self._wants_jupyter:
+            self._start_jupyter(stack)
         self._smtp = SmtpServer(self.inbox, smtp_socket)
         self._smtp.start()
         stack.callback(self._smtp.stop)
@@ -166,15 +174,18 @@ class LocalServices:
         stack.callback(slack.stop)
         self.port = http.port
         if self.jupyter:
-            self.jupyter.wait()
+            self.jupyter.wait_for_spare()
 
-    def _start_jupyter(self, stack: contextlib.ExitStack) -> JupyterProcess:
+    def _start_jupyter(self, stack: contextlib.ExitStack) -> None:
         folder = self._folder
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="local-sagemaker-"))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        jupyter = JupyterProcess(folder.resolve(), self.sagemaker.signing_key, self.clock)
-        stack.callback(jupyter.stop)
-        jupyter.start()
-        return jupyter
+        self.jupyter = JupyterLabs(folder.resolve())
+        self._gate = NotebookGate(self.jupyter, self.sagemaker.tokens, self.sagemaker.look_up)
+        self._gate.start()
+        stack.callback(self._gate.stop)
+        self.jupyter.start_spare()
+        self.sagemaker.serve_notebooks_at(self._gate.host_of)
+        self.sagemaker.on_change(self._gate.settle)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 GONE = "(gone)"
 """Not a status of AWS's: the notebook instance is deleted by then."""
@@ -17,6 +19,21 @@ class Transition:
     at: datetime
     status: str
     failure_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class NotebookState:
+    """
+    How a notebook instance is at a moment.
+
+    :param status: its status.
+    :param instance_id: tells it from an earlier one of the same name.
+    :param period: tells this stay in its status from an earlier one in the same status.
+    """
+
+    status: str
+    instance_id: str
+    period: int
 
 
 def current(transitions: Sequence[Transition], now: datetime) -> Transition:
@@ -42,6 +59,14 @@ class Timeline:
     start_seconds: float
     stop_seconds: float
     transitions: list[Transition] = field(default_factory=list)
+    instance_id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    def state(self, now: datetime) -> NotebookState:
+        """Say how the notebook instance is at ``now``."""
+        begun = [transition for transition in self.transitions if transition.at <= now] or self.transitions[:1]
+        # A status that is set to what it is already goes on.
+        period = sum(before.status != after.status for before, after in pairwise(begun))
+        return NotebookState(begun[-1].status, self.instance_id, period)
 
     def at(self, now: datetime) -> Transition:
         """Find the transition that holds at ``now``."""

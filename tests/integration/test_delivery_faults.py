@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -77,8 +78,9 @@ def attempts(receipt: dict[str, Any]) -> dict[str, int]:
 
 def links(local: LocalServices) -> list[str]:
     """All links that anybody got, by mail or by Slack."""
-    found = [mail.text.split("authToken=")[1].split()[0] for mail in local.inbox.mails if "authToken=" in mail.text]
-    return found + [str(message.blocks).split("authToken=")[1].split("'")[0] for message in local.inbox.slack_messages]
+    texts = [mail.text for mail in local.inbox.mails]
+    texts += [f"{message.text} {message.blocks}" for message in local.inbox.slack_messages]
+    return [found[1] for text in texts if (found := re.search(r"authToken=([\w-]+)", text))]
 
 
 def test_without_faults_each_gets_one_link_of_their_own(run: Run, local: LocalServices) -> None:

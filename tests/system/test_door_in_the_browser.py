@@ -53,7 +53,7 @@ def log_in(page: Any, airflow: AirflowStandalone) -> None:
 
 
 def opens_jupyterlab(page: Any, local: LocalServices) -> None:
-    page.wait_for_url(f"{local.jupyter_url}/lab**")
+    page.wait_for_url(f"{local.notebook_url(NAME, REGION)}/lab**")
     page.get_by_role("region", name="File Browser Section").wait_for()
     assert "authToken" not in page.url
 

@@ -10,6 +10,7 @@ import pytest
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
 from tests.system.airflow_api import Run
+from tests.system.conftest import MARKER, REGION
 from tests.system.messages import mail_to, url_in
 
 pytestmark = pytest.mark.browser
@@ -25,7 +26,7 @@ def test_the_button_in_the_mail_opens_jupyterlab(page: Any, runs: dict[str, Run]
     lab = popup.value
     lab.get_by_role("region", name="File Browser Section").wait_for()
     lab.locator(".jp-DirListing-item").first.wait_for()
-    assert lab.url.startswith(f"{local.jupyter_url}/lab")
+    assert lab.url.startswith(f"{local.notebook_url(MARKER, REGION)}/lab")
     assert "authToken" not in lab.url
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from airflow_sagemaker_presign.local.inbox.block_kit import block_kit_problem
+from airflow_sagemaker_presign.local.inbox.block_kit import Refusal, refusal_of
 from airflow_sagemaker_presign.local.inbox.faults import Scripted, SlackFault
 from airflow_sagemaker_presign.local.inbox.mailbox import Inbox
 
@@ -42,6 +42,9 @@ class SlackStandIn:
         self._stopping.set()
 
     def _api(self, method: str) -> Reply:
+        problem = _json_problem()
+        if problem is not None:
+            return jsonify(ok=False, error=problem)
         arguments = _arguments()
         if not request.headers.get("Authorization") and "token" not in arguments:
             return jsonify(ok=False, error="not_authed")
@@ -79,20 +82,23 @@ class SlackStandIn:
 
     def _post(self, arguments: dict[str, Any], *, acknowledged: bool) -> dict[str, Any]:
         channel = str(arguments.get("channel") or "")
-        problem = "channel_not_found" if not channel else block_kit_problem(arguments)
-        if problem:
-            return {"ok": False, "error": problem}
+        refusal = refusal_of(arguments) if channel else Refusal("channel_not_found")
+        if refusal is not None:
+            return _refused(refusal)
         person = self._people.get(self._directs.get(channel, channel))
         message = self._inbox.receive_slack(channel, person, arguments, acknowledged=acknowledged)
         return {"ok": True, "channel": channel, "ts": f"{message.arrived_at:.6f}", "message": {}}
 
     def _webhook(self, token: str) -> Reply:
+        if _json_problem() is not None:
+            return "invalid_payload", 400
         payload = _arguments()
         fault = self._inbox.slack.take("webhook")
         if fault is not None and fault.fault != SlackFault.HANG_AFTER_RECEIPT:
             return self._fail(fault, webhook=True)
-        if problem := block_kit_problem(payload):
-            return problem, 400
+        refusal = refusal_of(payload)
+        if refusal is not None:
+            return refusal.code, 400
         # A webhook's path is a secret: its channel is all that is shown.
         channel = str(payload.get("channel") or "(incoming webhook)")
         self._inbox.receive_slack(channel, None, payload, acknowledged=fault is None)
@@ -112,14 +118,42 @@ class SlackStandIn:
         return jsonify(ok=False, error="request_timeout"), 408
 
 
+def _refused(refusal: Refusal) -> dict[str, Any]:
+    answer: dict[str, Any] = {"ok": False, "error": refusal.code}
+    if refusal.errors:
+        answer["errors"] = list(refusal.errors)
+        answer["response_metadata"] = {"messages": [f"[ERROR] {error}" for error in refusal.errors]}
+    return answer
+
+
+def _json_problem() -> str | None:
+    """Say what Slack says of a body that calls itself JSON, and is none or no object."""
+    if not request.is_json or not request.get_data():
+        return None
+    try:
+        body = json.loads(request.get_data())
+    except (ValueError, RecursionError):
+        return "invalid_json"
+    return None if isinstance(body, dict) else "json_not_object"
+
+
 def _arguments() -> dict[str, Any]:
     """Read the arguments of a call, however the client packed them."""
     body = request.get_json(silent=True)
     arguments: dict[str, Any] = body if isinstance(body, dict) else request.values.to_dict()
     if "payload" in arguments:  # How older webhook clients send.
-        arguments = json.loads(arguments["payload"])
+        payload = _parsed(arguments["payload"])
+        arguments = payload if isinstance(payload, dict) else {}
     # Slack takes these as text too, which is how the provider's notifier sends them.
     for name in ("blocks", "attachments"):
-        if isinstance(arguments.get(name), str):
-            arguments[name] = json.loads(arguments[name])
+        if arguments.get(name):
+            arguments[name] = _parsed(arguments[name])
     return arguments
+
+
+def _parsed(value: Any) -> Any:
+    """Read a text as JSON; what is none is left for the checks to refuse."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value

@@ -1,1 +1,9 @@
-"""The JupyterLab behind the presigned URLs of the local SageMaker."""
+"""
+The JupyterLabs behind the presigned URLs of the local SageMaker.
+
+Each notebook instance has a port of its own, as it has a host of its own on AWS. There the gate listens, in the
+process of the local SageMaker: it changes a link for a session, and lets a session through to the JupyterLab of this
+notebook instance for as long as the session lasts and the notebook instance is InService. A JupyterLab listens on a
+socket in the file system, starts when its notebook instance is opened, and ends with everything below it when the
+notebook instance stops.
+"""

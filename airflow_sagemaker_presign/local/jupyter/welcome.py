@@ -10,28 +10,36 @@ _TEXT = """# You are in
 This is a real JupyterLab on your own machine. It stands for the one that runs on a SageMaker notebook instance.
 
 * The link that brought you here worked for **five minutes**; you may open it again until then.
-* Your session lasts as long as was asked for when the link was made, 12 hours at most.
+* Your session lasts as long as was asked for when the link was made, 12 hours at most. It ends with the notebook
+  instance's stop, and so do your kernels and terminals; your files stay.
 * On AWS, whoever holds such a link works with the notebook's execution role. So it is sent to one person, and
   written down nowhere.
 """
 _CODE = "sum(range(10))"
 
 
-def write_welcome(root: Path, state: Path) -> None:
+def write_welcome(root: Path) -> None:
     """
-    Write the welcome notebook, unless there is one, and the settings that keep JupyterLab quiet.
+    Write the welcome notebook, unless there is one.
 
-    :param root: where notebooks are.
-    :param state: where JupyterLab's settings are.
+    :param root: where a notebook instance's files are.
     """
     welcome = root / "welcome.ipynb"
     if not welcome.exists():
         welcome.write_text(json.dumps(_notebook(), indent=1))
-    settings = state / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True, exist_ok=True)
+
+
+def write_settings(settings: Path) -> None:
+    """
+    Write the settings that keep JupyterLab quiet.
+
+    :param settings: where JupyterLab's settings are.
+    """
+    folder = settings / "@jupyterlab" / "apputils-extension"
+    folder.mkdir(parents=True, exist_ok=True)
     # Else JupyterLab asks each new person whether it may fetch news.
     quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    (folder / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
 
 
 def _notebook() -> dict[str, object]:

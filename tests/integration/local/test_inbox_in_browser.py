@@ -27,7 +27,7 @@ def test_a_mail_shows_up_by_itself_and_its_link_opens_jupyterlab_in_a_new_tab(br
         with page.expect_popup() as opened:
             frame.get_by_role("link", name="Open it").click()
         opened.value.locator("#jp-top-panel").wait_for(timeout=30000)
-        assert opened.value.url == f"{local.jupyter_url}/lab"
+        assert opened.value.url == f"{local.notebook_url('research')}/lab"
         assert opened.value.evaluate("document.referrer") == ""
 
 

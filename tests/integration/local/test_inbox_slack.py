@@ -113,11 +113,32 @@ def test_a_webhook_fails_as_asked(local: LocalServices) -> None:
         ({"channel": "", "text": "x"}, "channel_not_found"),
         ({"channel": "#ml"}, "no_text"),
         ({"channel": "#ml", "text": "x", "blocks": [{"type": "section"}]}, "invalid_blocks"),
+        ({"channel": "#ml", "text": "x", "blocks": [{"type": "nonsense"}]}, r"unsupported type: nonsense"),
+        ({"channel": "#ml", "text": "x", "blocks": "[{"}, "invalid_blocks_format"),
+        ({"channel": "#ml", "text": "x", "attachments": [{}] * 101}, "too_many_attachments"),
     ],
 )
 def test_what_slack_refuses_is_refused(arguments: dict[str, Any], error: str, slack: WebClient) -> None:
     with pytest.raises(SlackApiError, match=error):
         slack.chat_postMessage(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"), [("{", "invalid_json"), ("[]", "json_not_object"), ("7", "json_not_object")]
+)
+def test_a_body_that_is_no_json_object_is_refused(body: str, error: str, local: LocalServices) -> None:
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer xoxb-local"}
+    answer = requests.post(f"{local.slack_base_url}chat.postMessage", data=body, headers=headers)
+    assert (answer.status_code, answer.json()) == (200, {"ok": False, "error": error})
+    answer = requests.post(local.slack_webhook_url, data=body, headers=headers)
+    assert (answer.status_code, answer.text) == (400, "invalid_payload")
+
+
+def test_a_webhook_refuses_what_slack_refuses(local: LocalServices) -> None:
+    button = {"type": "button", "text": {"type": "plain_text", "text": "Open"}, "action_id": "open"}
+    answer = WebhookClient(local.slack_webhook_url).send(blocks=[{"type": "actions", "elements": [button, button]}])
+    assert (answer.status_code, answer.body) == (400, "invalid_blocks")
+    assert local.inbox.slack_messages == []
 
 
 def test_without_a_token_nobody_is_served(local: LocalServices) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.jupyter.process import JupyterFailed, JupyterProcess
+from tests.integration.local.person import Person
 
 
 def test_a_jupyterlab_that_ends_at_once_is_an_error_that_shows_why(
@@ -21,3 +22,20 @@ def test_a_jupyterlab_that_ends_at_once_is_an_error_that_shows_why(
     # Nothing is left of the attempt: another one in this process is possible.
     with LocalServices(jupyter=False):
         pass
+
+
+def test_a_jupyterlab_that_does_not_come_up_later_is_a_page_in_words_and_may_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LocalServices(folder=tmp_path, notebooks=("ada", "grace")) as local:
+        for name in ("ada", "grace"):
+            local.sagemaker.set_status(name, "InService")
+        people = {name: Person(local, name) for name in ("ada", "grace")}
+        assert people["ada"].get("/lab").status_code == 200
+        with monkeypatch.context() as patch:
+            patch.setattr(JupyterProcess, "_arguments", lambda self: ["--ServerApp.port=no-port"])
+            answer = people["grace"].get("/lab")
+            assert answer.status_code == 503
+            assert "did not come up" in answer.text
+        assert people["grace"].get("/lab").status_code == 200
+        assert people["ada"].get("/lab").status_code == 200

@@ -28,6 +28,25 @@ def test_status_and_part_of_the_name_select(three: LocalSageMaker, client: Any) 
     assert names(client, NameContains="a", StatusEquals="Stopped") == ["ada"]
 
 
+def test_lifecycle_config_and_repositories_select(local_sagemaker: LocalSageMaker, client: Any) -> None:
+    common = {"InstanceType": "ml.t3.medium", "RoleArn": "arn:aws:iam::123456789012:role/notebook"}
+    client.create_notebook_instance(NotebookInstanceName="plain", **common)
+    client.create_notebook_instance(
+        NotebookInstanceName="full",
+        LifecycleConfigName="stop-when-idle",
+        DefaultCodeRepository="models",
+        AdditionalCodeRepositories=["tools", "data"],
+        **common,
+    )
+    for filters in (
+        {"NotebookInstanceLifecycleConfigNameContains": "when-idle"},
+        {"DefaultCodeRepositoryContains": "odel"},
+        {"AdditionalCodeRepositoryEquals": "data"},
+    ):
+        assert names(client, **filters) == ["full"]
+    assert names(client, AdditionalCodeRepositoryEquals="dat") == []
+
+
 def test_only_what_has_changed_since_is_listed(three: LocalSageMaker, client: Any) -> None:
     before = three.clock.now()
     assert names(client, LastModifiedTimeAfter=before) == []

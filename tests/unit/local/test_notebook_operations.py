@@ -117,6 +117,43 @@ def test_an_instance_type_that_does_not_exist_is_refused(client: Any) -> None:
     assert "Value 'ml.z9.huge' at 'instanceType' failed to satisfy constraint" in error["Message"]
 
 
+@pytest.mark.parametrize("status", STATUSES)
+def test_update_is_allowed_from_stopped_and_failed_only(
+    status: str, local_sagemaker: LocalSageMaker, client: Any
+) -> None:
+    local_sagemaker.create_notebook("research", status, failure_reason="x" if status == "Failed" else None)
+    if status not in ("Stopped", "Failed"):
+        error = refused(client.update_notebook_instance, NotebookInstanceName="research")
+        assert error["Message"] == (
+            f"Status ({status}) not in ([Stopped, Failed]). Unable to transition to (Updating) "
+            f"for Notebook Instance ({ARN})"
+        )
+        return
+    client.update_notebook_instance(
+        NotebookInstanceName="research", InstanceType="ml.g5.xlarge", VolumeSizeInGB=20, LifecycleConfigName="setup"
+    )
+    assert describe(client)["NotebookInstanceStatus"] == "Updating"
+    local_sagemaker.clock.advance(5)
+    described = describe(client)
+    assert (described["NotebookInstanceStatus"], described["InstanceType"]) == ("Stopped", "ml.g5.xlarge")
+    assert (described["VolumeSizeInGB"], described["NotebookInstanceLifecycleConfigName"]) == (20, "setup")
+    client.update_notebook_instance(NotebookInstanceName="research", DisassociateLifecycleConfig=True)
+    assert "NotebookInstanceLifecycleConfigName" not in describe(client)
+
+
+@pytest.mark.parametrize(
+    "tags", [{"local:start-seconds": "soon"}, {"local:stop-seconds": "nan"}, {"local:start": "explode"}]
+)
+def test_a_notebook_whose_tags_make_no_sense_is_not_created(
+    tags: dict[str, str], local_sagemaker: LocalSageMaker, client: Any
+) -> None:
+    pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+    wanted = {"NotebookInstanceName": "new", "InstanceType": "ml.t3.medium", "RoleArn": ROLE}
+    assert f"Tag {next(iter(tags))}" in refused(client.create_notebook_instance, **wanted, Tags=pairs)["Message"]
+    assert local_sagemaker.status("new") is None
+    client.create_notebook_instance(**wanted)
+
+
 def test_a_deletion_takes_time_and_makes_room_for_the_name(local_sagemaker: LocalSageMaker, client: Any) -> None:
     local_sagemaker.create_notebook("research", "Stopped", stop_seconds=5)
     client.delete_notebook_instance(NotebookInstanceName="research")

@@ -1,0 +1,93 @@
+"""The JupyterLabs that run: one for each notebook instance that is open, and one that waits for the first."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+from airflow_sagemaker_presign.local.jupyter.process import JupyterProcess
+
+
+class JupyterLabs:
+    """
+    Hands out JupyterLabs.
+
+    :param folder: where the files of all notebook instances are kept, and the log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "jupyter.log"
+        self._folder = folder
+        # The path of a socket may have about a hundred characters, and a folder's any number.
+        self._sockets = Path(tempfile.mkdtemp(prefix="local-sagemaker-"))
+        self._numbers = itertools.count(1)
+        self._spare: JupyterProcess | None = None
+        self._running: set[JupyterProcess] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of all that run, the one that waits included."""
+        with self._lock:
+            return [process.pid for process in self._running if process.pid]
+
+    def start_spare(self) -> None:
+        """Start one for the notebook instance that is opened first: it takes seconds, and nobody waits for it."""
+        self._spare = self._start()
+
+    def wait_for_spare(self) -> None:
+        """
+        Return when it answers.
+
+        :raises JupyterFailed: when it does not come up.
+        """
+        if self._spare is not None:
+            self._spare.wait()
+
+    def open(self, region: str, name: str) -> JupyterProcess:
+        """
+        Give a notebook instance its JupyterLab, and return when that answers.
+
+        :param region: the notebook instance's region.
+        :param name: its name.
+        :raises JupyterFailed: when it does not come up.
+        """
+        with self._lock:
+            process, self._spare = self._spare, None
+        if process is None or not process.runs():
+            process = self._start()
+        process.give(self._folder / "notebooks" / region / name)
+        process.wait()
+        return process
+
+    def end(self, process: JupyterProcess) -> None:
+        """End one of them, with its kernels and terminals."""
+        process.stop()
+        with self._lock:
+            self._running.discard(process)
+
+    def stop(self) -> None:
+        """End all."""
+        with self._lock:
+            self._stopped, running = True, list(self._running)
+        threads = [threading.Thread(target=self.end, args=(process,)) for process in running]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def _start(self) -> JupyterProcess:
+        number = next(self._numbers)
+        state = Path(tempfile.mkdtemp(prefix=f"jupyter-{number}-", dir=self._folder))
+        process = JupyterProcess(state, self._sockets / str(number), self.log)
+        with self._lock:
+            if self._stopped:
+                raise RuntimeError("The local services are being stopped.")
+            process.start()
+            self._running.add(process)
+        return process
