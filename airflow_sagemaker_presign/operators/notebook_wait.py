@@ -80,6 +80,7 @@ class NotebookInstanceOperator(BaseOperator):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config_of(botocore_config)
+        self._deadline = 0.0
         self._check(rendered=False)
 
     def _check(self, *, rendered: bool = True) -> None:
@@ -163,22 +164,26 @@ class NotebookInstanceOperator(BaseOperator):
 
         :raises NotebookInstanceError: the class that says why AWS did not answer.
         """
-        from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+        from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
         from airflow_sagemaker_presign.lifecycle import Goal, Wait
         from airflow_sagemaker_presign.pacing import next_look
 
         now = self.hook.now()
-        wait = Wait(self.notebook_instance_name, Goal.IN_SERVICE, now, now + self.timeout.total_seconds())
+        deadline = max(self._deadline, now + min(self.timeout, _TRIGGERER_MARGIN).total_seconds())
+        wait = Wait(self.notebook_instance_name, Goal.IN_SERVICE, now, deadline)
         while True:
             try:
                 return self.hook.describe_notebook_instance(self.notebook_instance_name)
             except NotebookInstanceError as error:
+                if isinstance(error, SageMakerUnavailable) and self.hook.now() >= deadline:
+                    raise
                 wait = self.hook.after_trouble(wait, error)
             time.sleep(next_look(wait, self.poll_interval, self.hook.now()))
 
     def _wait(self, context: Context, wait: Wait) -> str:
         from airflow_sagemaker_presign.pacing import next_look
 
+        self._deadline = wait.deadline
         self._tell_when_the_run_began(context)
         # Before the wait, so that the button is there during it, and when it fails.
         shown = self._show_console_button(context)

@@ -38,6 +38,7 @@ CAUSES: dict[type[Exception], tuple[str, ...]] = {
     exceptions.NotebookInstanceStopped: (STOPPED, STOPPING, *MAINTENANCE),
     exceptions.NotebookInstanceStartNotTaken: (STOPPED, "Failed"),
     exceptions.NotebookInstanceAccessDenied: ("denies",),
+    exceptions.AwsConnectionUnusable: (),
 }
 """What has to be in a script for an error to be right about it. A deadline is right about itself."""
 
@@ -122,8 +123,8 @@ def says_why(sequence: Sequence, world: World, outcome: Outcome, error: Exceptio
         assert world.time.seconds >= sequence.timeout
         assert "last known status is" in error.problem
     elif isinstance(error, exceptions.SageMakerUnavailable):
-        # It ends no wait; but a task has to describe what it sends.
-        assert outcome.reached, repr(error)
+        # It ends no wait that AWS ever answered; but a task has to describe what it sends.
+        assert outcome.reached or "has not answered once" in error.problem, repr(error)
         assert sequence.troubles or sequence.expires, repr(error)
     else:
         right = sequence.says(*CAUSES[type(error)])

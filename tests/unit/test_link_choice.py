@@ -120,6 +120,7 @@ def test_a_base_url_that_is_lost_during_the_wait_sends_no_credential_instead(
     notifier = Recorder()
     operator: Any = Link(task_id="notebook", notebook_instance_name="research", notifiers=notifier, link="door")
     operator.__dict__["hook"] = hook
+    sagemaker.describe("InService")
     with pytest.raises(ValueError, match=r"\[api\] base_url"):
         operator.execute_complete(context, {"status": "success", "notebook_instance_status": "InService"})
     assert notifier.sent == []
