@@ -22,7 +22,7 @@ def led_on(answer: Response, query: str, prefix: str) -> Response:
     :param prefix: the path of Airflow's base URL, without the last slash.
     """
     location = answer.headers.get("Location", "")
-    if pages.BY_PAGE not in query.split("&") or not urlsplit(location).netloc:
+    if pages.BY_PAGE not in query.split("&") or urlsplit(location).scheme not in ("http", "https"):
         return answer
     return HTMLResponse(
         pages.write("leading.html", url=location, prefix=prefix, visitor=""), headers=pages.security_headers()

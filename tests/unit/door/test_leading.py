@@ -36,7 +36,7 @@ def test_all_others_are_led_on_by_a_location(query: str) -> None:
     assert leading.led_on(answer, query, "") is answer
 
 
-@pytest.mark.parametrize("location", ["/sagemaker-notebooks/a/b/c", ""])
+@pytest.mark.parametrize("location", ["/sagemaker-notebooks/a/b/c", "", "javascript://x/%0aalert(1)"])
 def test_what_leads_to_no_notebook_stays_what_it_is(location: str) -> None:
     answer = to(location)
     assert leading.led_on(answer, pages.BY_PAGE, "") is answer
