@@ -127,7 +127,10 @@ class NotebookGate:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(SETTLE_SECONDS)
-            await self._settle()
+            try:
+                await self._settle()
+            except Exception:  # Nobody else ends what is over: not a reason to stop looking.
+                LOG.exception("The gate could not look at its notebook instances.")
 
     async def _close(self) -> None:
         if self._ticks is not None:
@@ -158,8 +161,11 @@ class NotebookGate:
 
     async def _settle_site(self, site: _Site, state: NotebookState | None) -> None:
         await _cancel([passage for passage in site.passages if not self._is_good(site, passage, state)])
-        over = state is None or state.status != "InService" or state.period != site.lab_period
-        if site.lab is not None and site.lab.done() and over:
+        if state is None or state.status != "InService" or state.period != site.lab_period:
+            self._end_lab(site)
+
+    def _end_lab(self, site: _Site) -> None:
+        if site.lab is not None and site.lab.done():
             lab, site.lab = site.lab, None
             if lab.exception() is None:
                 site.ending = asyncio.create_task(asyncio.to_thread(self._labs.end, lab.result()))
@@ -232,6 +238,8 @@ class NotebookGate:
             # It was still starting when its notebook instance stopped.
             await asyncio.wait({site.lab})
             await self._settle()
+        if site.lab is not None and site.lab.done() and not site.lab.exception() and not site.lab.result().runs():
+            self._end_lab(site)  # It has ended by itself.
         if site.ending is not None:
             await asyncio.shield(site.ending)
         if site.lab is None:

@@ -8,7 +8,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from airflow_sagemaker_presign.local.jupyter.process import JupyterProcess
+from airflow_sagemaker_presign.local.jupyter.process import JupyterFailed, JupyterProcess
 
 
 class JupyterLabs:
@@ -61,7 +61,11 @@ class JupyterLabs:
         if process is None or not process.runs():
             process = self._start()
         process.give(self._folder / "notebooks" / region / name)
-        process.wait()
+        try:
+            process.wait()
+        except JupyterFailed:
+            self.end(process)
+            raise
         return process
 
     def end(self, process: JupyterProcess) -> None:

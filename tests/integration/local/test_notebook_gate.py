@@ -150,6 +150,20 @@ def test_a_stop_and_start_between_two_requests_is_noticed_too(local: LocalServic
     assert person.get("/api/terminals").json() == []
 
 
+def test_a_jupyterlab_that_ended_by_itself_is_started_anew(local: LocalServices) -> None:
+    assert local.jupyter is not None
+    Person(local, "research").get("/lab")  # It takes the one that waits, if that is still there.
+    local.sagemaker.create_notebook("unstable", "InService")
+    before = set(local.jupyter.pids)
+    person = Person(local, "unstable")
+    assert person.get("/lab").status_code == 200
+    (pid,) = set(local.jupyter.pids) - before
+    for process in psutil.Process(pid).children(recursive=True):
+        process.kill()
+    assert until(lambda: psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    assert person.get("/lab").status_code == 200
+
+
 def test_files_outlive_a_stop(local: LocalServices) -> None:
     person = Person(local)
     body = {"type": "file", "format": "text", "content": "kept"}
