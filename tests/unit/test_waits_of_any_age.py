@@ -49,12 +49,12 @@ class Came:
         }
         account.plan(name, (sent - 1000, "Stopped"), *lives[self.life])
 
-    @property
-    def by(self) -> float:
-        """Until when it should have ended where nothing fails."""
+    def by(self, trouble_ends: float) -> float:
+        """Say until when it should have ended, where somebody could look from then on."""
         if self.life == "did not take its Start":
-            return self.at + max(0.0, 36 - self.age) + 120
-        return self.at + (self.takes if self.life in ("is on its way", "fails later", "is deleted later") else 3)
+            return max(self.at + max(0.0, 36 - self.age), trouble_ends) + 120
+        later = self.life in ("is on its way", "fails later", "is deleted later")
+        return max(self.at + (self.takes if later else 3), trouble_ends)
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ def test_each_wait_ends_as_its_notebook_instance_did_and_soon(
     for number, each in enumerate(many):
         name = f"notebook-{number:02}"
         assert type(waits.outcomes[name]) is ENDS[each.life], (each, waits.outcomes[name])
-        last = max(each.by, trouble.since + trouble.seconds if trouble else 0.0)
-        assert waits.ended_at[name] < last + SOON, each
+        trouble_ends = trouble.since + trouble.seconds if trouble else 0.0
+        assert waits.ended_at[name] < each.by(trouble_ends) + SOON, each
     starts = [at for at, what, _ in account.requests if what == "start"]
     taken = [at for at in starts if not (trouble and trouble.refuses("start", at))]
     assert len(taken) == sum(each.life == "did not take its Start" for each in many)
