@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests import chromium
@@ -27,7 +28,14 @@ DEPRECATIONS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With the newest Airflow what it deprecates is an error, unless it blames a provider: that is the provider's."""
+    """
+    Set what holds for all tests.
+
+    With the newest Airflow what it deprecates is an error, unless it blames a provider: that is the provider's. Random
+    examples take as long as they take; in CI they are the same each time, so that a red run can be repeated.
+    """
+    hypothesis.settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ)
+    hypothesis.settings.load_profile("ours")
     # Not in pyproject.toml, which would import Airflow before its home is set above.
     from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 

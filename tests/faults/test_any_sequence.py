@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import pathlib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis.database import DirectoryBasedExampleDatabase
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookUrlDeliveryError
@@ -17,7 +15,6 @@ from tests.faults.world import Outcome, World
 
 SEQUENCES = int(os.environ.get("FAULT_SEQUENCES", "1000"))
 """A quarter of it in each version of ``make matrix``: what they find does not depend on Airflow's as a rule."""
-DATABASE = DirectoryBasedExampleDatabase(pathlib.Path(__file__).parents[2] / ".hypothesis" / "examples")
 
 UNDER_WAY_IN_TRIGGERER = 17.0
 """Seconds: one request that is never answered, and what the poller takes to turn round."""
@@ -45,10 +42,7 @@ CAUSES: dict[type[Exception], tuple[str, ...]] = {
 
 @settings(
     max_examples=SEQUENCES,
-    deadline=None,
-    derandomize=False,
     print_blob=True,
-    database=DATABASE,
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(sequence=sequences())

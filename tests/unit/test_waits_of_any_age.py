@@ -94,7 +94,7 @@ troubles = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     many=st.lists(came, min_size=1, max_size=40),
     trouble=st.none() | troubles,

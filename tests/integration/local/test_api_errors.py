@@ -212,7 +212,7 @@ NEARLY_RIGHT = JSON_VALUES | st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     operation=st.sampled_from([f"{word}NotebookInstance" for word in OPERATIONS] + [MINT, "ListNotebookInstances"]),
     body=st.dictionaries(MEMBERS, NEARLY_RIGHT, max_size=5) | JSON_VALUES | st.binary(max_size=40),
@@ -225,7 +225,7 @@ def test_no_request_whatever_gets_a_page_or_a_failure(local: LocalServices, oper
         assert refusal(answer)[1] in ("SerializationException", "ValidationException")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]),
     header=st.none()
