@@ -32,6 +32,7 @@ ROWS = {
     "adding cpu": "CPU-s to get going",
     "to get going": "seconds until everybody was looked at",
     "adding block": "s, longest block of the loop while adding",
+    "adding block cpu": "CPU-s, longest block of the loop while adding",
     "steady block": "s, longest block while nothing changes",
     "idle block": "s, the same of a loop that does nothing",
     "steady block cpu": "CPU-s, longest block while nothing changes",
