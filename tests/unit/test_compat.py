@@ -97,7 +97,9 @@ def supervise(theirs: socket.socket) -> None:
             # So long that another thread may have written its own request meanwhile.
             time.sleep(0.0005)
             dumped = None if answer is None else answer.model_dump(by_alias=True)
-            theirs.sendall(comms._ResponseFrame(frame.id, dumped).as_bytes())
+            # Not with the encoder of the frames, which is the other side's: the real supervisor is another process.
+            encoded = msgspec.msgpack.encode(comms._ResponseFrame(frame.id, dumped))
+            theirs.sendall(len(encoded).to_bytes(4, "big") + encoded)
 
 
 class InProcessSupervisor:
