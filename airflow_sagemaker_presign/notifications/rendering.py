@@ -23,10 +23,13 @@ def environment_of(notifier: Any, context: Mapping[str, Any], *, native: bool) -
     """
     dag = context.get("dag")
     environment: Environment
-    if dag is not None and not native:
-        environment = dag.get_template_env(force_sandboxed=True)
-    else:
+    if not hasattr(dag, "get_template_env"):
+        # None, or a DAG out of Airflow's database, with which `airflow dags test` calls the DAG's callbacks.
+        environment = notifier.get_template_env(dag=None)
+    elif native:
         environment = notifier.get_template_env(dag=dag)
+    else:
+        environment = dag.get_template_env(force_sandboxed=True)
     return environment
 
 
