@@ -108,8 +108,8 @@ class NotebookUrlNotifier(BaseNotifier):
         from airflow_sagemaker_presign.notifications.rendering import environment_of
 
         written = getattr(self, name)
-        if written is None:
-            return None
+        if written is None or (isinstance(written, str) and "{" not in written):
+            return written
         native = name in self.native_fields
         value = self.render_template(written, context, environment_of(self, context, native=native), set())  # type: ignore[arg-type]
         return None if name in self.optional_fields and value == "None" != written else value

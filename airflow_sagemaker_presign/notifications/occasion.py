@@ -82,9 +82,10 @@ def _of_a_task(context: Mapping[str, Any], callback: object) -> Called:
         return Called(Occasion.NOTHING, "the task ended without an error")
     if ti is None and task is None:
         return Called(Occasion.NOTHING, "nothing in the context speaks of a task that failed")
-    if getattr(ti, "start_date", None) is not None:
+    if hasattr(ti, "start_date"):
         return Called(Occasion.NOTHING, "the task is still running")
-    # What is left is Airflow 3's DAG processor, which runs the callbacks of tasks whose process was killed.
+    # What is left is Airflow 3's DAG processor, which runs the callbacks of tasks whose process was killed: it does
+    # not know when the task began, so its task instance does not even have the attribute.
     if is_retry:
         return Called(Occasion.NOTHING, "the task is tried again")
     if (lists and ON_FAILURE not in lists) or not getattr(task, ON_FAILURE, True):

@@ -21,12 +21,15 @@ def environment_of(notifier: Any, context: Mapping[str, Any], *, native: bool) -
     :param native: whether a DAG with ``render_template_as_native_obj`` makes objects of what is rendered. A text must
         not go through that: "0" would come back as a number, "1e5" as 100000.0.
     """
-    dag = context.get("dag")
+    dag: Any = context.get("dag")
     environment: Environment
-    if dag is not None and not native:
-        environment = dag.get_template_env(force_sandboxed=True)
-    else:
+    if not hasattr(dag, "get_template_env"):
+        # None, or a DAG out of Airflow's database, with which `airflow dags test` calls the DAG's callbacks.
+        environment = notifier.get_template_env(dag=None)
+    elif native:
         environment = notifier.get_template_env(dag=dag)
+    else:
+        environment = dag.get_template_env(force_sandboxed=True)
     return environment
 
 

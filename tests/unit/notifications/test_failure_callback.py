@@ -195,6 +195,15 @@ def test_a_dags_failure_names_dag_run_and_reason(reason: Any, problem: str) -> N
     assert dict(message.facts) == {"DAG": "mornings", "Run": "manual__1"}
 
 
+@pytest.mark.parametrize("to", ["ops@example.com", "{{ reason }}@example.com", "{{ params.who }}"])
+def test_a_dag_out_of_the_database_does_for_a_dags_failure(to: str) -> None:
+    """``airflow dags test`` calls back with one, which has no Jinja environment of its own."""
+    sent: list[Any] = []
+    context = {"dag": SimpleNamespace(dag_id="mornings"), "run_id": "r", "reason": "timed_out", "params": {"who": "x"}}
+    Recorder(sent, to=to)(context)
+    assert sent[0][0] == {"{{ reason }}@example.com": "timed_out@example.com", "{{ params.who }}": "x"}.get(to, to)
+
+
 def test_a_dags_failure_does_not_blame_the_task_that_airflow_happens_to_name() -> None:
     _, context = single(recipient="{{ params.who }}")
     sent: list[Any] = []

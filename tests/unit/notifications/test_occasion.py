@@ -68,6 +68,8 @@ KILLED_TRIED_AGAIN: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
         ({"exception": None, "ti": ti("skipped"), "task": ALL}, Occasion.NOTHING),
         ({"ti": ti("running"), "task": ALL}, Occasion.NOTHING),
         ({"ti": ti(None), "task": ALL}, Occasion.NOTHING),
+        # `airflow dags test` on 2.11, where nothing has set the task instance's start.
+        ({"ti": SimpleNamespace(state=None, start_date=None), "task": ALL}, Occasion.NOTHING),
         # A human's approval is waited for; its operator has the notifier as on_failure_callback, too.
         ({"ti": ti(None), "task": ON_FAILURE}, Occasion.NOTHING),
         ({"ti": ti("running"), "task": ON_FAILURE}, Occasion.NOTHING),
