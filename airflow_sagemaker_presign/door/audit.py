@@ -50,7 +50,7 @@ STARTS = Limit(START, 1, timedelta(seconds=2), is_personal=False)
 """Another api-server may have sent a start that AWS does not show yet."""
 
 REFUSALS = 20
-"""How many refusals of a person are written down within a minute, by one api-server: enough to see what they try."""
+"""How many refusals of a person at a task instance one api-server writes down within a minute: enough to see it."""
 
 
 def record(
@@ -118,7 +118,7 @@ class Refusals:
     def __init__(self, session: Callable[[], Any], timer: Callable[[], float] = time.monotonic) -> None:
         self._session = session
         self._lock = threading.Lock()
-        self._counts: TTLCache[str, Iterator[int]] = TTLCache(maxsize=1024, ttl=60, timer=timer)
+        self._counts: TTLCache[object, Iterator[int]] = TTLCache(maxsize=4096, ttl=60, timer=timer)
 
     def record(self, event: str, key: TaskKey, visitor: Visitor, why: str, task: RenderedTask | None = None) -> None:
         """
@@ -133,10 +133,12 @@ class Refusals:
         from airflow.models.taskinstance import TaskInstance
 
         with self._lock:
-            number = next(self._counts.setdefault(visitor.user_id, itertools.count(1)))
+            number = next(self._counts.setdefault((visitor.user_id, key), itertools.count(1)))
         if number > REFUSALS:
             if number == REFUSALS + 1:
-                log.warning("%s is refused so often that the rest of this minute is not written down.", visitor.name)
+                log.warning(
+                    "%s is refused so often at %s that the rest of the minute is not written down", visitor.name, key
+                )
             return
         with self._session() as session:
             if session.scalar(select(TaskInstance.task_id).where(*_of(TaskInstance, key))) is not None:

@@ -122,8 +122,11 @@ def test_refusals_do_not_fill_the_audit_log(sessions: Sessions, rows: Any, task:
     for clock in range(50):  # noqa: B007
         refusals.record(audit.OPEN, key, ADA, "Not for you")
     assert len(rows()) == audit.REFUSALS
-    # Somebody else's are written all the same; and theirs again, a minute after the first.
+    # Somebody else's are written all the same, and theirs elsewhere; and theirs here again, a minute after the first.
     refusals.record(audit.OPEN, key, GRACE, "Not for you")
+    elsewhere = replace(key, map_index=1)
+    insert(sessions, "task_instance", **asdict(elsewhere), id="1" * 32)
+    refusals.record(audit.OPEN, elsewhere, ADA, "Not for you")
     clock = 61
     refusals.record(audit.OPEN, key, ADA, "Not for you")
-    assert [owner for _, owner, _ in rows()[-2:]] == ["grace", "ada"]
+    assert [owner for _, owner, _ in rows()[-3:]] == ["grace", "ada", "ada"]
