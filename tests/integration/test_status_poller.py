@@ -23,6 +23,8 @@ LISTS, DESCRIBES = "ListNotebookInstances", "DescribeNotebookInstance"
 @pytest.fixture
 def names(local: LocalServices, request: pytest.FixtureRequest) -> list[str]:
     """Twelve notebook instances on their way, and no request written down."""
+    # What the first client of a process costs (imports, the service's model) is no part of how long a sweep takes.
+    AccountView.of("aws_default", None, None, None).connect().close()
     names = [f"{request.node.name[:30].strip('_').replace('_', '-')}-{number:02}" for number in range(12)]
     for name in names:
         local.sagemaker.create_notebook(name, "Pending")
