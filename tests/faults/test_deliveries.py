@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError, SageMakerUnavailable
+from airflow_sagemaker_presign.exceptions import NotebookInstanceStopped, NotebookUrlDeliveryError
 from tests.faults.account import IN_SERVICE, SECRET, STOPPED
 from tests.faults.faults import (
     answers,
@@ -66,12 +66,9 @@ MINTS: dict[str, tuple[Script, Link | Error]] = {
     "answered with a bad gateway": (once(html(502), 2), Link()),
     "it was stopped a moment ago": (
         lambda world: world.account.happens("research", (143, STOPPED)),
-        Error(NO_LINK, "not in ([InService])"),
+        Error(NotebookInstanceStopped, "Somebody stopped it"),
     ),
-    "the look before it is throttled for ten minutes": (
-        during(throttles, 143, 743, DESCRIBE),
-        Error(SageMakerUnavailable, "clear the task"),
-    ),
+    "the look before it is throttled for ten minutes": (during(throttles, 143, 743, DESCRIBE), Link()),
 }
 
 
