@@ -99,7 +99,7 @@ class Courier:
     def leave_behind(self) -> None:
         """Let go of whatever still runs, now that nobody waits for it any more."""
         for thread in (self.thread, self._sender):
-            if thread is not None and thread.is_alive():
+            if thread is not None:
                 leave_behind(thread)
 
     def _run(self) -> None:
@@ -166,10 +166,11 @@ class Courier:
         time_left = (validity - self.policy.min_validity).total_seconds()
         if time_left <= 0:
             return delivery_failures.TOO_OLD_TO_SEND
-        if self.cancelled.is_set():
-            return delivery_failures.ENDED_BEFORE_SENT
         errors: list[BaseException] = []
         self._sender = sender = _thread(lambda: self._notify(presigned_url, errors))
+        # After it was made known, and before it starts: whoever sets this leaves behind what is known by then.
+        if self.cancelled.is_set():
+            return delivery_failures.ENDED_BEFORE_SENT
         sender.start()
         sender.join(time_left)
         if sender.is_alive():
