@@ -6,7 +6,8 @@ PYTHONS = $(PYTHON) python3.11 python3.12 python3.13 python3
 # What `make matrix` tests with, each from .ci/constraints-NAME.txt: the newest patch of each older Airflow with the newest
 # providers that it allows; and the newest Airflow with the lowest versions that pyproject.toml admits.
 MATRIX = 2.11 3.0 3.1 3.2 lowest
-MATRIX_TESTS = tests/unit tests/faults tests/integration tests/system/test_door.py tests/system/test_airflow_2.py
+MATRIX_TESTS = tests/unit tests/faults tests/integration \
+	$(patsubst %,tests/system/test_%.py,airflow_2 dags_test_command door many_links_at_once)
 
 # $(call in_environment,EXTRA) COMMAND: run a command in .venv. With exec, so that signals reach the command itself.
 in_environment = @for python in $(PYTHONS); do \

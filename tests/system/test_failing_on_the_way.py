@@ -54,4 +54,4 @@ def test_a_link_after_training_that_the_mail_server_refuses_is_tried_thrice_then
     assert mail.subject == "No link to notebook research"
     assert "550 5.1.1 Recipient address rejected" in mail.text
     assert urls_in(mail) == []
-    assert "did not deliver after 3 attempt(s)" in unsent_by_mail.log()
+    assert "did not deliver in time, after 3 attempt(s)" in unsent_by_mail.log()

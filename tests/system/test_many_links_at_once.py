@@ -75,6 +75,9 @@ def peaks_below(pid: int) -> dict[int, float]:
 @pytest.fixture(scope="module")
 def airflow_of_many(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
     local.sagemaker.create_notebook(NOTEBOOK, status="InService", region=REGION)
+    # Other tests of the session may have left a Slack that takes no message.
+    local.inbox.slack.clear()
+    local.inbox.smtp.clear()
     (dags := folder / "dags-of-many").mkdir()
     shutil.copy(DAGS / f"{DAG_ID}.py", dags)
     environment = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +104,6 @@ troubles = st.builds(
 def test_each_wait_ends_as_its_notebook_instance_did_and_soon(
     many: list[Came], trouble: Trouble | None, others: int, ahead: float, lag: float
 ) -> None:
-    logging.getLogger("airflow_sagemaker_presign").setLevel(logging.ERROR)
     account = Account(ahead=ahead, lag=lag)
     if trouble:
         account.refuse = lambda operation, name: trouble.refuses(operation, account.clock.now())
