@@ -57,7 +57,7 @@ class Error:
         everything_holds(world, outcome)
         assert outcome.receipt is None
         assert type(outcome.error) is self.kind, repr(outcome.error)
-        assert self.words in str(outcome.error)
+        assert self.words in str(outcome.error), str(outcome.error)
         assert world.arrivals(outcome.name) == []
         assert outcome.ended < self.before
         assert world.starts(outcome.name) == self.starts

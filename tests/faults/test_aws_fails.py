@@ -84,6 +84,9 @@ EARLY = refuses(
 XML_THROTTLES = refuses_in_xml("Throttling", "Rate exceeded")
 UNKNOWN_KEY = refuses("UnrecognizedClientException", "The security token included in the request is invalid.")
 
+AT_ONCE = 20
+"""Seconds: what botocore's own five attempts at one request take, with the pauses between them (15 s at most)."""
+
 TABLE: dict[str, tuple[Script, Link | Error]] = {
     "throttled for ten minutes": (during(throttles, 10, 10 + TEN_MINUTES), Link(before=700)),
     "throttled for ten minutes from the first request on": (during(throttles, 0, TEN_MINUTES), Link(before=850)),
@@ -143,20 +146,20 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "access denied from the first request on": (
         during(denies, 0, 1e6),
-        Error(NotebookInstanceAccessDenied, "is not authorized", starts=0, before=5),
+        Error(NotebookInstanceAccessDenied, "is not authorized", starts=0, before=AT_ONCE),
     ),
     "a Start that may not be sent": (
         during(denies, 0, 1e6, START),
-        Error(NotebookInstanceAccessDenied, "refused to start", starts=0, before=5),
+        Error(NotebookInstanceAccessDenied, "refused to start", starts=0, before=AT_ONCE),
     ),
     "a Start beyond the quota": (
         during(refuses("ResourceLimitExceeded", "The account-level service limit is 1 Instances"), 0, 1e6, START),
-        Error(NotebookInstanceQuotaExceeded, "service limit is 1", starts=0, before=5),
+        Error(NotebookInstanceQuotaExceeded, "service limit is 1", starts=0, before=AT_ONCE),
     ),
     "a Start that is throttled for a minute": (during(throttles, 0, 60, START), Link(before=350)),
     "a certificate that is not trusted": (
         during(untrusted, 0, TO_THE_END),
-        Error(UNUSABLE, "certificate is not trusted", starts=0, before=5),
+        Error(UNUSABLE, "certificate is not trusted", starts=0, before=AT_ONCE),
     ),
     "a certificate that is not trusted any more": (
         during(untrusted, 60, TO_THE_END),
@@ -164,12 +167,12 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a CA bundle that is not there": (
         during(no_ca_file, 0, TO_THE_END),
-        Error(UNUSABLE, "No such file", starts=0, before=5),
+        Error(UNUSABLE, "No such file", starts=0, before=AT_ONCE),
     ),
     "handshakes that break off": (during(breaks_the_handshake, 30, 90), Link(before=220)),
     "a proxy that wants to know who asks": (
         during(tunnel_refused(407, "Proxy Authentication Required"), 0, TO_THE_END),
-        Error(UNUSABLE, "407 Proxy Authentication Required", starts=0, before=5),
+        Error(UNUSABLE, "407 Proxy Authentication Required", starts=0, before=AT_ONCE),
     ),
     "a proxy that lets nobody through": (
         during(tunnel_refused(403, "Forbidden"), 60, TO_THE_END),
@@ -177,7 +180,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a proxy without TLS that wants to know who asks": (
         during(html(407), 0, TO_THE_END),
-        Error(UNUSABLE, "by a proxy", starts=0, before=5),
+        Error(UNUSABLE, "by a proxy", starts=0, before=AT_ONCE),
     ),
     "a proxy that reaches nobody for a minute": (
         during(tunnel_refused(503, "Service Unavailable"), 30, 90),
@@ -202,11 +205,11 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a clock that is wrong": (
         during(EXPIRED, 0, TO_THE_END),
-        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=5),
+        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=AT_ONCE),
     ),
     "a clock that is ahead": (
         during(EARLY, 0, TO_THE_END),
-        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=5),
+        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=AT_ONCE),
     ),
     "a clock that is wrong for a minute": (
         during(refuses("RequestExpired", "Request has expired."), 30, 90),
@@ -223,7 +226,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     "a key that AWS does not know for two minutes": (during(UNKNOWN_KEY, 20, 140), Link(before=250)),
     "a key that AWS never knew": (
         during(UNKNOWN_KEY, 0, TO_THE_END),
-        Error(NotebookInstanceAccessDenied, "security token", starts=0, before=5),
+        Error(NotebookInstanceAccessDenied, "security token", starts=0, before=AT_ONCE),
     ),
     "a role whose assumption is throttled": (assumes(XML_THROTTLES, times=8), Link(before=200)),
     "a role whose assumption is throttled for ten minutes": (
@@ -232,11 +235,11 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a role that may not be assumed": (
         assumes(refuses_in_xml("AccessDenied", "is not authorized to perform: sts:AssumeRole", 403)),
-        Error(NotebookInstanceAccessDenied, "sts:AssumeRole", starts=0, before=5),
+        Error(NotebookInstanceAccessDenied, "sts:AssumeRole", starts=0, before=AT_ONCE),
     ),
     "a role that is written wrong": (
         assumes(refuses_in_xml("ValidationError", "arn:aws:iam::1:role/x is invalid")),
-        Error(UNUSABLE, "is invalid", starts=0, before=5),
+        Error(UNUSABLE, "is invalid", starts=0, before=AT_ONCE),
     ),
     "a Start that was taken, and whose answer was lost": (during(loses_the_answer, 0, 1, START), Link(before=200)),
     "a Start whose answer never comes": (
