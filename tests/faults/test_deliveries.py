@@ -59,7 +59,7 @@ MINTS: dict[str, tuple[Script, Link | Error]] = {
     "made, and the answer ends in the middle": (once(ends_early, 2), Link()),
     "made, and every answer ends in the middle": (
         once(ends_early, math.inf),
-        Error(NO_LINK, "AWS could not presign a URL for it just now"),
+        Error(NO_LINK, "no URL could be minted: SageMaker"),
     ),
     "answered without a URL": (once(answers(), 2), Link()),
     "answered with a sign-in page": (once(html(200), math.inf), Error(NO_LINK, "without a URL")),
