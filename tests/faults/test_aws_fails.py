@@ -146,15 +146,15 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "access denied from the first request on": (
         during(denies, 0, 1e6),
-        Error(NotebookInstanceAccessDenied, "is not authorized", starts=0, before=AT_ONCE),
+        Error(NotebookInstanceAccessDenied, "is not authorized", starts=0, before=5),
     ),
     "a Start that may not be sent": (
         during(denies, 0, 1e6, START),
-        Error(NotebookInstanceAccessDenied, "refused to start", starts=0, before=AT_ONCE),
+        Error(NotebookInstanceAccessDenied, "refused to start", starts=0, before=5),
     ),
     "a Start beyond the quota": (
         during(refuses("ResourceLimitExceeded", "The account-level service limit is 1 Instances"), 0, 1e6, START),
-        Error(NotebookInstanceQuotaExceeded, "service limit is 1", starts=0, before=AT_ONCE),
+        Error(NotebookInstanceQuotaExceeded, "service limit is 1", starts=0, before=5),
     ),
     "a Start that is throttled for a minute": (during(throttles, 0, 60, START), Link(before=350)),
     "a certificate that is not trusted": (
@@ -180,7 +180,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a proxy without TLS that wants to know who asks": (
         during(html(407), 0, TO_THE_END),
-        Error(UNUSABLE, "by a proxy", starts=0, before=AT_ONCE),
+        Error(UNUSABLE, "by a proxy", starts=0, before=5),
     ),
     "a proxy that reaches nobody for a minute": (
         during(tunnel_refused(503, "Service Unavailable"), 30, 90),
@@ -205,11 +205,11 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a clock that is wrong": (
         during(EXPIRED, 0, TO_THE_END),
-        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=AT_ONCE),
+        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=5),
     ),
     "a clock that is ahead": (
         during(EARLY, 0, TO_THE_END),
-        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=AT_ONCE),
+        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=5),
     ),
     "a clock that is wrong for a minute": (
         during(refuses("RequestExpired", "Request has expired."), 30, 90),
@@ -226,7 +226,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     "a key that AWS does not know for two minutes": (during(UNKNOWN_KEY, 20, 140), Link(before=250)),
     "a key that AWS never knew": (
         during(UNKNOWN_KEY, 0, TO_THE_END),
-        Error(NotebookInstanceAccessDenied, "security token", starts=0, before=AT_ONCE),
+        Error(NotebookInstanceAccessDenied, "security token", starts=0, before=5),
     ),
     "a role whose assumption is throttled": (assumes(XML_THROTTLES, times=8), Link(before=200)),
     "a role whose assumption is throttled for ten minutes": (
@@ -235,11 +235,11 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a role that may not be assumed": (
         assumes(refuses_in_xml("AccessDenied", "is not authorized to perform: sts:AssumeRole", 403)),
-        Error(NotebookInstanceAccessDenied, "sts:AssumeRole", starts=0, before=AT_ONCE),
+        Error(NotebookInstanceAccessDenied, "sts:AssumeRole", starts=0, before=5),
     ),
     "a role that is written wrong": (
         assumes(refuses_in_xml("ValidationError", "arn:aws:iam::1:role/x is invalid")),
-        Error(UNUSABLE, "is invalid", starts=0, before=AT_ONCE),
+        Error(UNUSABLE, "is invalid", starts=0, before=5),
     ),
     "a Start that was taken, and whose answer was lost": (during(loses_the_answer, 0, 1, START), Link(before=200)),
     "a Start whose answer never comes": (
