@@ -10,6 +10,7 @@ import boto3
 import pytest
 import requests
 from botocore.config import Config
+from botocore.session import get_session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,8 @@ SIGNED = (
 JSON = "application/x-amz-json-1.1"
 MINT = "CreatePresignedNotebookInstanceUrl"
 OPERATIONS = ["Create", "Describe", "Start", "Stop", "Delete", "Update"]
-STATUSES = "Pending, InService, Stopping, Stopped, Failed, Deleting, Updating, PendingMaintenance, InMaintenance"
+# Some versions of botocore know two statuses more than others.
+STATUSES = ", ".join(get_session().get_service_model("sagemaker").shape_for("NotebookInstanceStatus").metadata["enum"])
 
 
 @pytest.fixture(scope="module")
