@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+HOST = "airflow.example"
+"""A host name that this browser finds on this machine."""
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -19,11 +21,9 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--host-resolver-rules=MAP {HOST} 127.0.0.1",
+    "--no-proxy-server",
 )
-
-HOST = "airflow.example"
-"""A host name that this browser finds on this machine."""
-KNOWS_HOST = (f"--host-resolver-rules=MAP {HOST} 127.0.0.1", "--no-proxy-server")
 
 
 def installed() -> str | None:
@@ -37,11 +37,11 @@ def is_wanted() -> bool:
 
 
 @contextmanager
-def launched(*more: str) -> Iterator[Browser]:
-    """Start it, with more arguments, and end it."""
+def launched() -> Iterator[Browser]:
+    """Start it, and end it."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed(), args=[*ARGUMENTS, *more])
+        browser = playwright.chromium.launch(executable_path=installed(), args=ARGUMENTS)
         yield browser
         browser.close()

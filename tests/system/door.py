@@ -6,7 +6,8 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -94,6 +95,14 @@ class Door:
         """How many mints and starts the local SageMaker was asked for, by notebook instance."""
         asked = self.local.sagemaker.requests_of(MINT) + self.local.sagemaker.requests_of(START)
         return Counter((request.operation, request.notebook) for request in asked)
+
+    @contextmanager
+    def expecting(self) -> Iterator[Counter[Any]]:
+        """What is sent meanwhile must be what was put into the counter."""
+        expected: Counter[Any] = Counter()
+        before = self.sent()
+        yield expected
+        assert self.sent() - before == expected
 
     def database(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Have Airflow's database be otherwise, or look into it."""

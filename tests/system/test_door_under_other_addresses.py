@@ -30,14 +30,6 @@ AS_LONG_AS_AWS_MAKES_THEM = 3900
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not chromium.is_wanted():
-        pytest.skip("no Chromium on this machine")
-    with chromium.launched(*chromium.KNOWS_HOST) as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def run(start: Start, local: LocalServices) -> Run:
     local.sagemaker.set_status(NAME, "InService", region=REGION)
     run = start("elsewhere")

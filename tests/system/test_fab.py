@@ -66,10 +66,8 @@ def door(airflow: AirflowStandalone, local: LocalServices, fab: FabApiServer) ->
 @pytest.fixture(autouse=True)
 def sent(door: Door) -> Iterator[Counter[Any]]:
     """The mints and starts that a test is to have caused; all others fail it."""
-    expected: Counter[Any] = Counter()
-    before = door.sent()
-    yield expected
-    assert door.sent() - before == expected
+    with door.expecting() as expected:
+        yield expected
 
 
 @pytest.mark.parametrize("by", ["cookie", "bearer"])

@@ -26,8 +26,8 @@
     drop: () => orNull(() => sessionStorage.removeItem(wish.key())),
     get: () => {
       const made = orNull(() => JSON.parse(sessionStorage.getItem(wish.key())));
-      const age = Date.now() - made?.at;
-      return age >= 0 && age < WISH_LIFE ? { ...made, age } : null;
+      const age = Math.abs(Date.now() - made?.at);  // A clock may be set back.
+      return age < WISH_LIFE ? { ...made, age } : null;
     },
     // A tab that was duplicated wants the same; it is done once.
     isDone: (id) => {

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
-from tests import chromium
-
 if TYPE_CHECKING:
     from tests.integration.door.page_server import Notebook
 
@@ -21,15 +19,6 @@ window.setUnseen = (isUnseen) => {
 };
 """
 """A browser without a window takes every tab for the one in front; tests say which is not."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """The browser of all tests; it finds another host name than localhost on this machine, too."""
-    if not chromium.is_wanted():
-        pytest.skip("no Chromium on this machine")
-    with chromium.launched(*chromium.KNOWS_HOST) as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -159,6 +159,18 @@ def test_a_start_that_failed_is_no_reason_to_open_later(page: Any, notebook: Not
     assert notebook.clicks == ["start"]
 
 
+def test_a_start_that_failed_is_none_either_while_the_clock_is_set_back(page: Any, notebook: Notebook) -> None:
+    start(page, notebook)
+    page.clock.set_system_time(page.evaluate("Date.now()") - 60_000)
+    notebook.status, notebook.reason = "Failed", "Insufficient notebook instance capacity."
+    pass_time(page, 4)
+    shows(page, "The last start failed")
+    notebook.status = "InService"
+    pass_time(page, 70)
+    page.get_by_role("button", name="Open JupyterLab").wait_for()
+    assert notebook.clicks == ["start"]
+
+
 def test_the_button_of_a_notebook_that_somebody_started_meanwhile_opens_it(page: Any, notebook: Notebook) -> None:
     page.goto(notebook.page_url)
     page.get_by_role("button", name="Start and open").wait_for()
