@@ -39,6 +39,9 @@ _MAY_HAVE_ACTED = frozenset({"fatal_error", "internal_error"})
 """Slack's error codes of which it says: "It's possible some aspect of the operation succeeded".
 https://docs.slack.dev/reference/methods/chat.postMessage#errors"""
 
+_CUT_SHORT = re.compile(r"Received a response in a non-JSON format: *(\{.*)?", re.DOTALL)
+"""What slack_sdk has in the place of a code where Slack's answer was cut short. A page by a proxy begins otherwise."""
+
 _STATUS_IN_TEXT = re.compile(
     r"\b(?:status(?:[ _-]?code)?\W{1,3}|HTTP(?:/[\d.]+)?(?: error)?[ :]{1,2})([1-5]\d\d)\b", re.IGNORECASE
 )
@@ -89,14 +92,15 @@ def answer_leaves_open(status: int, error_code: str = "") -> bool:
     Tell whether an answer leaves open if the message was sent: the service, or a gateway before it, failed meanwhile.
 
     503 and 429 are a no: the service did not take the request. So is everything else below 500, unless Slack's code
-    says otherwise.
+    says otherwise or its answer was cut short.
 
     :param status: the HTTP status; 0 where there is none.
     :param error_code: the code in the answer's body, for Slack, which mostly answers 200.
     """
     if status in (429, 503):
         return False
-    return status >= 500 or error_code in _MAY_HAVE_ACTED
+    cut_short = status == 200 and _CUT_SHORT.fullmatch(error_code) is not None
+    return status >= 500 or error_code in _MAY_HAVE_ACTED or cut_short
 
 
 def _http_status(error: BaseException) -> int:
