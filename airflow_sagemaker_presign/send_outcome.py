@@ -84,6 +84,8 @@ def _was_out(error: BaseException) -> bool:
         kind.__name__ in _NO_ANSWER
         or f"{kind.__module__.partition('.')[0]}.{kind.__name__}" in _UNREADABLE_ANSWER
         or isinstance(error, (smtplib.SMTPServerDisconnected, http.client.HTTPException))
+        # smtplib's -1: the server answered something that is no answer.
+        or (isinstance(error, smtplib.SMTPDataError) and error.smtp_code == -1)
     )
 
 

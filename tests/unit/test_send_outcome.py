@@ -145,6 +145,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (AirflowException("Response body: 'no_service', Status Code: 404. See: https://x"), False),
         (AirflowException("The server said HTTP/1.1 502 Bad Gateway"), True),
         (AirflowException("the template is wrong"), False),  # Its class has a status_code of 500.
+        (smtplib.SMTPDataError(-1, b""), True),
         (smtplib.SMTPDataError(554, b"5.7.1 spam, see HTTP status page"), False),
         (amid(ConnectionRefusedError(), answered(500)), True),
         (amid(KnowsThatItDidNot(), answered(500)), False),
