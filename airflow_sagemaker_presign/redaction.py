@@ -28,6 +28,8 @@ _LONG = 4 * _PIECE
 # What a piece stands in: a line of a mail, or of a console that is narrower than the token.
 _RUN = re.compile(rf"[\w.~%+/-]{{{_PIECE},}}")
 
+_OF_EVERY_RECORD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None)))
+
 _lock = threading.RLock()
 _registered: Counter[str] = Counter()
 _pieces: Counter[str] = Counter()
@@ -142,6 +144,7 @@ def _enter() -> None:
         if _guards == 1:
             _quiet_debug(_uninstall)
             _guard_records(_uninstall)
+            _guard_extras(_uninstall)
             _guard_structlog(_uninstall)
             _guard_streams(_uninstall)
 
@@ -179,6 +182,22 @@ def _guard_records(undo: ExitStack) -> None:
 
     logging.setLogRecordFactory(make_clean)
     undo.callback(logging.setLogRecordFactory, make)
+
+
+def _guard_extras(undo: ExitStack) -> None:
+    """Clean what a call gives a record as ``extra``, too; it is put in after the record was made."""
+    make: Any = logging.Logger.makeRecord
+
+    def make_clean(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record: logging.LogRecord = make(*args, **kwargs)
+        for name in vars(record).keys() - _OF_EVERY_RECORD:
+            value = vars(record)[name]
+            if redact(said := str(value)) != said:
+                vars(record)[name] = _clean(value)
+        return record
+
+    logging.Logger.makeRecord = make_clean  # type: ignore[method-assign]
+    undo.callback(setattr, logging.Logger, "makeRecord", make)
 
 
 def _guard_structlog(undo: ExitStack) -> None:

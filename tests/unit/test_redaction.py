@@ -93,6 +93,17 @@ def test_what_is_no_piece_of_a_token_stays_as_it_is() -> None:
         assert redact(said) == said
 
 
+def test_what_a_record_is_given_besides_its_message_loses_the_url(caplog: pytest.LogCaptureFixture) -> None:
+    kept = object()
+    with redacted(URL):
+        logging.getLogger("of.a.notifier").info("sent", extra={"link": URL, "answer": {"text": [URL]}, "kept": kept})
+    logging.getLogger("of.a.notifier").info("later", extra={"link": URL})
+    record, later = (vars(record) for record in caplog.records)
+    assert "secret" not in str(record)
+    assert (record["link"], record["answer"], record["kept"]) == ("***", {"text": ["***"]}, kept)
+    assert later["link"] == URL
+
+
 def test_what_is_printed_in_parts_loses_the_url(capsys: pytest.CaptureFixture[str]) -> None:
     with redacted(LONG_URL):
         sys.stdout.writelines(["see ", LONG_URL, "\n"])
