@@ -3,7 +3,9 @@ What differs between Airflow versions: whether several threads of a task may tal
 
 In Airflow 3 a task asks its supervisor for connections, variables and XComs, and tells it what to mask, through one
 channel: a request is written, and the next answer is read. Before 3.2 nothing keeps two threads from reading each
-other's answers; a length read from the middle of a text makes the task allocate gigabytes. The supervisor of
+other's answers; a length read from the middle of a text makes the task allocate gigabytes. Since then there is a lock,
+but those who ask asynchronously take one of a single event loop besides: from two loops, one in each thread, they fail
+or wait for ever. The supervisor of
 ``airflow dags test``, which runs in the task's own process, takes the channel away for as long as a request lasts, on
 every version.
 
@@ -12,6 +14,7 @@ The channel is not a public API. ``tests/unit/test_compat.py`` fails on the Airf
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import sys
 import threading
@@ -44,7 +47,9 @@ def serialize_requests() -> bool:
         _replace_send(type(channel), _one_at_a_time, _refusing_those_left_behind)
         return False
     # Where Airflow has a lock of its own, a second one around it could deadlock with ``asend``, which takes only that.
-    if not hasattr(channel, "_thread_lock"):
+    if hasattr(channel, "_thread_lock"):
+        _replace_asend(type(channel))
+    else:
         _replace_send(type(channel), _one_at_a_time)
     return True
 
@@ -80,6 +85,17 @@ def _replace_send(kind: type, *wrappers: Callable[[Callable[..., Any]], Callable
             send = wrapper(send)
         send.one_at_a_time = True
         kind.send = send  # type: ignore[attr-defined]
+
+
+def _replace_asend(kind: type) -> None:
+    """Let whoever asks asynchronously, from whichever event loop, ask as all others do, in a thread beside it."""
+    if not hasattr(kind, "asend"):
+        return
+
+    async def asend(channel: Any, message: Any) -> Any:
+        return await asyncio.to_thread(channel.send, message)
+
+    kind.asend = asend
 
 
 def _one_at_a_time(send: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import copy
+import inspect
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -133,7 +135,7 @@ class Courier:
         with redacted() as redact_too:
             try:
                 presigned_url = self.mint()
-            except Exception as error:
+            except BaseException as error:  # whatever ends a mint early is no URL
                 return delivery_failures.failed_mint(error)
             redact_too(presigned_url.url)
             return self._send(presigned_url) or self._judge(attempt, presigned_url)
@@ -201,7 +203,19 @@ def _notify(notifier: Any, context: dict[str, Any]) -> None:
     """
     context.update({field: getattr(notifier, field) for field in notifier.template_fields})
     notifier.render_template_fields(context)
-    notifier.notify(context)
+    sent = (notifier.async_notify if _is_only_awaitable(notifier) else notifier.notify)(context)
+    if inspect.iscoroutine(sent):
+        asyncio.run(sent)
+
+
+def _is_only_awaitable(notifier: Any) -> bool:
+    """Tell whether a notifier has but the asynchronous one of the two ways that Airflow 3.1 and newer know."""
+    from airflow.providers.common.compat.sdk import BaseNotifier
+
+    base: Any = BaseNotifier
+    kind = type(notifier)
+    only = getattr(kind, "notify", None) is base.notify
+    return only and getattr(kind, "async_notify", None) is not getattr(base, "async_notify", None)
 
 
 def _notify_without_presigned_url(notifier: Any, context: dict[str, Any]) -> None:

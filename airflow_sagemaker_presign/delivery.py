@@ -152,8 +152,8 @@ def _name_of(notifiers: Sequence[Any], index: int, context: Mapping[str, Any]) -
         if value := getattr(notifier, field, None):
             try:
                 value = notifier.render_template(value, {**context})
+                shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value)
             except Exception:  # It speaks of the link, or is wrong; the send will say so.
                 return numbered
-            shown = value if isinstance(value, str) else ", ".join(map(str, value))
             return f"{numbered} to {redact(shown)[:200]}"
     return numbered

@@ -8,7 +8,7 @@ from datetime import timedelta
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
 from airflow_sagemaker_presign.link_choice import NO_PRESIGNED_URL
 from airflow_sagemaker_presign.redaction import redact
-from airflow_sagemaker_presign.send_outcome import may_have_arrived, retry_after
+from airflow_sagemaker_presign.send_outcome import may_have_arrived, retry_after, words_of
 
 MAX_RETRY_AFTER = 600.0
 """The longest pause, in seconds, that a service may ask for. No URL ages meanwhile: each attempt mints its own."""
@@ -52,7 +52,7 @@ HUNG = Failure(
 NOTHING_TO_SEND = Failure(NO_PRESIGNED_URL, "Fix the notifier's templates, then clear the task.")
 
 
-def failed_mint(error: Exception) -> Failure:
+def failed_mint(error: BaseException) -> Failure:
     """
     Say why no URL could be minted. Only what passes by itself is worth another attempt.
 
@@ -94,7 +94,7 @@ def arrived_late(left: timedelta, min_validity: timedelta) -> Failure:
 def describe(error: BaseException) -> str:
     """Say an error in a line; a URL in it is lost."""
     # The advice of one that has any is said once, after all reasons.
-    said = error.problem if isinstance(error, NotebookInstanceError) else str(error)
+    said = error.problem if isinstance(error, NotebookInstanceError) else words_of(error)
     # Redacted in whole before it is cut: half a token would not be known as one.
     text = redact(" ".join(said.split()))[:500]
     return f"{type(error).__name__}: {text}".rstrip(".") if text else type(error).__name__

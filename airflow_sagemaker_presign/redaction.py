@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import logging
@@ -10,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableSequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
@@ -21,28 +22,41 @@ MASK = "***"
 # before anybody could know it).
 _TOKEN = re.compile(r"""(authToken["']?(?:=|:\s*|%3D|%253D|&#61;|\\u003d)["']?)[^\s&"'<>\\,;)}\]|]+""", re.IGNORECASE)
 
+_PIECE = 12
+"""The letters of a piece. A token is known by one after the other, so 23 letters of it in a row have one in them."""
+_LONG = 4 * _PIECE
+# What a piece stands in: a line of a mail, or of a console that is narrower than the token.
+_RUN = re.compile(rf"[\w.~%+/-]{{{_PIECE},}}")
+
+_OF_EVERY_RECORD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None)))
+
 _lock = threading.RLock()
 _registered: Counter[str] = Counter()
+_pieces: Counter[str] = Counter()
 _guards = 0
 _uninstall = ExitStack()
 _of_thread = threading.local()
-"""``forms``: what the outermost block of this thread has registered."""
+"""``urls``: what the outermost block of this thread has registered."""
 
 
 def redact(text: str) -> str:
-    """Answer ``text`` without any presigned URL or token that is known here, or that shows by its name."""
+    """
+    Answer ``text`` without any presigned URL or token that is known here, or that shows by its name.
+
+    Of a long token that is cut, or broken over lines, no piece is left that would be of use; in base64 neither.
+    """
     with _lock:
         known = sorted(_registered, key=len, reverse=True)
     for form in known:
         text = text.replace(form, MASK)
-    return _TOKEN.sub(rf"\1{MASK}", text)
+    text = _TOKEN.sub(rf"\1{MASK}", text)
+    return _RUN.sub(_without_pieces, text) if _pieces else text
 
 
 def quoted_forms(url: str) -> frozenset[str]:
     """List the ways in which a URL, and the token in it, are commonly written: plain, URL-, HTML- and JSON-quoted."""
-    tokens = [value for name, value in parse_qsl(urlsplit(url).query) if len(value) >= 16 or name == "authToken"]
     forms = set()
-    for secret in (url, *tokens):
+    for secret in (url, *_tokens_in(url)):
         forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
         forms |= {html.escape(secret), json.dumps(secret)[1:-1], secret.replace("&", "\\u0026")}
         forms.add(secret.replace("/", "\\/"))
@@ -63,26 +77,32 @@ def redacted(url: str | None = None) -> Iterator[Callable[[str], None]]:
 
     :param url: the URL, if it is known already; the function that the block gets adds one that becomes known in it.
     """
-    outer: list[str] | None = getattr(_of_thread, "forms", None)
-    forms: list[str] = [] if outer is None else outer
+    outer: list[str] | None = getattr(_of_thread, "urls", None)
+    urls: list[str] = [] if outer is None else outer
 
     def add(late_url: str) -> None:
-        new = _spelled(quoted_forms(late_url))
-        forms.extend(new)
+        urls.append(late_url)
         with _lock:
-            _registered.update(new)
+            _registered.update(_spelled(quoted_forms(late_url)))
+            _pieces.update(_pieces_of(late_url))
 
     _enter()
-    _of_thread.forms = forms
+    _of_thread.urls = urls
     try:
         if url is not None:
             add(url)
         yield add
     finally:
         if outer is None:
-            _of_thread.forms = None
-            _forget(forms)
+            _of_thread.urls = None
+            for known in urls:
+                _forget(_registered, _spelled(quoted_forms(known)))
+                _forget(_pieces, _pieces_of(known))
         _leave()
+
+
+def _tokens_in(url: str) -> list[str]:
+    return [value for name, value in parse_qsl(urlsplit(url).query) if len(value) >= 16 or name == "authToken"]
 
 
 def _spelled(forms: frozenset[str]) -> list[str]:
@@ -91,11 +111,30 @@ def _spelled(forms: frozenset[str]) -> list[str]:
     return [*forms, *(form.replace("\\", "\\" * times) for form in escaped for times in (2, 4))]
 
 
-def _forget(forms: list[str]) -> None:
+def _pieces_of(url: str) -> list[str]:
+    """Cut the long tokens of a URL to pieces, as they are and as base64 has them, whatever stands before them."""
+    pieces = []
+    for token in _tokens_in(url):
+        if len(token) < _LONG:
+            continue
+        # The first of the four has what stands before in it.
+        encoded = [base64.b64encode(b" " * before + token.encode()).decode()[4:] for before in range(3)]
+        for spelled in (token, *encoded):
+            pieces += [spelled[at : at + _PIECE] for at in range(0, len(spelled) - _PIECE + 1, _PIECE)]
+    return pieces
+
+
+def _without_pieces(run: re.Match[str]) -> str:
+    text = run[0]
+    return MASK if any(text[at : at + _PIECE] in _pieces for at in range(len(text) - _PIECE + 1)) else text
+
+
+def _forget(known: Counter[str], forms: Iterable[str]) -> None:
     with _lock:
-        _registered.subtract(forms)
-        for form in [form for form, count in _registered.items() if count <= 0]:
-            del _registered[form]
+        for form in forms:
+            known[form] -= 1
+            if known[form] <= 0:
+                del known[form]
 
 
 def _enter() -> None:
@@ -105,6 +144,7 @@ def _enter() -> None:
         if _guards == 1:
             _quiet_debug(_uninstall)
             _guard_records(_uninstall)
+            _guard_extras(_uninstall)
             _guard_structlog(_uninstall)
             _guard_streams(_uninstall)
 
@@ -142,6 +182,22 @@ def _guard_records(undo: ExitStack) -> None:
 
     logging.setLogRecordFactory(make_clean)
     undo.callback(logging.setLogRecordFactory, make)
+
+
+def _guard_extras(undo: ExitStack) -> None:
+    """Clean what a call gives a record as ``extra``, too; it is put in after the record was made."""
+    make: Any = logging.Logger.makeRecord
+
+    def make_clean(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record: logging.LogRecord = make(*args, **kwargs)
+        for name in vars(record).keys() - _OF_EVERY_RECORD:
+            value = vars(record)[name]
+            if redact(said := str(value)) != said:
+                vars(record)[name] = _clean(value)
+        return record
+
+    logging.Logger.makeRecord = make_clean  # type: ignore[method-assign]
+    undo.callback(setattr, logging.Logger, "makeRecord", make)
 
 
 def _guard_structlog(undo: ExitStack) -> None:
@@ -207,6 +263,9 @@ class _CleanStream:
     def write(self, text: str) -> int:
         self._stream.write(redact(text))
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        self._stream.write(redact("".join(lines)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -395,7 +395,7 @@ class SageMakerNotebookHook(AwsBaseHook):
                 NotebookInstanceName=name, SessionExpirationDurationInSeconds=seconds
             )
         url = answer.get("AuthorizedUrl")
-        if not isinstance(url, str):
+        if not isinstance(url, str) or "://" not in url:
             raise exceptions.SageMakerUnavailable(name, "AWS answered without a URL.")
         return url
 

@@ -194,7 +194,9 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
         answer = response.data if isinstance(response.data, dict) else {}
         code = str(answer.get("error") or "")
         if response.status_code == 504 or (method == _POST and answer_leaves_open(response.status_code, code)):
-            how = f"HTTP status {response.status_code}" if response.status_code != 200 else code
+            # What is no code is the beginning of the answer, which quotes the message.
+            said = code if code.isidentifier() else "its answer was cut short"
+            how = f"HTTP status {response.status_code}" if response.status_code != 200 else said
             return self._unanswered(method, how)
         problem = in_words(response.status_code, answer, recipient=recipient, connection=self.slack_conn_id)
         kind = _BlocksRefused if code in _BLOCKS_REFUSED else _WillNotPass if code in _WILL_NOT_PASS else SendFailed

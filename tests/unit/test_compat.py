@@ -6,6 +6,7 @@ These fail on the Airflow that changes the channel so that ``compat`` does not f
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import sys
@@ -161,6 +162,27 @@ def mint() -> PresignedNotebookUrl:
 @pytest.mark.parametrize("ask", [ask_often, look_up_often])
 def test_notifiers_that_ask_airflow_at_the_same_time_get_their_own_answers(ask: Callable[[str], object]) -> None:
     send(*(Asking(name, ask) for name in NAMES))
+
+
+async def ask_asynchronously(conn_id: str, *, and_as_all_others: bool) -> None:
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+    for _ in range(REQUESTS // 5):
+        answer: Any = await SUPERVISOR_COMMS.asend(comms.GetConnection(conn_id=conn_id))
+        assert answer.conn_id == conn_id
+        if and_as_all_others:
+            assert ask(conn_id) == conn_id
+
+
+@pytest.mark.skipif(not hasattr(comms.CommsDecoder(socket=None), "_thread_lock"), reason="there is no asking so")
+@pytest.mark.usefixtures("channel")
+@pytest.mark.parametrize("and_as_all_others", [False, True])
+def test_notifiers_with_event_loops_of_their_own_get_their_own_answers(and_as_all_others: bool) -> None:
+    def run(name: str) -> None:
+        asyncio.run(ask_asynchronously(name, and_as_all_others=and_as_all_others))
+
+    mail, slack, *others = NAMES
+    send(Asking(mail, run), Asking(slack, run), *(Asking(name, ask_often) for name in others), seconds=30)
 
 
 @pytest.mark.usefixtures("any_channel")

@@ -56,6 +56,42 @@ def fail(error: BaseException) -> Callable[[], object]:
     return step
 
 
+class Asynchronous(Recorder):
+    """One whose ``notify`` is a coroutine."""
+
+    async def notify(self, context: Any) -> None:  # type: ignore[override]
+        super().notify(context)
+
+
+class OnlyAwaitable(BaseNotifier):
+    """One that has but the asynchronous way of Airflow 3.1 and newer."""
+
+    template_fields = ("text",)
+
+    def __init__(self, *sent: str) -> None:
+        super().__init__()
+        self.text = "{{ presigned_url.url }}"
+        self.sent = list(sent)
+
+    async def async_notify(self, context: Any) -> None:
+        self.sent.append(self.text)
+
+
+class CannotSay(Exception):
+    """An error whose own attributes and words raise."""
+
+    @property
+    def response(self) -> object:
+        raise RuntimeError("there was no answer")
+
+    def __str__(self) -> str:
+        raise RuntimeError("there are no words")
+
+
+class Ended(BaseException):
+    """What ends a thread without being an ``Exception``, as Airflow's ``DeadlockImminentError`` does."""
+
+
 class SlackSaysNo(Exception):
     def __init__(self, status: int, **headers: str) -> None:
         super().__init__(f"The request to the Slack API failed. status: {status}")
@@ -116,6 +152,38 @@ def test_a_notifier_is_copied_so_that_a_second_delivery_sends_a_second_url(send:
     send(mail)
     assert len(set(mail.sent)) == 2
     assert mail.text == "{{ presigned_url.url }}"
+
+
+def test_a_notifier_whose_send_is_a_coroutine_is_waited_for(send: Send) -> None:
+    mail = Asynchronous(fail(ValueError("once")))
+    (delivery,) = send(mail)
+    assert (delivery.attempts, delivery.failure, len(mail.sent)) == (2, "", 1)
+
+
+@pytest.mark.skipif(not hasattr(BaseNotifier, "async_notify"), reason="this Airflow knows one way only")
+def test_a_notifier_that_has_but_the_asynchronous_way_is_sent_with_it(send: Send) -> None:
+    mail = OnlyAwaitable()
+    (delivery,) = send(mail)
+    assert (delivery.attempts, mail.sent) == (1, [f"{URL}1"])
+
+
+@pytest.mark.parametrize(
+    ("to", "named"), [(-100123, "-100123"), (["a", 2], "a, 2"), (("a",), "a"), (CannotSay(), "")], ids=repr
+)
+def test_a_recipient_of_any_type_is_named_or_left_out(send: Send, to: Any, named: str) -> None:
+    (delivery,) = send(Recorder(to=to))
+    assert delivery.notifier == ("Recorder" + (named and f" to {named}"))
+
+
+@pytest.mark.parametrize("error", [CannotSay(), Ended("no more")], ids=["cannot say", "ended"])
+def test_whatever_a_send_or_a_mint_raises_is_told_as_what_it_is(send: Send, error: BaseException) -> None:
+    with pytest.raises(NotebookUrlDeliveryError) as sending:
+        send(Recorder(fail(error), fail(error), fail(error)))
+    with pytest.raises(NotebookUrlDeliveryError) as minting:
+        send(Recorder(), mint=fail(error))
+    name = type(error).__name__
+    assert sending.value.failures["Recorder to ada@example.com"].startswith(name)
+    assert minting.value.failures["Recorder to ada@example.com"].startswith(f"no URL could be minted: {name}")
 
 
 def test_a_send_that_failed_is_tried_again_with_a_fresh_url(send: Send, clock: Clock) -> None:

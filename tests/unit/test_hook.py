@@ -242,6 +242,15 @@ def test_gone_in_mid_wait_is_deleted_and_never_there_is_not_found(
         hook.advance(wait(status="Pending", moved=True))
 
 
+@pytest.mark.parametrize("answered", ["", "no URL"])
+def test_an_answer_without_a_url_in_it_is_no_mint(
+    hook: SageMakerNotebookHook, sagemaker: Script, answered: str
+) -> None:
+    sagemaker.mint(url=answered)
+    with pytest.raises(exceptions.SageMakerUnavailable, match="without a URL"):
+        hook.create_presigned_url("research", landing="lab")
+
+
 def test_mints_of_many_threads_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """One client, many threads: each mint's URL is forgotten with it."""
     hook = SageMakerNotebookHook(aws_conn_id=None, region_name="eu-central-1")
@@ -264,6 +273,7 @@ def test_mints_of_many_threads_leave_nothing_behind(monkeypatch: pytest.MonkeyPa
     finally:
         sys.setswitchinterval(before)
     assert not redaction._registered
+    assert not redaction._pieces
 
 
 def test_a_page_of_a_list_says_what_a_wait_needs_and_what_time_it_is_at_aws(

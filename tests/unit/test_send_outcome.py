@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import smtplib
 import socket
 import urllib.error
@@ -66,6 +67,28 @@ def amid(error: Exception, before: Exception) -> Exception:
     return error
 
 
+def together(*errors: Exception) -> Exception:
+    """What asynchronous code raises out of a group of tasks."""
+    return ExceptionGroup("unhandled errors in a TaskGroup", errors)
+
+
+def of(module: str, name: str, message: str = "no luck") -> Exception:
+    """An error of a library that need not be installed; it is known by its name."""
+    error: Exception = type(name, (Exception,), {"__module__": module})(message)
+    return error
+
+
+class CannotSay(Exception):
+    """An error whose own attributes and words raise, as a client's do that has had no answer yet."""
+
+    @property
+    def response(self) -> object:
+        raise RuntimeError("there was no answer")
+
+    def __str__(self) -> str:
+        raise RuntimeError("there are no words")
+
+
 def caused(error: Exception, cause: Exception) -> Exception:
     error.__cause__ = cause
     return error
@@ -105,6 +128,10 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (slack_answered("service_unavailable", 503), False),
         (slack_answered("ratelimited", 429), False),
         (slack_answered("channel_not_found"), False),
+        (slack_answered('Received a response in a non-JSON format: {"ok": true, "ts": "17'), True),
+        (slack_answered("Received a response in a non-JSON format: "), True),
+        (slack_answered("Received a response in a non-JSON format: <html>Sign in to the network</html>"), False),
+        (slack_answered("Received a response in a non-JSON format: ", 404), False),
         (aws_answered(500, "InternalFailure"), True),
         (aws_answered(503, "ServiceUnavailable"), False),
         (aws_answered(400, "Throttling"), False),
@@ -118,9 +145,29 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (AirflowException("Response body: 'no_service', Status Code: 404. See: https://x"), False),
         (AirflowException("The server said HTTP/1.1 502 Bad Gateway"), True),
         (AirflowException("the template is wrong"), False),  # Its class has a status_code of 500.
+        (smtplib.SMTPDataError(-1, b""), True),
         (smtplib.SMTPDataError(554, b"5.7.1 spam, see HTTP status page"), False),
         (amid(ConnectionRefusedError(), answered(500)), True),
         (amid(KnowsThatItDidNot(), answered(500)), False),
+        (amid(ConnectionRefusedError(), requests.ReadTimeout()), True),
+        (amid(requests.ConnectTimeout(), smtplib.SMTPServerDisconnected()), True),
+        (caused(requests.ConnectTimeout(), TimeoutError()), False),
+        (caused(urllib.error.URLError(refused := http.client.RemoteDisconnected("")), refused), False),  # by a proxy
+        (httpx.RemoteProtocolError("Server disconnected without sending a response."), True),
+        (httpx.ReadError("reset"), True),
+        (httpx.ConnectError("refused"), False),
+        (of("aiohttp.client_exceptions", "ServerDisconnectedError"), True),
+        (of("aiohttp.client_exceptions", "ClientPayloadError"), True),
+        (of("aiohttp.client_exceptions", "ClientConnectorError"), False),
+        (requests.JSONDecodeError("no JSON", "", 0), True),  # An answer that nobody can read.
+        (requests.exceptions.ContentDecodingError(), True),
+        (requests.exceptions.InvalidJSONError(), False),  # What was to be sent.
+        (together(requests.ReadTimeout()), True),
+        (together(ValueError("a template is wrong"), together(answered(502))), True),
+        (together(ConnectionRefusedError()), False),
+        (caused(RuntimeError("wrapped"), together(KnowsBetter())), True),
+        (CannotSay(), False),
+        (amid(CannotSay(), answered(500)), True),
     ],
 )
 def test_an_error_says_whether_the_message_may_have_arrived(error: Exception, expected: bool) -> None:
@@ -129,3 +176,4 @@ def test_an_error_says_whether_the_message_may_have_arrived(error: Exception, ex
 
 def test_an_error_without_an_answer_asks_for_no_pause() -> None:
     assert retry_after(ValueError()) == 0.0
+    assert retry_after(CannotSay()) == 0.0

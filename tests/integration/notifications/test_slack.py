@@ -132,6 +132,8 @@ def test_a_refusal_keeps_its_status_and_is_asked_for_once(
         (520, {}, "a status that only some gateway knows"),
         {"ok": False, "error": "internal_error"},
         {"ok": False, "error": "fatal_error"},
+        (200, {}, '{"ok": true, "channel": "C1", "ts": "17'),
+        (200, {}, ""),
     ],
     ids=str,
 )
