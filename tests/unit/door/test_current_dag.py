@@ -97,7 +97,8 @@ def test_a_tasks_own_names_go_before_those_that_the_dag_gives() -> None:
 def test_names_that_a_group_gives_to_mapped_tasks_are_known_to_a_run_only(make: Any, rule: Any) -> None:
     from airflow.providers.common.compat.sdk import TaskGroup
 
-    with DAG("mornings") as dag, TaskGroup("group", prefix_group_id=False, default_args={"allowed_users": ["ada"]}):
+    names: Any = {"allowed_users": ["ada"]}
+    with DAG("mornings") as dag, TaskGroup("group", prefix_group_id=False, default_args=names):
         make()
     assert tasks_of(serialized(dag)) == {"link": rule}
 
