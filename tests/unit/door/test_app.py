@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("airflow.api_fastapi.core_api.security", reason="there is no door before Airflow 3.1")
 
 import httpx
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import HTTPException
 
@@ -84,6 +85,20 @@ def test_nobody_in_particular_is_led_to_the_login(door: Door, nobody: Any) -> No
     assert answer.headers["location"].startswith("/api/v2/auth/login?next=%2Fsagemaker-notebooks%2Fmornings%2F")
     assert door.ask("GET", headers={"Accept": "*/*"}).status_code == 401
     assert door.ask("POST", headers={**HTML, **OURS, **FORM}, content=b"action=open&token=x").status_code == 401
+    assert door.noted == []
+
+
+def test_where_airflow_lets_in_everybody_as_one_they_are_nobody(door: Door) -> None:
+    door.user = SimpleAuthManagerUser(username="Anonymous", role="ADMIN")
+    for answer in (
+        # The login would lead back here, and so on.
+        door.ask("GET", headers=HTML),
+        door.ask("POST", headers={**HTML, **OURS, **FORM}, content=b"action=open&token=x"),
+        door.ask("POST", headers=OURS, content=door.endless()),
+    ):
+        assert answer.status_code == 403
+        assert "simple_auth_manager_all_admins" in answer.text
+    assert door.chunks <= 1
     assert door.noted == []
 
 
