@@ -134,7 +134,7 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
 
 
 def _add_assets(app: FastAPI) -> None:
-    @app.get("/assets/{name}")
+    @app.api_route("/assets/{name}", methods=["GET", "HEAD"])
     def asset(name: str, v: str = "") -> Response:
         if name not in pages.ASSETS:
             raise HTTPException(404)

@@ -168,3 +168,20 @@ def test_only_the_very_file_that_was_asked_for_is_kept_for_good(door: Door) -> N
             assert answer.headers["cache-control"] == "no-cache"
         # The end of the right one is not the right one.
         assert door.ask("GET", f"/assets/{name}?v={ours[-3:]}").headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_another_method_is_told_which_there_are(door: Door, method: str) -> None:
+    for path, methods in (
+        (PATH, "GET, HEAD, POST"),
+        (f"{PATH}/3", "GET, HEAD, POST"),
+        ("/assets/door.js", "GET, HEAD"),
+    ):
+        answer = door.ask(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+    assert door.ask("POST", "/assets/door.js").headers["allow"] == "GET, HEAD"
+
+
+def test_a_file_can_be_asked_about(door: Door) -> None:
+    answer = door.ask("HEAD", "/assets/door.js")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
