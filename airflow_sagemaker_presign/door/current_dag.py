@@ -78,7 +78,7 @@ def _rule_of(task: Mapping[str, Any], dag: Mapping[str, Any]) -> tuple[AllowedUs
         # What it is mapped over differs from one index to the next.
         named_for_all = task.get("partial_kwargs", {})
         if "allowed_users" not in named_for_all:
-            is_in_group = task["task_id"] not in dag["task_group"]["children"]
+            is_in_group = task["task_id"] not in dag.get("task_group", {}).get("children", ())
             # A group's default_args are not kept. The DAG's are, and come to a mapped task with its run only.
             if is_in_group or _may_be_mapped_over(task.get("expand_input", {})):
                 return ()
