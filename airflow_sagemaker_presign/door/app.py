@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.providers.common.compat.sdk import conf
 from fastapi import Depends, FastAPI, HTTPException, Request
@@ -29,6 +30,13 @@ from airflow_sagemaker_presign.door.visitor import Visitor
 
 MAX_MAP_INDEX = 2**31 - 1
 """What the column in Airflow's database holds."""
+
+ANYBODY = "Anonymous"
+"""As whom ``[core] simple_auth_manager_all_admins`` signs in everybody who comes."""
+_ANYBODY_IN_WORDS = (
+    "This Airflow lets in everybody as Anonymous ([core] simple_auth_manager_all_admins), and a notebook opens only "
+    "for somebody who is signed in by name. Whoever runs this Airflow can turn that off."
+)
 
 may_see_task_instance = requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE)
 may_edit_task_instance = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANCE)
@@ -50,6 +58,9 @@ def task_key(request: Request, dag_id: str, run_id: str, task_id: str) -> TaskKe
 
 def visitor_of(request: Request, user: GetUserDep) -> Visitor:
     """Say who is signed in. Airflow has checked cookie or bearer token; it may let in people whom nobody knows."""
+    if isinstance(user, SimpleAuthManagerUser) and user.get_name() == ANYBODY:
+        # Not the way to the login, which would lead back at once.
+        raise Refusal(403, "Nobody is signed in", _ANYBODY_IN_WORDS)
     visitor = Visitor.of(user, address=request.client.host if request.client else "")
     if visitor is None:
         raise HTTPException(401, "Not authenticated")
@@ -123,7 +134,7 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
 
 
 def _add_assets(app: FastAPI) -> None:
-    @app.get("/assets/{name}")
+    @app.api_route("/assets/{name}", methods=["GET", "HEAD"])
     def asset(name: str, v: str = "") -> Response:
         if name not in pages.ASSETS:
             raise HTTPException(404)

@@ -66,21 +66,26 @@ def tasks_of(serialized_dag: Mapping[str, Any]) -> _Rules:
 
     :param serialized_dag: as Airflow keeps it.
     """
-    tasks = (task["__var"] for task in serialized_dag["dag"]["tasks"])
-    return {task["task_id"]: _rule_of(task) for task in tasks}
+    dag = serialized_dag["dag"]
+    tasks = (task["__var"] for task in dag["tasks"])
+    return {task["task_id"]: _rule_of(task, dag) for task in tasks}
 
 
-def _rule_of(task: Mapping[str, Any]) -> tuple[AllowedUsers, ...]:
+def _rule_of(task: Mapping[str, Any], dag: Mapping[str, Any]) -> tuple[AllowedUsers, ...]:
     if "allowed_users" not in task.get("template_fields", ()):
         return ()
     if task.get("_is_mapped"):
         # What it is mapped over differs from one index to the next.
         named_for_all = task.get("partial_kwargs", {})
         if "allowed_users" not in named_for_all:
-            return () if _may_be_mapped_over(task.get("expand_input", {})) else (None,)
+            is_in_group = task["task_id"] not in dag.get("task_group", {}).get("children", ())
+            # A group's default_args are not kept. The DAG's are, and come to a mapped task with its run only.
+            if is_in_group or _may_be_mapped_over(task.get("expand_input", {})):
+                return ()
+            named_for_all = _decoded(dag.get("default_args")) or {}
         task = named_for_all
     # Airflow leaves out what is None.
-    users = task.get("allowed_users")
+    users = _decoded(task.get("allowed_users"))
     if users is None:
         return (None,)
     if isinstance(users, list) and all(isinstance(user, str) and not parameters.is_template(user) for user in users):
@@ -88,9 +93,13 @@ def _rule_of(task: Mapping[str, Any]) -> tuple[AllowedUsers, ...]:
     return ()
 
 
+def _decoded(value: Any) -> Any:
+    """Take a value out of what Airflow writes around tuples and dicts."""
+    return value["__var"] if isinstance(value, Mapping) and "__var" in value else value
+
+
 def _may_be_mapped_over(expand_input: Mapping[str, Any]) -> bool:
-    values = expand_input.get("value")
-    names = values.get("__var") if isinstance(values, Mapping) else None
+    names = _decoded(expand_input.get("value"))
     return expand_input.get("type") != "dict-of-lists" or not isinstance(names, Mapping) or "allowed_users" in names
 
 

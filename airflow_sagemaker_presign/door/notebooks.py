@@ -9,9 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from cachetools import LRUCache
 
 from airflow_sagemaker_presign.door import connections
@@ -21,6 +19,7 @@ from airflow_sagemaker_presign.door.turns import Turns
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
 from airflow_sagemaker_presign.hooks import answers
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.transport_errors import without_passwords
 from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 
 if TYPE_CHECKING:
@@ -46,16 +45,6 @@ _IMPATIENT = Config(
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 2},
     max_pool_connections=THREADS,
-)
-_UNUSABLE = (
-    AirflowException,
-    BotoCoreError,
-    ClientError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
 )
 
 
@@ -231,9 +220,13 @@ def _in_words(task: RenderedTask) -> Iterator[None]:
         yield
     except NotebookInstanceError:
         raise
-    except _UNUSABLE as error:
+    # Whatever Airflow, the provider and botocore raise at values that they do not expect, or cannot decrypt, or for a
+    # package that is not installed: it has no end.
+    except Exception as error:
         translated = answers.translate(error, task.notebook_instance_name, "reach")
         if translated is None:
-            problem = f"The AWS connection {task.aws_conn_id!r} is not usable: {str(error).rstrip('.')}."
+            said = without_passwords(" ".join(str(error).split())).rstrip(".")
+            what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+            problem = f"The AWS connection {task.aws_conn_id!r} is not usable: {what}."
             translated = UnusableConnection(task.notebook_instance_name, problem)
         raise translated from None

@@ -34,7 +34,11 @@ def add_refusals(app: FastAPI, prefix: str) -> None:
             return _answer("", 303, {"Location": _login_path(request, prefix)})
         if is_unknown:
             return _refusal(request, _SIGN_IN, prefix, again=_login_path(request, prefix), again_text="Sign in")
-        return _refusal(request, _in_words(error.status_code), prefix)
+        answer = _refusal(request, _in_words(error.status_code), prefix)
+        if error.status_code == 405:
+            # The framework names one route's only; a page has two.
+            answer.headers["Allow"] = "GET, HEAD" if _path_of(request) == "/" else "GET, HEAD, POST"
+        return answer
 
     @app.exception_handler(RequestValidationError)
     def misread(request: Request, _: RequestValidationError) -> Response:

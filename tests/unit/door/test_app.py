@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("airflow.api_fastapi.core_api.security", reason="there is no door before Airflow 3.1")
 
 import httpx
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import HTTPException
 
@@ -87,6 +88,20 @@ def test_nobody_in_particular_is_led_to_the_login(door: Door, nobody: Any) -> No
     assert door.noted == []
 
 
+def test_where_airflow_lets_in_everybody_as_one_they_are_nobody(door: Door) -> None:
+    door.user = SimpleAuthManagerUser(username="Anonymous", role="ADMIN")
+    for answer in (
+        # The login would lead back here, and so on.
+        door.ask("GET", headers=HTML),
+        door.ask("POST", headers={**HTML, **OURS, **FORM}, content=b"action=open&token=x"),
+        door.ask("POST", headers=OURS, content=door.endless()),
+    ):
+        assert answer.status_code == 403
+        assert "simple_auth_manager_all_admins" in answer.text
+    assert door.chunks <= 1
+    assert door.noted == []
+
+
 @pytest.mark.parametrize(
     "content_type", [form.TYPE, "multipart/form-data; boundary=x", "application/json", "text/plain"]
 )
@@ -153,3 +168,20 @@ def test_only_the_very_file_that_was_asked_for_is_kept_for_good(door: Door) -> N
             assert answer.headers["cache-control"] == "no-cache"
         # The end of the right one is not the right one.
         assert door.ask("GET", f"/assets/{name}?v={ours[-3:]}").headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_another_method_is_told_which_there_are(door: Door, method: str) -> None:
+    for path, methods in (
+        (PATH, "GET, HEAD, POST"),
+        (f"{PATH}/3", "GET, HEAD, POST"),
+        ("/assets/door.js", "GET, HEAD"),
+    ):
+        answer = door.ask(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+    assert door.ask("POST", "/assets/door.js").headers["allow"] == "GET, HEAD"
+
+
+def test_a_file_can_be_asked_about(door: Door) -> None:
+    answer = door.ask("HEAD", "/assets/door.js")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.models.connection import Connection
+from cryptography.fernet import Fernet
 
+from airflow_sagemaker_presign.door import connections
 from airflow_sagemaker_presign.door.connections import UnusableConnection
 from airflow_sagemaker_presign.door.notebooks import DoorHook, Notebooks
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask
@@ -153,6 +158,10 @@ def test_a_setting_that_is_no_truth_value_allows_nothing(
         {"region_name": "-eu-west-1"},
         {"endpoint_url": "sagemaker.example.com"},
         {"config_kwargs": {"no_such_option": 1}},
+        {"config_kwargs": "retries=5"},
+        {"config_kwargs": {"retries": 5}},
+        {"service_config": {"sagemaker": "https://sagemaker.example.com"}},
+        {"session_kwargs": "region_name=eu-west-1"},
         {"role_arn": "arn:aws:iam::123456789012:role/r", "assume_role_method": "by_magic"},
         {"profile_name": "no-such-profile"},
     ],
@@ -167,6 +176,41 @@ def test_a_connection_that_makes_no_client_is_told_in_words(
         with pytest.raises(NotebookInstanceError) as error:
             ask(task())
         assert "not usable" in error.value.problem
+
+
+def test_a_connection_that_airflow_cannot_decrypt_is_told_in_words(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = (Fernet(Fernet.generate_key()) for _ in range(2))
+    connection = Connection("aws_default", "aws", login="THEIRS")
+    connection._password, connection.is_encrypted = theirs.encrypt(b"s").decode(), True
+    monkeypatch.setattr(connections, "look_up", lambda *_: connection)
+    # Which of them asks differs from one Airflow to the next.
+    for module in ("airflow.models.connection", "airflow.models.crypto"):
+        fernet = SimpleNamespace(is_encrypted=True, decrypt=ours.decrypt)
+        monkeypatch.setattr(f"{module}.get_fernet", lambda fernet=fernet: fernet)
+    with pytest.raises(UnusableConnection, match="'aws_default' is not usable: InvalidToken"):
+        Notebooks().describe(task())
+
+
+def test_a_package_that_the_api_server_lacks_is_told_in_words(
+    task: Make, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.auth", None)
+    how = {"assume_role_method": "assume_role_with_web_identity", "assume_role_with_web_identity_federation": "google"}
+    connect(extra={"role_arn": "arn:aws:iam::123456789012:role/r", **how})
+    notebooks = Notebooks()
+    for ask in (notebooks.describe, notebooks.mint, notebooks.start):
+        with pytest.raises(NotebookInstanceError, match=r"is not usable: .*google"):
+            ask(task())
+
+
+def test_what_is_said_of_a_connection_has_no_password_in_it(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*_: object) -> None:
+        raise RuntimeError("no answer from https://airflow:hunter2@vault.example.com")
+
+    monkeypatch.setattr(connections, "look_up", look_up)
+    with pytest.raises(UnusableConnection, match="no answer from https://") as error:
+        Notebooks().hook(task())
+    assert "hunter2" not in error.value.problem
 
 
 def test_the_provider_does_not_look_up_again_what_the_door_has_found(task: Make, connect: Connect) -> None:

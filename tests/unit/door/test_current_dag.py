@@ -56,6 +56,9 @@ NOTEBOOKS = {"notebook_instance_name": ["research", "other"]}
         (lambda: plain(allowed_users=["{% if true %}ada{% endif %}"]), ()),
         (lambda: mapped(NOTEBOOKS), (None,)),
         (lambda: mapped(NOTEBOOKS, allowed_users=["ada"]), (("ada",),)),
+        (lambda: plain(allowed_users=("ada", "grace")), (("ada", "grace"),)),
+        (lambda: mapped(NOTEBOOKS, allowed_users=("ada", "grace")), (("ada", "grace"),)),
+        (lambda: mapped(NOTEBOOKS, allowed_users=("ada", "{{ params.user }}")), ()),
         (lambda: mapped(NOTEBOOKS, allowed_users="{{ params.users }}"), ()),
         (lambda: mapped({"allowed_users": [["ada"], ["grace"]]}, notebook_instance_name="research"), ()),
         (
@@ -73,10 +76,31 @@ def test_the_rule_of_a_task(make: Any, rule: Any) -> None:
     assert tasks_of(serialized(dag)) == {"link": rule}
 
 
-def test_names_that_the_dag_gives_to_all_its_tasks() -> None:
-    with DAG("mornings", default_args={"allowed_users": ["ada"]}) as dag:
-        plain()
-    assert tasks_of(serialized(dag)) == {"link": (("ada",),)}
+@pytest.mark.parametrize("make", [plain, lambda: mapped(NOTEBOOKS)])
+@pytest.mark.parametrize(
+    ("users", "rule"),
+    [(["ada"], (("ada",),)), (("ada",), (("ada",),)), (None, (None,)), ("{{ params.users }}", ())],
+)
+def test_names_that_the_dag_gives_to_all_its_tasks(make: Any, users: Any, rule: Any) -> None:
+    with DAG("mornings", default_args={"allowed_users": users}) as dag:
+        make()
+    assert tasks_of(serialized(dag)) == {"link": rule}
+
+
+def test_a_tasks_own_names_go_before_those_that_the_dag_gives() -> None:
+    with DAG("mornings", default_args={"allowed_users": ["ada"], "retries": 1}) as dag:
+        mapped(NOTEBOOKS, allowed_users=["grace"])
+    assert tasks_of(serialized(dag)) == {"link": (("grace",),)}
+
+
+@pytest.mark.parametrize(("make", "rule"), [(plain, (("ada",),)), (lambda: mapped(NOTEBOOKS), ())])
+def test_names_that_a_group_gives_to_mapped_tasks_are_known_to_a_run_only(make: Any, rule: Any) -> None:
+    from airflow.providers.common.compat.sdk import TaskGroup
+
+    names: Any = {"allowed_users": ["ada"]}
+    with DAG("mornings") as dag, TaskGroup("group", prefix_group_id=False, default_args=names):
+        make()
+    assert tasks_of(serialized(dag)) == {"link": rule}
 
 
 def test_names_longer_than_airflow_keeps_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
