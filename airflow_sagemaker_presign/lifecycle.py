@@ -66,7 +66,8 @@ _QUOTA = re.compile(r"service limit|account limit|quota|limit exceeded|exceed\w*
 _OF_NOTEBOOKS = re.compile(r"\bml\.[a-z0-9-]+\.\w+|notebook instance usage|notebook instances\b", re.I)
 _OF_SOMETHING_ELSE = re.compile(
     r"network interface|\bENI|\bIP address|subnet|security group|\bVPC|\bgit|repositor|code ?commit|\bdisk|volume|"
-    r"\bEBS|storage|\bKMS|\bS3\b|elastic inference|accelerator|\bmemory|inode",
+    r"\bEBS|storage|\bKMS|\bS3\b|elastic inference|accelerator|\bmemory|inode|\bEFS|file ?system|\bEIP|log group|"
+    r"secret",
     re.I,
 )
 """A quota of these is none that the Service Quotas page has under notebook instances."""

@@ -15,8 +15,16 @@ NEVER_ANSWERED = 240.0
 """Seconds without any answer of AWS, the first one included, after which a wait that never had one gives up."""
 
 
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
+"""What AWS says to credentials of yesterday: others may take their place, and as long as none do, no request counts."""
+
+
 class FirstAnswer:
-    """Knows whether AWS ever answered: a name that is not found may be found later, but not for ever."""
+    """
+    Knows whether AWS ever answered: a name that is not found may be found later, but not for ever.
+
+    That credentials have expired is no answer to what was asked.
+    """
 
     def __init__(self) -> None:
         self.problem: exceptions.NotebookInstanceError | None = None
@@ -35,7 +43,7 @@ class FirstAnswer:
         :param error: why; one with a code is an answer of AWS.
         :param now: seconds.
         """
-        if error.code:
+        if error.code and error.code not in EXPIRED:
             self.came()
         elif not self.has_come:
             self.problem = error
@@ -54,10 +62,10 @@ class FirstAnswer:
         if now - max(self._failing_since, since) < NEVER_ANSWERED:
             return None
         error = self.problem
-        minutes = f"{NEVER_ANSWERED / 60:g} min"
-        return type(error)(
-            error.notebook_instance_name, f"AWS has not answered once in {minutes}. {error.problem}", error.advice
+        never = (
+            f"AWS has {'accepted no request' if error.code else 'not answered once'} in {NEVER_ANSWERED / 60:g} min."
         )
+        return type(error)(error.notebook_instance_name, f"{never} {error.problem}", error.advice)
 
 
 class Trouble:

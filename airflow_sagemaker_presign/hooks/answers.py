@@ -9,14 +9,18 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.hooks.transport_errors import NO_ANSWER, Route, hopeless, without_passwords
+from airflow_sagemaker_presign.hooks.transport_errors import MAY_PASS, NO_ANSWER, Route, hopeless, without_passwords
+from airflow_sagemaker_presign.trouble import EXPIRED
 
 NOT_ALLOWED = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
         "InvalidClientTokenId",
         "InvalidSignatureException",
+        "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
         "NotAuthorized",
         "OptInRequired",
@@ -27,8 +31,13 @@ NOT_ALLOWED = frozenset(
 )
 THROTTLED = frozenset(
     {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
         "SlowDown",
         "Throttling",
         "ThrottlingException",
@@ -36,23 +45,23 @@ THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
-PASSING = THROTTLED | frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InternalFailure",
-        "InternalServerError",
-        "RequestTimeout",
-        "IDPCommunicationError",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-    }
+PASSING = (
+    THROTTLED
+    | EXPIRED
+    | frozenset(
+        {
+            "InternalFailure",
+            "InternalServerError",
+            "RequestTimeout",
+            "IDPCommunicationError",
+            "RequestTimeoutException",
+            "ServiceUnavailable",
+            "ServiceUnavailableException",
+        }
+    )
 )
-STALE_CREDENTIALS = frozenset(
+STALE_CREDENTIALS = EXPIRED | frozenset(
     {
-        "ExpiredToken",
-        "ExpiredTokenException",
         "InvalidClientTokenId",
         "InvalidSignatureException",
         "SignatureDoesNotMatch",
@@ -79,9 +88,16 @@ _ABOUT_THE_CLOCK = (
     "task."
 )
 _ABOUT_THE_PROXY = "The answer is by a proxy, which wants other credentials: fix its address; then clear the task."
+_ABOUT_EXPIRED = (
+    "Give the connection fresh credentials (or a role: botocore renews those of one by itself), or repair what should "
+    "have renewed them; then clear the task."
+)
 _ABOUT_SSO = "Sign in with `aws sso login` where the task runs, or give the connection other credentials."
 
 _NO_IDENTITY = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.ProfileNotFound, boto.NoRegionError)
+_STILL_EXPIRED = "refreshed credentials are still expired"
+"""botocore's words, in a plain RuntimeError, where a profile's process goes on giving out old credentials."""
+
 _NO_TOKEN = (boto.SSOError, boto.TokenRetrievalError, boto.NoAuthTokenError)
 _WRONG_CONNECTION = (
     AttributeError,
@@ -121,8 +137,14 @@ def translate(
     :return: the error to raise, or ``None`` when the given one says it best.
     """
     if isinstance(error, boto.ClientError):
+        code, _ = _code_and_message(error)
+        if _is_none_of_aws(code):
+            problem = (
+                f"AWS could not {action} it just now: what answers has the HTTP status {code}, and no code of AWS."
+            )
+            return exceptions.SageMakerOutOfReach(notebook_instance_name, f"{problem} ({route or Route()})")
         translated = _refusal(error, notebook_instance_name, action)
-        translated.code = _code_and_message(error)[0]
+        translated.code = code
         return translated
     return _no_answer(error, notebook_instance_name, action, (route or Route()).to(error))
 
@@ -141,7 +163,8 @@ def _refusal(error: boto.ClientError, name: str, action: str) -> exceptions.Note
     if code == "407":
         return exceptions.AwsConnectionUnusable(name, f"No request gets to AWS: {error}.", _ABOUT_THE_PROXY)
     if is_passing(error):
-        return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {message or error}.")
+        advice = _ABOUT_EXPIRED if code in EXPIRED else None
+        return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {message or error}.", advice)
     return exceptions.NotebookInstanceError(name, problem)
 
 
@@ -158,6 +181,10 @@ def _no_answer(error: Exception, name: str, action: str, route: Route) -> except
         return exceptions.SageMakerOutOfReach(name, f"AWS could not {action} it just now: {said}. ({route})")
     if isinstance(error, ResponseParserError):
         return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {said}.")
+    if isinstance(error, RuntimeError) and _STILL_EXPIRED in said:
+        expired = exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {said}.", _ABOUT_EXPIRED)
+        expired.code = "ExpiredToken"
+        return expired
     # AirflowException: what the provider raises for what it does not support. What passes, Airflow raises as others.
     if isinstance(error, (boto.BotoCoreError, AirflowException, *_WRONG_CONNECTION)):
         return unusable(name, f"The AWS connection is not usable: {said}.")
@@ -224,6 +251,11 @@ def is_passing(error: Exception) -> bool:
     code, _ = _code_and_message(error)
     # AWS gives its refusals a code. One that only has its HTTP status was cut short, or is not by AWS.
     return code in PASSING or code.isdigit() or _http_status(error) >= 500
+
+
+def _is_none_of_aws(code: str) -> bool:
+    """Tell whether an answer is a page of a proxy, a firewall or another server: where AWS says no, it says a code."""
+    return code.isdigit() and code[0] in "34" and code not in MAY_PASS and code != "407"
 
 
 def _code_and_message(error: Exception) -> tuple[str, str]:

@@ -27,7 +27,7 @@ from airflow_sagemaker_presign.parameters import (
     verify_of,
 )
 from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
-from airflow_sagemaker_presign.trouble import FirstAnswer, Trouble
+from airflow_sagemaker_presign.trouble import EXPIRED, FirstAnswer, Trouble
 
 PAGE = 100
 """The most notebook instances that one answer lists."""
@@ -92,6 +92,10 @@ class SageMakerNotebookHook(AwsBaseHook):
         name = notebook_instance_name_of(name)
         with self._translated(name, "describe"):
             description: dict[str, Any] = self._client.describe_notebook_instance(NotebookInstanceName=name)
+            if "NotebookInstanceStatus" not in description:
+                # Any server's page does for an answer, if its HTTP status is 200: botocore reads nothing in it.
+                problem = f"AWS answered with a description without a status. ({self._route()})"
+                raise exceptions.SageMakerOutOfReach(name, problem)
         return description
 
     def start_notebook_instance(self, name: str) -> str:
@@ -379,7 +383,7 @@ class SageMakerNotebookHook(AwsBaseHook):
             translated = answers.translate(error, name, action, self._route())
             if translated is None:
                 raise
-            if translated.code:
+            if translated.code and translated.code not in EXPIRED:
                 self._first_answer.came()
             raise translated from None
         else:

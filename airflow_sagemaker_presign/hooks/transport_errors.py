@@ -21,7 +21,8 @@ _BAD_FILE_LIBRARIES = frozenset({"X509", "PEM", "ASN1"})
 _HOST_MISMATCH = re.compile(r"hostname .* doesn't match", re.IGNORECASE)
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 _PASSWORD = re.compile(r"//[^/@\s]+@")
-_MAY_PASS = frozenset({"408", "425", "429"})
+MAY_PASS = frozenset({"408", "425", "429"})
+"""The HTTP statuses below 500 by which a server, or a proxy, asks for patience."""
 
 _ABOUT_CERTIFICATES = (
     "If a proxy of your network signs certificates of its own, give the operator or the connection its CA bundle as "
@@ -104,7 +105,7 @@ def hopeless(error: Exception, route: Route) -> Hopeless | None:
         if isinstance(cause, ssl.SSLCertVerificationError) or _HOST_MISMATCH.search(str(cause)):
             return Hopeless(f"The server's certificate is not trusted: {cause} ({route}).", _advice(cause))
         refused = _TUNNEL_REFUSED.search(str(cause))
-        if refused and refused[1].startswith("4") and refused[1] not in _MAY_PASS:
+        if refused and refused[1].startswith("4") and refused[1] not in MAY_PASS:
             return Hopeless(f"The proxy refuses: {cause} ({route}).", _ABOUT_PROXIES)
         if type(error) is boto.HTTPClientError and isinstance(cause, (LocationValueError, ProxySchemeUnsupported)):
             return Hopeless(f"No request can be sent: {cause} ({route}).", _ABOUT_PROXIES)

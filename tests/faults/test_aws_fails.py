@@ -12,6 +12,7 @@ from airflow_sagemaker_presign.exceptions import (
     NotebookInstanceQuotaExceeded,
     NotebookInstanceWaitTimeout,
     SageMakerOutOfReach,
+    SageMakerUnavailable,
 )
 from tests.faults.faults import (
     answers,
@@ -127,6 +128,18 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a page that says forbidden, not by AWS": (during(html(403), 30, 90), Link(before=220)),
     "a sign-in page of the network instead of an answer": (during(html(200), 30, 90), Link(before=220)),
+    "a sign-in page of the network, whatever is asked": (
+        during(html(200), 0, TO_THE_END),
+        Error(OUT_OF_REACH, "has not answered once in 4 min", starts=0, before=330),
+    ),
+    "another server than AWS's": (
+        during(html(404), 0, TO_THE_END),
+        Error(OUT_OF_REACH, "HTTP status 404", starts=0, before=330),
+    ),
+    "credentials that had expired before": (
+        during(refuses("ExpiredTokenException", "The security token is expired"), 0, TO_THE_END),
+        Error(SageMakerUnavailable, "accepted no request in 4 min", starts=0, before=330),
+    ),
     "a page that says bad gateway": (during(html(502), 30, 90), Link(before=220)),
     "a page of a hundred kilobytes that says bad gateway": (during(html(502, 10**5), 30, 90), Link(before=220)),
     "a page of a hundred kilobytes until after the deadline": (

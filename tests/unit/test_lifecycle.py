@@ -263,6 +263,9 @@ def test_a_wait_survives_the_way_through_a_triggers_arguments() -> None:
             exceptions.NotebookInstanceFailed,
             "console",
         ),
+        ("EFS mount targets: quota exceeded for notebook instances", exceptions.NotebookInstanceFailed, "console"),
+        ("Log groups of notebook instances: limit exceeded", exceptions.NotebookInstanceFailed, "console"),
+        ("Secrets of notebook instances: quota exceeded", exceptions.NotebookInstanceFailed, "console"),
         ("Rate limit exceeded", exceptions.NotebookInstanceFailed, "console"),
         (
             "Notebook Instance Lifecycle Config 'arn:x/quota-insufficient-capacity' failed: service limit.",
