@@ -248,7 +248,10 @@ def _task_page(context: Mapping[str, Any]) -> str | None:
 
 
 def _arn(context: Mapping[str, Any]) -> str:
-    return (context.get("notebook_instance") or {}).get("NotebookInstanceArn") or ""
+    described = context.get("notebook_instance") or {}
+    head, _, last = (described.get("NotebookInstanceArn") or "").rpartition("/")
+    # SageMaker writes its ARNs in lower case, whatever the name is like.
+    return f"{head}/{described.get('NotebookInstanceName') or last}" if head else ""
 
 
 def _console_step(context: Mapping[str, Any]) -> _Step:

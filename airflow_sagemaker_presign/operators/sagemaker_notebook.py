@@ -262,7 +262,8 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
         upstream = [task for task in self.get_flat_relatives(upstream=True) if _starts_notebooks(task)]
         name = self.notebook_instance_name
         # The ARN is what each leaves behind as soon as it has begun.
-        if is_somebody_elses(name, upstream, lambda task: pulled(SageMakerNotebookConsoleLink.key, task)):
+        arn = self.hook.arn_without_account(name)
+        if is_somebody_elses(arn, upstream, lambda task: pulled(SageMakerNotebookConsoleLink.key, task)):
             raise AirflowSkipException(f"No task of this run got as far as starting notebook instance {name}.")
         description = self.describe()
         since = began(context["dag_run"], (text for task in upstream for text in pulled(RUN_BEGAN_KEY, task)))

@@ -60,22 +60,28 @@ def began(dag_run: Any, told: Iterable[object]) -> datetime | None:
 
 
 def is_somebody_elses(
-    notebook_instance_name: str, starters: Sequence[Any], arns_of: Callable[[Any], Sequence[object]]
+    notebook_instance_arn: str, starters: Sequence[Any], arns_of: Callable[[Any], Sequence[object]]
 ) -> bool:
     """
     Tell whether no task of this package can have started a notebook instance, although one was there to do it.
 
-    :param notebook_instance_name: the notebook instance.
+    :param notebook_instance_arn: the notebook instance; which account it is in makes no difference.
     :param starters: the tasks upstream that start notebook instances, mapped ones included.
     :param arns_of: the ARNs that the instances of such a task left behind as soon as they began.
     """
+    wanted = _without_account(notebook_instance_arn)
     not_begun = False
     for task in starters:
-        names = {arn.rpartition("/")[2] for arn in arns_of(task) if isinstance(arn, str)}
-        if notebook_instance_name in names:
+        begun = {_without_account(arn) for arn in arns_of(task) if isinstance(arn, str)}
+        if wanted in begun:
             return False
-        not_begun = not_begun or _may_be_about(task, notebook_instance_name, begun=bool(names))
+        not_begun = not_begun or _may_be_about(task, wanted.rpartition("/")[2], begun=bool(begun))
     return not_begun
+
+
+def _without_account(arn: str) -> str:
+    parts = arn.split(":", 5)
+    return ":".join((*parts[:4], parts[-1]))
 
 
 def _may_be_about(task: Any, notebook_instance_name: str, *, begun: bool) -> bool:

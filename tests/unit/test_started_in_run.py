@@ -136,6 +136,12 @@ def test_a_link_to_another_notebook_instance_says_nothing_about_this_one(stops: 
     assert not stops(chain(other, link, stop), run_of(BEGAN), begun("other", "arn:x/other"), described=False)
 
 
+@pytest.mark.parametrize("there", [":us-east-1:", ":cn-north-1:"])
+def test_a_notebook_instance_of_the_same_name_elsewhere_is_another_one(stops: Callable[..., bool], there: str) -> None:
+    two = {**begun("other", ARN.replace(":eu-central-1:", there))}
+    assert not stops(chain(lambda: link("other"), link, stop), run_of(BEGAN), two, described=False)
+
+
 def test_a_stop_upstream_starts_nothing(stops: Callable[..., bool]) -> None:
     assert stops(chain(lambda: stop("first"), stop), run_of(BEGAN), {})
 

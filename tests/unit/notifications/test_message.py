@@ -37,6 +37,13 @@ def test_the_link_message_says_what_the_reader_has_to_know(link_context: dict[st
     assert task.url == TASK_PAGE
 
 
+def test_a_name_with_capitals_is_that_in_the_console_too(link_context: dict[str, Any]) -> None:
+    # SageMaker's answer: the ARN in lower case.
+    described = {**link_context["notebook_instance"], "NotebookInstanceName": "ReSearch"}
+    console, _ = link_message({**link_context, "notebook_instance": described}, note="", zone=UTC).when_expired
+    assert console.url.endswith("/openNotebook/ReSearch?view=lab")
+
+
 def test_no_repr_of_a_message_shows_the_url(link_context: dict[str, Any]) -> None:
     message = link_message(link_context, note=f"here: {URL}", zone=UTC)
     assert "secret" not in repr(message)
