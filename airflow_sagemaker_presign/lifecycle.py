@@ -61,13 +61,17 @@ MAX_SENDS = 2
 
 
 _LIFECYCLE_CONFIG = re.compile(r"lifecycle config", re.I)
-_NO_CAPACITY = re.compile(r"insufficient\s+(notebook\s+|instance\s+)*capacity|InsufficientInstanceCapacity", re.I)
-_QUOTA = re.compile(r"service limit|account limit|quota|limit exceeded|exceed\w*[^.]*\blimit", re.I)
+_NO_CAPACITY = re.compile(
+    r"(insufficient|not (have )?(enough|sufficient))\s+((notebook|instance|ml\.\S+)\s+)*capacity|"
+    r"InsufficientInstanceCapacity",
+    re.I,
+)
+_QUOTA = re.compile(r"service limit|account limit|quota|limit exceeded|exceed\w*[^.]*\blimit|maximum number", re.I)
 _OF_NOTEBOOKS = re.compile(r"\bml\.[a-z0-9-]+\.\w+|notebook instance usage|notebook instances\b", re.I)
 _OF_SOMETHING_ELSE = re.compile(
     r"network interface|\bENI|\bIP address|subnet|security group|\bVPC|\bgit|repositor|code ?commit|\bdisk|volume|"
     r"\bEBS|storage|\bKMS|\bS3\b|elastic inference|accelerator|\bmemory|inode|\bEFS|file ?system|\bEIP|log group|"
-    r"secret",
+    r"secret|vCPU",
     re.I,
 )
 """A quota of these is none that the Service Quotas page has under notebook instances."""

@@ -228,6 +228,21 @@ def test_a_wait_survives_the_way_through_a_triggers_arguments() -> None:
             "another instance type",
         ),
         (
+            "We currently do not have sufficient ml.p3.2xlarge capacity in the Availability Zone you requested.",
+            exceptions.NotebookInstanceNoCapacity,
+            "another instance type",
+        ),
+        (
+            "The maximum number of running notebook instances has been reached.",
+            exceptions.NotebookInstanceQuotaExceeded,
+            "Service Quotas",
+        ),
+        (
+            "You have requested more vCPU capacity for ml.p3.2xlarge than your current vCPU limit: quota exceeded.",
+            exceptions.NotebookInstanceFailed,
+            "console",
+        ),
+        (
             "Notebook Instance Lifecycle Config 'arn:aws:sagemaker:eu-central-1:123456789012:"
             "notebook-instance-lifecycle-config/setup' for Notebook Instance 'arn:aws:sagemaker:eu-central-1:"
             "123456789012:notebook-instance/research' took longer than 5 minutes. Please check your CloudWatch logs "
