@@ -7,14 +7,26 @@ from typing import Any
 
 from airflow_sagemaker_presign.local.inbox.block_texts import (
     Errors,
+    count_errors,
     id_errors,
     image_errors,
     property_errors,
+    required_errors,
     text_errors,
     url_errors,
 )
 
 MAX_BUTTON_TEXT, MAX_VALUE, MAX_LABEL = 75, 2000, 75
+# Of a dialog that asks whether the click is meant.
+_CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
+# The most options of those elements that have some.
+_OPTIONS = {
+    "static_select": 100,
+    "multi_static_select": 100,
+    "overflow": 5,
+    "checkboxes": 10,
+    "radio_buttons": 10,
+}
 _SELECTS = {
     f"{many}{source}_select"
     for many in ("", "multi_")
@@ -25,7 +37,7 @@ INTERACTIVE = frozenset(
     | {"workflow_button"}
     | _SELECTS
 )
-"""What may be in ``actions``; what is in those other than buttons is not looked at here."""
+"""What may be in ``actions``; of those other than buttons only what Slack requires is looked at here."""
 
 
 def element_errors(element: Any, path: str, allowed: Collection[str]) -> Errors:
@@ -46,6 +58,12 @@ def element_errors(element: Any, path: str, allowed: Collection[str]) -> Errors:
     yield from id_errors(element, "action_id", path)
     if kind == "button":
         yield from _button_errors(element, path)
+    elif kind in _OPTIONS and element.get("option_groups") is None:
+        yield from count_errors(element.get("options"), f"{path}/options", _OPTIONS[kind])
+    elif kind == "workflow_button":
+        yield from required_errors(element, path, "text", "workflow")
+    if element.get("confirm") is not None:
+        yield from _confirm_errors(element["confirm"], f"{path}/confirm")
 
 
 def _button_errors(button: dict[str, Any], path: str) -> Errors:
@@ -60,3 +78,12 @@ def _button_errors(button: dict[str, Any], path: str) -> Errors:
             yield f"must be a text of 1 to {most} characters [json-pointer:{path}/{name}]"
     if button.get("style") not in (None, "primary", "danger"):
         yield f"must be one of: primary, danger [json-pointer:{path}/style]"
+
+
+def _confirm_errors(confirm: Any, path: str) -> Errors:
+    if not isinstance(confirm, dict):
+        yield f"must be an object [json-pointer:{path}]"
+        return
+    yield from property_errors(confirm, path, *_CONFIRM, "style", id_name=None)
+    for name, most in _CONFIRM.items():
+        yield from text_errors(confirm.get(name), f"{path}/{name}", most, plain=name != "text")

@@ -18,14 +18,23 @@ from airflow_sagemaker_presign.local.inbox.block_texts import (
     id_errors,
     image_errors,
     property_errors,
+    required_errors,
     rich_text_errors,
     text_errors,
 )
 
 MAX_BLOCKS, MAX_TEXT, MAX_HEADER, MAX_MESSAGE, MAX_MARKDOWN = 50, 3000, 150, 40000, 12000
 MAX_FIELDS, MAX_FIELD_TEXT, MAX_CONTEXT_ELEMENTS, MAX_ACTIONS, MAX_ATTACHMENTS = 10, 2000, 10, 25, 100
-# These are shown by Slack as well; what is in them is not looked at here.
-_OTHER_TYPES = frozenset({"video", "file", "table", "input", "context_actions", "plan", "task_card"})
+# These are shown by Slack as well; only what they must have is looked at here.
+_OTHER_TYPES: dict[str, tuple[str, ...]] = {
+    "video": ("alt_text", "title", "thumbnail_url", "video_url"),
+    "file": ("external_id", "source"),
+    "table": ("rows",),
+    "input": ("label", "element"),
+    "context_actions": ("elements",),
+    "plan": (),
+    "task_card": (),
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,9 @@ def _blocks_errors(blocks: list[Any], path: str) -> Errors:
         elif block["type"] in _CHECKS:
             yield from id_errors(block, "block_id", here)
             yield from _CHECKS[block["type"]](block, here)
-        elif block["type"] not in _OTHER_TYPES:
+        elif block["type"] in _OTHER_TYPES:
+            yield from required_errors(block, here, *_OTHER_TYPES[block["type"]])
+        else:
             yield f"unsupported type: {block['type'][:80]} [json-pointer:{here}/type]"
     ids = (block.get("block_id") for block in blocks if isinstance(block, dict))
     yield from _repeated(ids, "block_id", path)

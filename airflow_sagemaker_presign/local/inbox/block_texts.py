@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 MAX_ID, MAX_URL, MAX_ALT_TEXT = 255, 3000, 2000
 
-_RICH_TEXT = frozenset(
-    {"rich_text_section", "rich_text_list", "rich_text_preformatted", "rich_text_quote"}
-    | {"text", "link", "emoji", "user", "usergroup", "channel", "team", "date", "broadcast", "color"}
-)
+# What may be in the parts of rich text, and what each of these must have.
+_RICH_TEXT_NEEDS = {
+    "text": "text",
+    "link": "url",
+    "emoji": "name",
+    "user": "user_id",
+    "usergroup": "usergroup_id",
+    "channel": "channel_id",
+    "team": "team_id",
+    "date": "format",
+    "broadcast": "range",
+    "color": "value",
+}
+_RICH_TEXT_PARTS = frozenset({"rich_text_section", "rich_text_list", "rich_text_preformatted", "rich_text_quote"})
 
 Errors = Iterator[str]
 
@@ -38,27 +48,42 @@ def text_errors(text: Any, path: str, most: int, *, plain: bool = False) -> Erro
     yield from property_errors(text, path, "text", "emoji" if kind == "plain_text" else "verbatim", id_name=None)
 
 
-def rich_text_errors(element: Any, path: str) -> Errors:
+def rich_text_errors(part: Any, path: str, allowed: Collection[str] = _RICH_TEXT_PARTS) -> Errors:
     """
-    Check an element of rich text, and those within it.
+    Check a part of rich text, and what is in it: a list has sections in it, the others have text, links and so on.
 
-    :param element: the object.
+    :param part: the object.
     :param path: where it is.
+    :param allowed: the types that may be there.
     """
-    kind = element.get("type") if isinstance(element, dict) else None
-    if not isinstance(kind, str) or kind not in _RICH_TEXT:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if not isinstance(kind, str) or kind not in allowed:
         yield f"unsupported type [json-pointer:{path}/type]"
         return
-    if kind.startswith("rich_text_"):
-        inner = element.get("elements")
-        if not isinstance(inner, list):
-            yield f"must be an array [json-pointer:{path}/elements]"
-            return
-        for number, item in enumerate(inner):
-            yield from rich_text_errors(item, f"{path}/elements/{number}")
-    needed = {"text": "text", "link": "url"}.get(kind)
-    if needed and (not isinstance(element.get(needed), str) or not element[needed]):
+    if kind == "rich_text_list" and part.get("style") not in ("bullet", "ordered"):
+        yield f"must be one of: bullet, ordered [json-pointer:{path}/style]"
+    inner = part.get("elements")
+    if not isinstance(inner, list):
+        yield f"must be an array [json-pointer:{path}/elements]"
+        return
+    for number, item in enumerate(inner):
+        here = f"{path}/elements/{number}"
+        if kind == "rich_text_list":
+            yield from rich_text_errors(item, here, ("rich_text_section",))
+        else:
+            yield from _rich_text_element_errors(item, here)
+
+
+def _rich_text_element_errors(element: Any, path: str) -> Errors:
+    kind = element.get("type") if isinstance(element, dict) else None
+    if not isinstance(kind, str) or kind not in _RICH_TEXT_NEEDS:
+        yield f"unsupported type [json-pointer:{path}/type]"
+        return
+    needed = _RICH_TEXT_NEEDS[kind]
+    if not isinstance(element.get(needed), str) or not element[needed]:
         yield f"must be more than 0 characters [json-pointer:{path}/{needed}]"
+    if "elements" in element:
+        yield f"invalid additional property: elements [json-pointer:{path}]"
 
 
 def image_errors(image: dict[str, Any], path: str, *more: str) -> Errors:
@@ -119,6 +144,19 @@ def count_errors(items: Any, path: str, most: int) -> Errors:
         yield f"no fewer than 1 items allowed [json-pointer:{path}]"
     elif len(items) > most:
         yield f"no more than {most} items allowed [json-pointer:{path}]"
+
+
+def required_errors(value: dict[str, Any], path: str, *names: str) -> Errors:
+    """
+    Check for properties that must be there.
+
+    :param value: the object.
+    :param path: where it is.
+    :param names: the properties.
+    """
+    for name in names:
+        if value.get(name) is None:
+            yield f"missing required field: {name} [json-pointer:{path}]"
 
 
 def property_errors(value: dict[str, Any], path: str, *known: str, id_name: str | None = "block_id") -> Errors:

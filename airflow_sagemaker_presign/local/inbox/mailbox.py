@@ -179,4 +179,9 @@ class Inbox:
 
 def _part(mail: EmailMessage, kind: str) -> str:
     part = mail.get_body((kind,))
-    return str(part.get_content()) if part is not None else ""
+    if part is None:
+        return ""
+    try:
+        return str(part.get_content())
+    except (LookupError, UnicodeError):  # A charset that nobody knows is no reason to refuse a mail.
+        return bytes(part.get_payload(decode=True)).decode("utf-8", "replace")

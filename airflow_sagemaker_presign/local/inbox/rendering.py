@@ -94,7 +94,7 @@ def _block(block: dict[str, Any]) -> str:
     if kind == "divider":
         return "<hr>"
     if kind == "section":
-        fields = "".join(f"<div>{_text(field)}</div>" for field in block.get("fields", []))
+        fields = "".join(f"<div>{_text(field)}</div>" for field in block.get("fields") or [])
         grid = f'<div class="fields">{fields}</div>' if fields else ""
         words = f"<div>{_text(block.get('text'))}{grid}</div>"
         return f'<div class="section">{words}{_element(block.get("accessory"))}</div>'

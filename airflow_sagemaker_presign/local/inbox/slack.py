@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from typing import Any
 
@@ -12,6 +13,8 @@ from flask import Blueprint, Response, jsonify, request
 from airflow_sagemaker_presign.local.inbox.block_kit import Refusal, refusal_of
 from airflow_sagemaker_presign.local.inbox.faults import Scripted, SlackFault
 from airflow_sagemaker_presign.local.inbox.mailbox import Inbox
+
+_CHANNEL = re.compile(r"[#@]?[^\s#@]+")
 
 Reply = Response | tuple[Response, int] | tuple[str, int]
 
@@ -46,7 +49,7 @@ class SlackStandIn:
         if problem is not None:
             return jsonify(ok=False, error=problem)
         arguments = _arguments()
-        if not request.headers.get("Authorization") and "token" not in arguments:
+        if not _token(arguments):
             return jsonify(ok=False, error="not_authed")
         fault = self._inbox.slack.take(method)
         if fault is not None and fault.fault != SlackFault.HANG_AFTER_RECEIPT:
@@ -81,8 +84,11 @@ class SlackStandIn:
         return {"ok": True, "channel": {"id": channel}}
 
     def _post(self, arguments: dict[str, Any], *, acknowledged: bool) -> dict[str, Any]:
-        channel = str(arguments.get("channel") or "")
-        refusal = refusal_of(arguments) if channel else Refusal("channel_not_found")
+        channel = arguments.get("channel")
+        # Slack takes a name or an id, and looks nobody up by an address.
+        if not isinstance(channel, str) or not _CHANNEL.fullmatch(channel):
+            return _refused(Refusal("channel_not_found"))
+        refusal = refusal_of(arguments)
         if refusal is not None:
             return _refused(refusal)
         person = self._people.get(self._directs.get(channel, channel))
@@ -116,6 +122,12 @@ class SlackStandIn:
             return (settings["error"], 404) if webhook else jsonify(ok=False, error=settings["error"])
         self._stopping.wait(settings["hang_seconds"])
         return jsonify(ok=False, error="request_timeout"), 408
+
+
+def _token(arguments: dict[str, Any]) -> str:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    given = token.strip() if kind.lower() == "bearer" else ""
+    return given or str(arguments.get("token") or "")
 
 
 def _refused(refusal: Refusal) -> dict[str, Any]:

@@ -113,3 +113,11 @@ def test_no_line_of_a_mail_is_logged(
         send(local)
     printed = capfd.readouterr()
     assert "authToken" not in caplog.text + printed.out + printed.err
+
+
+@pytest.mark.parametrize("charset", ["x-nobody-knows", "idna", "hex", "undefined"])
+def test_a_mail_in_a_charset_that_cannot_be_read_is_kept_nevertheless(charset: str, local: LocalServices) -> None:
+    content = f"Subject: hi\nContent-Type: text/plain; charset={charset}\n\nhello"
+    with smtplib.SMTP("127.0.0.1", local.smtp_port) as server:
+        server.sendmail("a@example.com", ["b@example.com"], content)
+    assert local.inbox.mails[0].text.strip() == "hello"

@@ -144,3 +144,25 @@ def test_a_webhook_refuses_what_slack_refuses(local: LocalServices) -> None:
 def test_without_a_token_nobody_is_served(local: LocalServices) -> None:
     answer = requests.post(f"{local.slack_base_url}chat.postMessage", json={"channel": "#ml", "text": "x"}).json()
     assert answer == {"ok": False, "error": "not_authed"}
+
+
+@pytest.mark.parametrize("channel", ["ada@example.com", "two words", "", 7, ["C1"], None])
+def test_what_is_neither_a_name_nor_an_id_is_no_channel(channel: object, local: LocalServices) -> None:
+    answer = requests.post(
+        f"{local.slack_base_url}chat.postMessage",
+        json={"channel": channel, "text": "ready"},
+        headers={"Authorization": "Bearer xoxb-local"},
+    )
+    assert answer.json() == {"ok": False, "error": "channel_not_found"}
+    assert local.inbox.slack_messages == []
+
+
+@pytest.mark.parametrize("header", ["Bearer ", "Bearer", "Basic eDp5", "xoxb-local"])
+def test_without_a_bearer_token_nobody_may_do_anything(header: str, local: LocalServices) -> None:
+    answer = requests.post(f"{local.slack_base_url}auth.test", headers={"Authorization": header})
+    assert answer.json() == {"ok": False, "error": "not_authed"}
+
+
+def test_a_section_whose_fields_are_null_can_be_shown(local: LocalServices, slack: WebClient) -> None:
+    slack.chat_postMessage(channel="#ml", text="ready", blocks=[{**BLOCKS[0], "fields": None}])
+    assert requests.get(f"{local.inbox_url}/cards").json()["count"] == 1

@@ -27,6 +27,14 @@ def button(**more: Any) -> dict[str, Any]:
     return {"type": "button", "text": text(4, "plain_text"), "url": URL, **more}
 
 
+def confirm(**more: Any) -> dict[str, Any]:
+    return {name: text(1, "plain_text") for name in ("title", "text", "confirm", "deny")} | more
+
+
+def bullets(*items: Any, style: str | None = "bullet") -> dict[str, Any]:
+    return {"type": "rich_text", "elements": [{"type": "rich_text_list", "style": style, "elements": list(items)}]}
+
+
 def actions(*elements: Any, **more: Any) -> dict[str, Any]:
     return {"type": "actions", "elements": list(elements), **more}
 
@@ -56,7 +64,10 @@ def image(**more: Any) -> dict[str, Any]:
         actions(*[button(action_id=str(number)) for number in range(25)]),
         actions(button(), button()),
         actions(button(url="https://a.example/" + "x" * 2982, style="primary", value="v" * 2000)),
-        actions({"type": "static_select", "action_id": "a", "options": []}),
+        actions({"type": "static_select", "action_id": "a", "options": [{}]}),
+        actions({"type": "static_select", "option_groups": [{}]}),
+        actions(button(confirm=confirm())),
+        {"type": "section", "text": text(), "fields": None},
         context(*[text()] * 10),
         context(image(), text(1, "plain_text")),
         image(title=text(1, "plain_text")),
@@ -64,6 +75,7 @@ def image(**more: Any) -> dict[str, Any]:
         rich_text(
             {"type": "text", "text": "Open ", "style": {"bold": True}}, {"type": "link", "url": URL + "x" * 3500}
         ),
+        bullets({"type": "rich_text_section", "elements": [{"type": "user", "user_id": "U012AB3CD"}]}),
     ],
 )
 def test_what_slack_takes_is_taken(block: dict[str, Any]) -> None:
@@ -114,6 +126,21 @@ def test_what_slack_takes_is_taken(block: dict[str, Any]) -> None:
         (rich_text({"type": "mrkdwn", "text": "x"}), "/blocks/0/elements/0/elements/0/type"),
         (rich_text({"type": "link"}), "/blocks/0/elements/0/elements/0/url"),
         (rich_text({"type": "text", "text": ""}), "/blocks/0/elements/0/elements/0/text"),
+        (rich_text({"type": "user"}), "/blocks/0/elements/0/elements/0/user_id"),
+        (rich_text({"type": "text", "text": "x", "elements": None}), "/blocks/0/elements/0/elements/0"),
+        (rich_text({"type": "rich_text_section", "elements": []}), "/blocks/0/elements/0/elements/0/type"),
+        ({"type": "rich_text", "elements": [{"type": "text", "text": "x"}]}, "/blocks/0/elements/0/type"),
+        (bullets({"type": "text", "text": "x"}), "/blocks/0/elements/0/elements/0/type"),
+        (bullets(style=None), "/blocks/0/elements/0/style"),
+        (actions({"type": "static_select", "options": []}), "/blocks/0/elements/0/options"),
+        (actions({"type": "overflow", "options": [{}] * 6}), "/blocks/0/elements/0/options"),
+        (actions({"type": "checkboxes"}), "/blocks/0/elements/0/options"),
+        (actions({"type": "workflow_button", "text": text(1, "plain_text")}), "/blocks/0/elements/0"),
+        (actions(button(confirm={})), "/blocks/0/elements/0/confirm"),
+        (actions(button(confirm="sure?")), "/blocks/0/elements/0/confirm"),
+        (actions(button(confirm=confirm(title=text(101, "plain_text")))), "/blocks/0/elements/0/confirm/title/text"),
+        ({"type": "input", "element": {}}, "/blocks/0"),
+        ({"type": "video", "title": text(1, "plain_text")}, "/blocks/0"),
     ],
 )
 def test_what_slack_refuses_is_refused_and_where_it_is_is_said(block: Any, where: str) -> None:
