@@ -36,7 +36,8 @@ def slack_user_of(value: object) -> str:
         return str(pasted["mention"] or pasted["link"])
     if re.fullmatch(_USER_ID, text):
         return text
-    if "@" not in text[1:]:
+    # Slack writes a mention of a whole group as <!subteam^…|@name>.
+    if "@" not in text[1:] or text.startswith("<!"):
         refuse("user", value, USER_ALLOWED)
     try:
         mailboxes = mailboxes_of("user", text)

@@ -180,6 +180,19 @@ def test_a_slack_that_cannot_be_reached_got_nothing(
     assert raised.value.may_have_arrived is False
 
 
+@pytest.mark.parametrize(
+    "extra", [{"base_url": "http://local host/"}, {"base_url": "http://127.0.0.1:9/", "proxy": "http://127.0.0.1:abc"}]
+)
+def test_an_address_that_no_client_can_call_got_nothing(
+    link_context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, extra: dict[str, str]
+) -> None:
+    connection = {"conn_type": "slack", "password": "xoxb-test", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(connection))
+    with pytest.raises(SendFailed, match="check `base_url` and `proxy` in the extra") as raised:
+        NotebookUrlSlackNotifier(channel="#research")(link_context)
+    assert raised.value.may_have_arrived is False
+
+
 @pytest.mark.parametrize("answer", [{"ok": True, "message": "echo"}, {"ok": False, "error": "invalid_blocks"}])
 def test_nothing_is_logged_that_holds_the_url(
     slack: Any, link_context: dict[str, Any], caplog: pytest.LogCaptureFixture, answer: dict[str, Any]
