@@ -22,7 +22,9 @@ _CHANNEL_PASTED = (
     rf"<#(?P<mention>{_CHANNEL_ID})(?:\|[^>]*)?>|#(?P<marked>{_CHANNEL_ID})"
     rf"|https://[\w.-]+\.slack\.com/archives/(?P<link>{_CHANNEL_ID})(?:/.*)?"
 )
-_CHANNEL_NAME = r"#?[^\s#@,;:<>/\\\"'.!?()]{1,80}"
+# Letters of any script; of ASCII's punctuation hyphens and underscores only.
+# https://slack.com/help/articles/217626408-Create-guidelines-for-channel-names
+_CHANNEL_NAME = r"#?(?:[A-Za-z0-9_-]|[^\x00-\x7f\s]){1,80}"
 
 
 def slack_user_of(value: object) -> str:
