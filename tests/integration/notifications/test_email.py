@@ -163,6 +163,22 @@ def test_subject_and_names_keep_their_letters(mail: Any, link_context: dict[str,
     assert mail.raw[0].isascii()
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "open [PROD] готов open готов Le é é Ноутбук notebook: bloc-notes à – à – est à für",
+        "– é d'équipe (naïve) réunion Zürich откройте est größere est",
+        "ready – est à [PROD] Le – #7 café 50% by à Zürich café [PROD] research-ada à open Ноутбук à",
+    ],
+)
+def test_a_long_subject_keeps_the_spaces_between_its_words(
+    mail: Any, link_context: dict[str, Any], subject: str
+) -> None:
+    _send(link_context, subject=subject)
+    assert mail.mails[0]["Subject"] == subject
+    assert max(map(len, mail.raw[0].split(b"\r\n"))) <= 78
+
+
 def test_an_address_beyond_ascii_goes_out_with_smtputf8(mail: Any, link_context: dict[str, Any]) -> None:
     _send(link_context, to=["zoë@example.com", "ada@bücher.example"])
     assert mail.envelopes[0][1] == ["zoë@example.com", "ada@xn--bcher-kva.example"]
