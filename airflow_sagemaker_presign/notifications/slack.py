@@ -189,7 +189,8 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
                 "Slack could not be reached: check `base_url` and `proxy` in the extra of the Airflow connection "
                 f"{self.slack_conn_id!r}, and the proxy of this machine."
             ) from None
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, UnicodeDecodeError) as error:
+            # A gateway's page in another encoding than it says is an answer that tells nothing.
             raise self._unanswered(method, type(error).__name__) from None
 
     def _refused(self, method: str, response: Any) -> SendFailed | SendOutcomeUnknown:

@@ -130,6 +130,7 @@ def test_a_refusal_keeps_its_status_and_is_asked_for_once(
         (502, {}, "<html>bad gateway</html>"),
         (504, {}, "gateway timed out"),
         (520, {}, "a status that only some gateway knows"),
+        (502, {"Content-Type": "text/html; charset=ascii"}, "<html>Störung"),
         {"ok": False, "error": "internal_error"},
         {"ok": False, "error": "fatal_error"},
     ],
@@ -146,7 +147,11 @@ def test_a_message_without_an_answer_that_tells_may_have_arrived(
     _assert_no_url(raised.value)
 
 
-@pytest.mark.parametrize("answer", ["hang", "drop", (504, {}, "gateway timed out")])
+@pytest.mark.parametrize(
+    "answer",
+    ["hang", "drop", (504, {}, "gateway timed out"), (502, {"Content-Type": "text/html; charset=ascii"}, "Störung")],
+    ids=str,
+)
 def test_a_look_up_without_an_answer_has_sent_nothing(slack: Any, link_context: dict[str, Any], answer: object) -> None:
     slack.answers["users.lookupByEmail"] = answer
     with pytest.raises(SendFailed, match=r"did not answer users\.lookupByEmail"):
