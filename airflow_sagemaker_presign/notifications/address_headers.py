@@ -1,8 +1,9 @@
 """
-Address headers (``From``, ``To``, ``Cc``) as they go out, written here rather than by Python's ``email`` package.
+Headers that Python's ``email`` package does not write well, as they go out: ``From``, ``To``, ``Cc`` and ``Subject``.
 
 Before 3.13 Python folds a list of addresses as if it were prose: with a letter beyond ASCII in one of them it encodes
-the comma after it too (CVE-2025-1795), or writes an encoded word inside an address, which RFC 2047 forbids.
+the comma after it too (CVE-2025-1795), or writes an encoded word inside an address, which RFC 2047 forbids. A subject
+that is in part beyond ASCII loses or gains a space between words where it is folded, on any Python.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class _MailPolicy(EmailPolicy):
         """Write one header."""
         addresses = getattr(value, "addresses", None)
         if addresses is None:
-            return super().fold_binary(name, value)
+            if name.lower() != "subject" or value.isascii():
+                return super().fold_binary(name, value)
+            return f"{name}: {_encoded(value, self.linesep)}{self.linesep}".encode()
         lines = f",{self.linesep} ".join(_written(address, self.linesep) for address in addresses)
         return f"{name}: {lines}{self.linesep}".encode()
 
@@ -55,8 +58,13 @@ def _written(address: Address, linesep: str) -> str:
 
 def _name(name: str, linesep: str) -> str:
     if not name.isascii() or len(name) > _LONGEST_PLAIN_NAME:
-        return Header(name, "utf-8", maxlinelen=_LONGEST_PLAIN_NAME).encode(linesep=linesep)
+        return _encoded(name, linesep)
     if re.fullmatch(_ATOMS, name):
         return name
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}"'
+
+
+def _encoded(text: str, linesep: str) -> str:
+    """Write a whole text as encoded words, the spaces in it included."""
+    return Header(text, "utf-8", maxlinelen=_LONGEST_PLAIN_NAME).encode(linesep=linesep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -13,6 +14,9 @@ _ALLOWED = "an e-mail address such as 'ada@example.com' or 'Ada <ada@example.com
 _SEPARATOR = r"""[;,](?=(?:[^"]*"[^"]*")*[^"]*$)"""
 _SPEC = r"[^\s<>@\",;:()\[\]\\]+@[^\s<>@\",;:()\[\]\\]+"
 _PASTED = rf"""(?i:<mailto:(?P<slack>{_SPEC})(?:\|[^<>|]*)?>|mailto:(?P<link>{_SPEC}?)(?:\?.*)?)"""
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DOMAIN = rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*{_LABEL}"
+_QUOTES_AND_BRACKETS = ("Pi", "Pf", "Ps", "Pe")
 _NAMED = rf"""(?:"(?P<quoted>[^"]*)"|(?P<plain>[^"<>@]*?))\s*<(?P<spec>{_SPEC})>"""
 
 
@@ -71,10 +75,21 @@ def _mailbox(parameter: str, text: str) -> Mailbox:
     if not text.isprintable() or not re.fullmatch(_SPEC, spec):
         refuse(parameter, text, _ALLOWED)
     user, _, domain = spec.partition("@")
-    if not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode("ascii")
-        except UnicodeError:
-            refuse(parameter, text, _ALLOWED)
+    domain_in_ascii = _in_ascii(domain)
+    if not re.fullmatch(_DOMAIN, domain_in_ascii):
+        # Left over from pasting, mostly: quotes, asterisks, a full stop.
+        refuse(parameter, text, _ALLOWED)
     name = (named["quoted"] or named["plain"] or "").strip() if named else ""
-    return Mailbox(name, f"{user}@{domain}")
+    return Mailbox(name, f"{user}@{domain_in_ascii}")
+
+
+def _in_ascii(domain: str) -> str:
+    """Answer a domain as DNS takes it; an empty text for one that cannot be."""
+    if domain.isascii():
+        return domain
+    if any(unicodedata.category(character) in _QUOTES_AND_BRACKETS for character in domain):
+        return ""
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""

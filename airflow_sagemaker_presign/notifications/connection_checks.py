@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow_sagemaker_presign.notifications.outcome import SendFailed
+from airflow_sagemaker_presign.parameters import extra_of
 
 _WEBHOOK_PATH = r"/?(?:services/)?T[A-Z0-9]+/B[A-Z0-9]+/\w+"
 _WHICH_ONE = (
@@ -54,17 +56,19 @@ def _slack_problem(connection: Any) -> str | None:
         return f"has an app-level token (xapp-…), which cannot post. {_WHICH_ONE}"
     if not re.fullmatch(_CAN_POST, token):
         return f"has a password that is no Slack token that can post. {_WHICH_ONE}"
-    return _extra_problem(connection)
+    return _extra_problem(connection) or _url_problem(connection.extra_dejson)
 
 
 def _smtp_problem(connection: Any, fewest_retries: int) -> str | None:
     host = connection.host or ""
     if not host.strip():
         return "has no host. Put the mail server's name, such as smtp.example.com, in its host"
-    if re.search(r"[\s/@]", host):
+    if re.search(r"[\s/@]", host) or not _can_be_looked_up(host):
         return f"has the host {host!r}. It must be the mail server's name alone, such as smtp.example.com"
     if connection.port is not None and not 0 < int(connection.port) < 65536:
         return f"has the port {connection.port}. It must be the mail server's, such as 587 or 465"
+    if problem := _not_an_object(connection):
+        return problem
     if beyond := _beyond_ascii(connection):
         return (
             f"has letters beyond ASCII in its {' and '.join(beyond)}, which Python's smtplib cannot send. "
@@ -85,6 +89,8 @@ def _beyond_ascii(connection: Any) -> list[str]:
 
 
 def _extra_problem(connection: Any, fewest_retries: int = 0) -> str | None:
+    if problem := _not_an_object(connection):
+        return problem
     extra = connection.extra_dejson
     for name, lowest, unit in (("timeout", 1, "of seconds"), ("retry_limit", fewest_retries, "of tries")):
         value = extra.get(name)
@@ -92,10 +98,50 @@ def _extra_problem(connection: Any, fewest_retries: int = 0) -> str | None:
             continue
         try:
             fine = int(value) >= lowest
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             fine = False
         if not fine:
             return f"has {name}={value!r} in its extra. It must be a whole number {unit}, {lowest} or more"
     if (chosen := extra.get("ssl_context")) not in (None, "default", "none"):
         return f"has ssl_context={chosen!r} in its extra. It must be 'default' or 'none'"
     return None
+
+
+def _not_an_object(connection: Any) -> str | None:
+    try:
+        extra_of(connection.extra)
+    except ValueError as error:
+        return f"cannot be read: {error}"
+    return None
+
+
+def _can_be_looked_up(host: str) -> bool:
+    """Tell whether Python can ask DNS for a host: no part of its name is empty or over 63 characters."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _url_problem(extra: dict[str, Any]) -> str | None:
+    """Say which of the Slack client's addresses is none, and do not quote it: a proxy's may hold a password."""
+    for name in ("base_url", "proxy"):
+        value = extra.get(name)
+        if value in (None, ""):
+            continue
+        if not isinstance(value, str) or not _is_url(value, needs_scheme=name == "base_url"):
+            return (
+                f"has a {name} in its extra that is no address. It must be one such as https://slack.example.com/api/"
+            )
+    return None
+
+
+def _is_url(text: str, *, needs_scheme: bool) -> bool:
+    try:
+        parts = urlsplit(text if needs_scheme or "://" in text else f"http://{text}")
+        # To read the port raises an error where it is no number.
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return fine and parts.path.isascii() and text.isprintable() and " " not in text

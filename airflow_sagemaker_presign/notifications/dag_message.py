@@ -32,7 +32,7 @@ def dag_failure_message(context: Mapping[str, Any]) -> FailureMessage:
     facts = (("DAG", dag_id), ("Run", run_id))
     return FailureMessage(
         title=redact(f"DAG {dag_id} failed" if dag_id else "A DAG failed"),
-        problem=redact(_problem(context.get("reason"))),
+        problem=_problem(context.get("reason")),
         advice="Open the run in Airflow, fix what the log of its failed task says, then clear that task.",
         facts=tuple(Fact(label, value) for label, value in facts if value),
         next_steps=_next_steps(dag_id, run_id),
@@ -40,7 +40,10 @@ def dag_failure_message(context: Mapping[str, Any]) -> FailureMessage:
 
 
 def _problem(reason: object) -> str:
-    text = " ".join(str(reason or "").split())
+    from airflow_sagemaker_presign.redaction import redact
+
+    # Redacted in whole before it is cut: half a token would not be known as one.
+    text = " ".join(redact(str(reason or "")).split())
     if not text:
         return "The run failed; Airflow does not say why."
     if text in _REASONS:

@@ -160,7 +160,11 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
                 f"The mail server does not accept the login of the Airflow connection {self.smtp_conn_id!r} "
                 f"({error.smtp_code}). Check its login and password."
             ) from None
-        except UnicodeError:
+        except UnicodeError as error:
+            if getattr(error, "encoding", None) != "ascii":
+                raise SendFailed(
+                    f"The host of the Airflow connection {self.smtp_conn_id!r} is no name of a server. Correct it."
+                ) from None
             # It holds the whole password.
             raise _LoginRefused(
                 f"The login or password of the Airflow connection {self.smtp_conn_id!r} has letters beyond ASCII, "
@@ -205,6 +209,9 @@ def _client_of(hook: SmtpHook) -> smtplib.SMTP:
 
 def _known(name: str, value: Any) -> Any:
     """Check the addresses that are known when the DAG file is parsed; keep a list where there was an iterable."""
+    if is_template(value):
+        # Another task's output says that it is iterable, and is not.
+        return value
     value = value if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
     items = value if isinstance(value, list) else [value]
     if not any(map(is_template, items)):

@@ -57,7 +57,13 @@ def render(message: LinkMessage | FailureMessage) -> tuple[str, str]:
     )
     kind = "link" if isinstance(message, LinkMessage) else "failure"
     text = environment.get_template(f"{kind}.txt").render(message=message)
-    return text, environment.get_template(f"{kind}.html").render(message=message)
+    html = environment.get_template(f"{kind}.html").render(message=message)
+    return _encodable(text), _encodable(html)
+
+
+def _encodable(text: str) -> str:
+    """Replace halves of characters, which a text cut off elsewhere or a file's name may hold and UTF-8 may not."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _one_line(text: str) -> str:

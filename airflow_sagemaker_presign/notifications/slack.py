@@ -170,7 +170,7 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
 
     def _call(self, hook: SlackHook, method: str, **arguments: Any) -> Any:
         """Call Slack once, and tell what certainly failed from what may have arrived."""
-        from http.client import HTTPException
+        from http.client import HTTPException, InvalidURL
         from urllib.error import URLError
 
         from slack_sdk.errors import SlackApiError, SlackRequestError
@@ -183,7 +183,14 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
         except (URLError, SlackRequestError) as error:
             # urllib wraps in it what happens until the request is out, and nothing that happens later.
             raise SendFailed(f"Slack could not be reached: {getattr(error, 'reason', error)}.") from None
-        except (OSError, HTTPException) as error:
+        except InvalidURL:
+            # Said before anything is sent.
+            raise SendFailed(
+                "Slack could not be reached: check `base_url` and `proxy` in the extra of the Airflow connection "
+                f"{self.slack_conn_id!r}, and the proxy of this machine."
+            ) from None
+        except (OSError, HTTPException, UnicodeDecodeError) as error:
+            # A gateway's page in another encoding than it says is an answer that tells nothing.
             raise self._unanswered(method, type(error).__name__) from None
 
     def _refused(self, method: str, response: Any) -> SendFailed | SendOutcomeUnknown:

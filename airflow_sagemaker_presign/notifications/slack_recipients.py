@@ -22,7 +22,9 @@ _CHANNEL_PASTED = (
     rf"<#(?P<mention>{_CHANNEL_ID})(?:\|[^>]*)?>|#(?P<marked>{_CHANNEL_ID})"
     rf"|https://[\w.-]+\.slack\.com/archives/(?P<link>{_CHANNEL_ID})(?:/.*)?"
 )
-_CHANNEL_NAME = r"#?[^\s#@,;:<>/\\\"'.!?()]{1,80}"
+# Letters of any script; of ASCII's punctuation hyphens and underscores only.
+# https://slack.com/help/articles/217626408-Create-guidelines-for-channel-names
+_CHANNEL_NAME = r"#?(?:[A-Za-z0-9_-]|[^\x00-\x7f\s]){1,80}"
 
 
 def slack_user_of(value: object) -> str:
@@ -36,7 +38,8 @@ def slack_user_of(value: object) -> str:
         return str(pasted["mention"] or pasted["link"])
     if re.fullmatch(_USER_ID, text):
         return text
-    if "@" not in text[1:]:
+    # Slack writes a mention of a whole group as <!subteam^…|@name>.
+    if "@" not in text[1:] or text.startswith("<!"):
         refuse("user", value, USER_ALLOWED)
     try:
         mailboxes = mailboxes_of("user", text)

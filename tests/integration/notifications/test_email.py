@@ -92,6 +92,18 @@ def test_what_people_write_takes_the_direction_of_its_letters(
     assert '<div dir="auto">RuntimeError: שגיאה</div>' in failure
 
 
+def test_half_a_character_in_what_others_wrote_keeps_no_mail_back(
+    mail: Any, link_context: dict[str, Any], failure_context: dict[str, Any]
+) -> None:
+    _send(link_context, note="cut off \ud83d", subject="cut off \ud83d")
+    NotebookUrlSmtpNotifier()({**failure_context, "exception": FileNotFoundError("r\udce9sum\udce9.ipynb")})
+    for part in _parts(mail.mails[0]):
+        assert "cut off ?" in part
+    assert mail.mails[0]["Subject"] == "cut off"
+    for part in _parts(mail.mails[1]):
+        assert "FileNotFoundError: r?sum?.ipynb" in part
+
+
 def test_both_parts_say_what_the_reader_has_to_know(mail: Any, link_context: dict[str, Any]) -> None:
     _send(link_context, note="Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2", timezone="UTC")
     text, html = _parts(mail.mails[0])
@@ -149,6 +161,22 @@ def test_subject_and_names_keep_their_letters(mail: Any, link_context: dict[str,
     assert [(a.display_name, a.addr_spec) for a in message["To"].addresses] == [("Zoë, 李", "zoe@example.com")]
     assert all("Grüße 🙂" in part for part in _parts(message))
     assert mail.raw[0].isascii()
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "open [PROD] готов open готов Le é é Ноутбук notebook: bloc-notes à – à – est à für",
+        "– é d'équipe (naïve) réunion Zürich откройте est größere est",
+        "ready – est à [PROD] Le – #7 café 50% by à Zürich café [PROD] research-ada à open Ноутбук à",
+    ],
+)
+def test_a_long_subject_keeps_the_spaces_between_its_words(
+    mail: Any, link_context: dict[str, Any], subject: str
+) -> None:
+    _send(link_context, subject=subject)
+    assert mail.mails[0]["Subject"] == subject
+    assert max(map(len, mail.raw[0].split(b"\r\n"))) <= 78
 
 
 def test_an_address_beyond_ascii_goes_out_with_smtputf8(mail: Any, link_context: dict[str, Any]) -> None:
@@ -273,6 +301,17 @@ def test_a_mail_server_that_cannot_be_reached_got_nothing(
         with pytest.raises(SendFailed, match="connection 'smtp_default' could not be reached") as raised:
             _send(link_context)
     assert raised.value.may_have_arrived is False
+
+
+@pytest.mark.parametrize("host", ["smtp..example.com", "a" * 64 + ".example.com"])
+def test_a_host_that_is_no_name_is_not_taken_for_a_bad_password(
+    link_context: dict[str, Any], mail_connection: Any, host: str
+) -> None:
+    mail_connection(25, host=host, login="nb", password="fine")
+    with pytest.raises(SendFailed, match="The host of the Airflow connection 'smtp_default' is no name") as raised:
+        _send(link_context)
+    assert raised.value.may_have_arrived is False
+    assert "password" not in str(raised.value)
 
 
 def test_a_login_that_is_refused_says_whose(mail: Any, link_context: dict[str, Any], mail_connection: Any) -> None:

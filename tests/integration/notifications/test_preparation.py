@@ -45,6 +45,7 @@ def test_a_token_that_slack_does_not_take_is_found_out_without_a_message(
         (500, {}, "oops"),
         {"ok": False, "error": "internal_error"},
         (200, {"Content-Type": "text/html"}, "<html>Sign in to the network</html>"),
+        (502, {"Content-Type": "text/html; charset=ascii"}, "<html>Störung"),
         "drop",
     ],
 )

@@ -130,6 +130,7 @@ def test_a_refusal_keeps_its_status_and_is_asked_for_once(
         (502, {}, "<html>bad gateway</html>"),
         (504, {}, "gateway timed out"),
         (520, {}, "a status that only some gateway knows"),
+        (502, {"Content-Type": "text/html; charset=ascii"}, "<html>Störung"),
         {"ok": False, "error": "internal_error"},
         {"ok": False, "error": "fatal_error"},
         (200, {}, '{"ok": true, "channel": "C1", "ts": "17'),
@@ -148,7 +149,11 @@ def test_a_message_without_an_answer_that_tells_may_have_arrived(
     _assert_no_url(raised.value)
 
 
-@pytest.mark.parametrize("answer", ["hang", "drop", (504, {}, "gateway timed out")])
+@pytest.mark.parametrize(
+    "answer",
+    ["hang", "drop", (504, {}, "gateway timed out"), (502, {"Content-Type": "text/html; charset=ascii"}, "Störung")],
+    ids=str,
+)
 def test_a_look_up_without_an_answer_has_sent_nothing(slack: Any, link_context: dict[str, Any], answer: object) -> None:
     slack.answers["users.lookupByEmail"] = answer
     with pytest.raises(SendFailed, match=r"did not answer users\.lookupByEmail"):
@@ -179,6 +184,19 @@ def test_a_slack_that_cannot_be_reached_got_nothing(
         monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(connection))
         with pytest.raises(SendFailed, match="could not be reached") as raised:
             NotebookUrlSlackNotifier(channel="#research")(link_context)
+    assert raised.value.may_have_arrived is False
+
+
+@pytest.mark.parametrize(
+    "extra", [{"base_url": "http://local host/"}, {"base_url": "http://127.0.0.1:9/", "proxy": "http://127.0.0.1:abc"}]
+)
+def test_an_address_that_no_client_can_call_got_nothing(
+    link_context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, extra: dict[str, str]
+) -> None:
+    connection = {"conn_type": "slack", "password": "xoxb-test", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(connection))
+    with pytest.raises(SendFailed, match="check `base_url` and `proxy` in the extra") as raised:
+        NotebookUrlSlackNotifier(channel="#research")(link_context)
     assert raised.value.may_have_arrived is False
 
 

@@ -102,6 +102,13 @@ def test_a_failed_delivery_names_who_did_not_get_the_link(airflow_context: dict[
     assert failure_message({**airflow_context, "exception": error}).title == "No link to notebook research"
 
 
+class Mute(Exception):
+    """An error whose words cannot be had, as some libraries' with a field that is missing."""
+
+    def __str__(self) -> str:
+        raise AttributeError("message")
+
+
 @pytest.mark.parametrize(
     ("error", "problem"),
     [
@@ -111,6 +118,7 @@ def test_a_failed_delivery_names_who_did_not_get_the_link(airflow_context: dict[
         ("", "The task failed."),
         (None, "The task ended without saying why; its process may have been killed."),
         (RuntimeError("x" * 500), f"RuntimeError: {'x' * 299}…"),
+        (Mute(), "Mute."),
     ],
 )
 def test_any_other_error_is_said_by_its_first_line(

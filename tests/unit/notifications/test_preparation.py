@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
+from airflow_sagemaker_presign.notifications.connection_checks import check_slack_connection, check_smtp_connection
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.notifier import NotebookUrlNotifier
 from airflow_sagemaker_presign.notifications.outcome import SendFailed
@@ -64,6 +66,9 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"extra": {"timeout": 0}}, "has timeout=0 in its extra"),
         ({"extra": {"retry_limit": -1}}, "has retry_limit=-1 in its extra"),
         ({"extra": {"ssl_context": "off"}}, "has ssl_context='off' in its extra"),
+        ({"extra": {"timeout": float("inf")}}, "has timeout=inf in its extra"),
+        ({"host": "smtp..example.com"}, "name alone"),
+        ({"host": "a" * 64 + ".example.com"}, "name alone"),
     ],
 )
 def test_a_mail_connection_that_cannot_send_is_said_with_its_name(
@@ -130,6 +135,12 @@ def test_a_mail_connection_that_can_send_is_fine(
         ({"password": "xoxe-1-refresh"}, "no Slack token that can post"),
         ({"password": "0123456789abcdef0123456789abcdef"}, "no Slack token that can post"),
         ({"extra": {"timeout": "soon"}}, "has timeout='soon' in its extra"),
+        ({"extra": {"base_url": "slack.example.com/api/"}}, "has a base_url in its extra that is no address"),
+        ({"extra": {"base_url": "ftp://slack.example.com/"}}, "has a base_url in its extra that is no address"),
+        ({"extra": {"base_url": "https://slack.example.com/é/"}}, "has a base_url in its extra that is no address"),
+        ({"extra": {"base_url": "https://slack example.com/"}}, "has a base_url in its extra that is no address"),
+        ({"extra": {"proxy": "http://proxy.example.com:abc"}}, "has a proxy in its extra that is no address"),
+        ({"extra": {"proxy": 3128}}, "has a proxy in its extra that is no address"),
     ],
 )
 def test_a_slack_connection_that_cannot_post_is_said_with_its_name(
@@ -141,6 +152,51 @@ def test_a_slack_connection_that_cannot_post_is_said_with_its_name(
     assert said in str(raised.value)
     token = (fields.get("password") or "").strip()
     assert not token or token not in str(raised.value)
+
+
+@pytest.mark.parametrize("check", [check_smtp_connection, check_slack_connection])
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ("[1]", "its extra is a JSON list, and must be an object"),
+        ("null", "its extra is a JSON NoneType, and must be an object"),
+        ('"from_email"', "its extra is a JSON str, and must be an object"),
+        ("from_email=nb@example.com", "its extra is not JSON"),
+    ],
+)
+def test_an_extra_that_is_no_json_object_is_said_with_the_connections_name(check: Any, extra: str, said: str) -> None:
+    # Some versions of Airflow refuse it themselves, where the connection comes out of the environment.
+    connection = SimpleNamespace(
+        host="mail.example.com", port=None, login=None, password="xoxb-1", extra=extra, extra_dejson=None
+    )
+    with pytest.raises(SendFailed, match=rf"^The Airflow connection 'c' cannot be read: {said}"):
+        check("c", connection)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"base_url": "https://slack.example.com/api/", "proxy": "http://user:pässword@proxy.example.com:3128"},
+        {"base_url": "http://localhost:8080", "proxy": "proxy.example.com:3128"},
+        {"base_url": None, "proxy": ""},
+    ],
+)
+def test_addresses_that_the_slack_client_can_call_are_fine(
+    connection: Any, context: dict[str, Any], extra: dict[str, Any]
+) -> None:
+    connection("slack", extra=extra)
+    NotebookUrlSlackNotifier(user="{{ recipient }}").prepare(context)
+
+
+def test_another_tasks_output_can_be_the_recipients_of_a_mail(connection: Any, context: dict[str, Any]) -> None:
+    class Output(BaseOperator):
+        def execute(self, context: Any) -> None: ...
+
+    with DAG("a", schedule=None):
+        output = Output(task_id="people").output
+    everybody: Any = output
+    notifier = NotebookUrlSmtpNotifier(to=everybody, cc=everybody, from_email=everybody)
+    assert (notifier.to, notifier.cc, notifier.from_email) == (output, output, output)
 
 
 @pytest.mark.parametrize("token", ["xoxb-1-2-abc", "xoxp-1", "xoxe.xoxb-1-abc", "xoxe.xoxp-1-abc"])
@@ -177,7 +233,8 @@ def test_a_person_is_read_as_people_paste_one(written: str, read: str) -> None:
     [
         "@ada", "ada", "", "None", None, 7, "U012AB3CD W012AB3CD", "<@U012AB3CD> <@U2BOB>", "<#C012AB3CD|a>",
         "ada@example.com, bob@example.com", "ada@example.com bob@example.com", "ada@example.com;bob@example.com",
-        "<!channel>", "u012ab3cd", "#research", "ada@", "ada\n@example.com", "https://acme.slack.com/archives/C012AB3CD",
+        "<!subteam^S012AB3CD|@team>", "'ada@example.com'", "<!channel>", "u012ab3cd", "#research", "ada@",
+        "ada\n@example.com", "https://acme.slack.com/archives/C012AB3CD",
     ],
 )  # fmt: skip
 def test_what_names_nobody_or_several_is_refused(written: Any) -> None:
@@ -218,6 +275,11 @@ def test_a_channel_is_read_as_people_paste_one(written: Any, read: str) -> None:
         "<@U012AB3CD>",
         "<!channel>",
         "#",
+        "[]",
+        "{}",
+        "#a|b",
+        "#a&b",
+        "~a",
         "a\nb",
         "x" * 81,
     ],
