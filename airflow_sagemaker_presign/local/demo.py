@@ -32,6 +32,8 @@ from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 CHECKOUT = Path(__file__).resolve().parents[2]
 DAG_ID = "notebook_on_demand"
 TASK_ID = "notebook_link"
+NOTEBOOKS = ("research", "research-ada", "research-grace", "research-katherine")
+"""Those of the example DAGs, which this Airflow shows, and of the README's DAG: each can be run here."""
 START_TIMEOUT = 60
 RUN_TIMEOUT = 180
 STEPS = ("Start the notebook", "Wait until it is InService", "Mint the link and deliver it")
@@ -124,8 +126,7 @@ def _run(options: argparse.Namespace, folder: Path, progress: Progress) -> int:
 
 def _start_sagemaker(folder: Path, stack: contextlib.ExitStack) -> tuple[SupervisedProcess, dict[str, Any]]:
     ready = folder / "addresses.json"
-    command = [sys.executable, "-m", "airflow_sagemaker_presign.local", "--port", "0", "--smtp-port", "0"]
-    command += ["--ready-file", str(ready), "--folder", str(folder / "jupyter"), "--start-seconds", "10"]
+    command = [sys.executable, "-m", "airflow_sagemaker_presign.local", *_sagemaker_arguments(folder, ready)]
     sagemaker = SupervisedProcess(command, log=folder / "sagemaker.log", env=os.environ)
     stack.callback(sagemaker.stop)
     deadline = time.monotonic() + START_TIMEOUT
@@ -135,6 +136,12 @@ def _start_sagemaker(folder: Path, stack: contextlib.ExitStack) -> tuple[Supervi
             raise DemoError(f"The local SageMaker is not up after {START_TIMEOUT} s.\n{sagemaker.tail()}")
         time.sleep(0.1)
     return sagemaker, json.loads(ready.read_text())
+
+
+def _sagemaker_arguments(folder: Path, ready: Path) -> list[str]:
+    arguments = ["--port", "0", "--smtp-port", "0", "--ready-file", str(ready)]
+    arguments += ["--folder", str(folder / "jupyter"), "--start-seconds", "10"]
+    return arguments + [argument for name in NOTEBOOKS for argument in ("--notebook", name)]
 
 
 def _check_running(sagemaker: SupervisedProcess) -> None:

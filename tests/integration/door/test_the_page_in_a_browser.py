@@ -257,6 +257,18 @@ def test_who_is_not_answered_asks_less_and_less_often(page: Any, notebook: Noteb
     assert 2 <= notebook.looks - before <= 5
 
 
+@pytest.mark.parametrize("width", [320, 640])
+def test_what_is_said_below_the_button_does_not_touch_it(page: Any, notebook: Notebook, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(notebook.page_url)
+    notebook.answer = nginx(502)
+    page.get_by_role("button", name="Start and open").click()
+    notice = page.get_by_text("Airflow does not answer.")
+    notice.wait_for()
+    button = page.get_by_role("button", name="Start and open").bounding_box()
+    assert notice.bounding_box()["y"] - (button["y"] + button["height"]) >= 8
+
+
 @pytest.mark.parametrize("action", ["Start and open", "Open JupyterLab"])
 def test_a_click_while_nobody_answers_keeps_the_page(page: Any, notebook: Notebook, action: str) -> None:
     notebook.status = "Stopped" if action.startswith("Start") else "InService"
