@@ -53,6 +53,8 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
     """
     Sends a notebook's link by Slack, as a button; as ``on_failure_callback``, what went wrong and what to do.
 
+    A URL that is too long for Slack's button (over 3,000 characters), as AWS's often are, is a link instead.
+
     The connection is Airflow's Slack API connection with a bot token. Scopes: ``chat:write``, and
     ``users:read.email`` to find a person by e-mail address. A person gets a direct message from the app.
     https://docs.slack.dev/reference/methods/chat.postMessage
