@@ -150,8 +150,8 @@ def retry_after(error: BaseException) -> float:
     return 0.0
 
 
-def words_of(error: BaseException) -> str:
-    """Read what an error says; nothing where it cannot say it."""
+def words_of(error: object) -> str:
+    """Read what an error says; nothing where it cannot say it, which must keep no message about it back."""
     try:
         return str(error)
     except Exception:

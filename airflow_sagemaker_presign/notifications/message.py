@@ -224,21 +224,14 @@ def _problem(error: object) -> str:
         return "The task ended without saying why; its process may have been killed."
     # Redacted in whole before it is cut: half a token would not be known as one.
     from airflow_sagemaker_presign.redaction import redact
+    from airflow_sagemaker_presign.send_outcome import words_of
 
-    reason = redact(_said_by(error)).strip().partition("\n")[0].strip()
+    reason = redact(words_of(error)).strip().partition("\n")[0].strip()
     if len(reason) > MAX_REASON_LENGTH:
         reason = reason[: MAX_REASON_LENGTH - 1] + "…"
     if isinstance(error, str):
         return reason or "The task failed."
     return f"{type(error).__name__}: {reason}" if reason else f"{type(error).__name__}."
-
-
-def _said_by(error: object) -> str:
-    """Answer an error's own words; none for one that fails to say them, which must not keep the message back."""
-    try:
-        return str(error)
-    except Exception:
-        return ""
 
 
 def _text_of(thing: object, attribute: str) -> str:

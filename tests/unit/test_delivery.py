@@ -22,6 +22,7 @@ from airflow_sagemaker_presign.exceptions import (
 from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 from airflow_sagemaker_presign.redaction import redacted
 from tests.unit.conftest import TOKEN, URL, Clock
+from tests.unit.odd_errors import CannotSay
 
 POLICY = DeliveryPolicy(min_validity=timedelta(minutes=4), attempts=3, require="all")
 
@@ -75,17 +76,6 @@ class OnlyAwaitable(BaseNotifier):
 
     async def async_notify(self, context: Any) -> None:
         self.sent.append(self.text)
-
-
-class CannotSay(Exception):
-    """An error whose own attributes and words raise."""
-
-    @property
-    def response(self) -> object:
-        raise RuntimeError("there was no answer")
-
-    def __str__(self) -> str:
-        raise RuntimeError("there are no words")
 
 
 class Ended(BaseException):

@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
 from airflow_sagemaker_presign.send_outcome import may_have_arrived, retry_after
+from tests.unit.odd_errors import CannotSay
 
 
 class KnowsBetter(Exception):
@@ -76,17 +77,6 @@ def of(module: str, name: str, message: str = "no luck") -> Exception:
     """An error of a library that need not be installed; it is known by its name."""
     error: Exception = type(name, (Exception,), {"__module__": module})(message)
     return error
-
-
-class CannotSay(Exception):
-    """An error whose own attributes and words raise, as a client's do that has had no answer yet."""
-
-    @property
-    def response(self) -> object:
-        raise RuntimeError("there was no answer")
-
-    def __str__(self) -> str:
-        raise RuntimeError("there are no words")
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
