@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from airflow_sagemaker_presign.triggers.garbage import others_left_alone
-
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 
@@ -45,14 +43,12 @@ class AccountView(NamedTuple):
         :raises SageMakerUnavailable: when that may well work later.
         :raises AwsConnectionUnusable: when no client can be made of the connection.
         """
-        with others_left_alone():
-            from airflow_sagemaker_presign.hooks import answers
-            from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+        from airflow_sagemaker_presign.hooks import answers
+        from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 
         config = None if self.botocore_config is None else json.loads(self.botocore_config)
         hook = SageMakerNotebookHook(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
         if self.aws_conn_id is not None and not hook.has_connection:
             raise answers.lost_connection(self.aws_conn_id)
-        with others_left_alone():
-            hook.connect_once()
+        hook.connect_once()
         return hook
