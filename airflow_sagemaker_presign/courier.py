@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_sagemaker_presign import delivery_failures
-from airflow_sagemaker_presign.compat import leave_behind
 from airflow_sagemaker_presign.delivery_failures import Failure
 from airflow_sagemaker_presign.presigned_url import URL_VALIDITY, PresignedNotebookUrl
 from airflow_sagemaker_presign.redaction import redacted
+from airflow_sagemaker_presign.supervisor_channel import leave_behind
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ def _notify(notifier: Any, context: dict[str, Any]) -> None:
 
 def _is_only_awaitable(notifier: Any) -> bool:
     """Tell whether a notifier has but the asynchronous one of the two ways that Airflow 3.1 and newer know."""
-    from airflow.providers.common.compat.sdk import BaseNotifier
+    from airflow_sagemaker_presign.compat import BaseNotifier
 
     base: Any = BaseNotifier
     kind = type(notifier)

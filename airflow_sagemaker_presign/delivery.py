@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_sagemaker_presign import metrics
-from airflow_sagemaker_presign.compat import serialize_requests
 from airflow_sagemaker_presign.courier import Courier, Delivery, DeliveryPolicy
 from airflow_sagemaker_presign.delivery_failures import describe
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
 from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 from airflow_sagemaker_presign.redaction import redact
+from airflow_sagemaker_presign.supervisor_channel import serialize_requests
 
 __all__ = ["Delivery", "DeliveryPolicy", "deliver", "prepare", "report"]
 

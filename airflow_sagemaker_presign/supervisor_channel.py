@@ -2,14 +2,13 @@
 What differs between Airflow versions: whether several threads of a task may talk to Airflow at the same time.
 
 In Airflow 3 a task asks its supervisor for connections, variables and XComs, and tells it what to mask, through one
-channel: a request is written, and the next answer is read. Before 3.2 nothing keeps two threads from reading each
-other's answers; a length read from the middle of a text makes the task allocate gigabytes. Since then there is a lock,
-but those who ask asynchronously take one of a single event loop besides: from two loops, one in each thread, they fail
-or wait for ever. The supervisor of
-``airflow dags test``, which runs in the task's own process, takes the channel away for as long as a request lasts, on
-every version.
+channel: a request is written, and the next answer is read. Before 3.2.1 nothing keeps two threads from reading each
+other's answers (3.2.0 has a lock, but around the writing only); a length read from the middle of a text makes the task
+allocate gigabytes. Since then there is a lock, but those who ask asynchronously take one of a single event loop
+besides: from two loops, one in each thread, they fail or wait for ever. The supervisor of ``airflow dags test``, which
+runs in the task's own process, takes the channel away for as long as a request lasts, on every version.
 
-The channel is not a public API. ``tests/unit/test_compat.py`` fails on the Airflow that changes it.
+The channel is not a public API. ``tests/unit/test_supervisor_channel.py`` fails on the Airflow that changes it.
 """
 
 from __future__ import annotations
@@ -46,11 +45,8 @@ def serialize_requests() -> bool:
     if _is_in_process(channel):
         _replace_send(type(channel), _one_at_a_time, _refusing_those_left_behind)
         return False
-    # Where Airflow has a lock of its own, a second one around it could deadlock with ``asend``, which takes only that.
-    if hasattr(channel, "_thread_lock"):
-        _replace_asend(type(channel))
-    else:
-        _replace_send(type(channel), _one_at_a_time)
+    _replace_send(type(channel), _one_at_a_time)
+    _replace_asend(type(channel))
     return True
 
 
