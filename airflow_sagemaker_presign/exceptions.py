@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Self
 
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow_sagemaker_presign.compat import AirflowException
 
 
 class NotebookInstanceError(AirflowException):

@@ -25,7 +25,7 @@ def link_of(value: object) -> LinkChoice:
         a credential would be one without a link.
     """
     if one_of("link", value, ("presigned", "door", "both")) == "door" and not door_is_supported():
-        refuse("link", value, "'presigned' or 'both' on this Airflow; the door needs Airflow 3.1 or newer")
+        refuse("link", value, "'presigned' or 'both' on this Airflow; the door needs Airflow 3.1.1 or newer")
     return cast("LinkChoice", value)
 
 
@@ -66,7 +66,7 @@ def door_for(link: LinkChoice, ti: Any) -> str:
 @functools.cache
 def _say_that_there_is_no_door() -> None:
     """Say it once in a process, not for every task of it."""
-    lacks = "[api] base_url set where the tasks run" if door_is_supported() else "Airflow 3.1 or newer"
+    lacks = "[api] base_url set where the tasks run" if door_is_supported() else "Airflow 3.1.1 or newer"
     log.info("The message carries the presigned URL only: a door needs %s.", lacks)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom, conf
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE, BaseOperatorLink, XCom, conf
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
+    from airflow_sagemaker_presign.compat import BaseOperator, Context, TaskInstanceKey
 
 DOOR_PREFIX = "/sagemaker-notebooks"
 """Where the door is, below the api-server's ``[api] base_url``."""
@@ -46,8 +45,8 @@ def region_of(notebook_instance_arn: str) -> str:
 
 
 def door_is_supported() -> bool:
-    """Tell whether this Airflow can have a door: its api-server mounts plugins behind its own login since 3.1."""
-    return AIRFLOW_V_3_1_PLUS
+    """Tell whether this Airflow can have a door."""
+    return HAS_LAUNCH_PAGE
 
 
 def door_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
@@ -65,7 +64,7 @@ def door_url(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str
     Link to the door of a task instance: a page that mints when it is clicked, behind Airflow's login. No credential.
 
     :param map_index: the mapped task's index; -1: it is not mapped.
-    :return: the link, or ``None`` where there is no door: Airflow before 3.1, or no ``[api] base_url``.
+    :return: the link, or ``None`` where there is no door: Airflow before 3.1.1, or no ``[api] base_url``.
     """
     base_url = conf.get("api", "base_url", fallback="") if door_is_supported() else ""
     if urlsplit(base_url).scheme not in ("http", "https"):

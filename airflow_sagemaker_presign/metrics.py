@@ -31,7 +31,7 @@ def level(name: str, value: float) -> None:
 
 
 def _send(kind: str, name: str, value: Any) -> None:
-    from airflow.providers.common.compat.sdk import Stats
+    from airflow_sagemaker_presign.compat import Stats
 
     try:
         getattr(Stats, kind)(f"{PREFIX}.{name}", value)

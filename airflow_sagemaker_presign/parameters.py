@@ -214,7 +214,7 @@ def notifiers_of(value: object) -> tuple[Any, ...]:
     :param value: one notifier, or several.
     :raises ValueError: when there is none, or something else among them.
     """
-    from airflow.providers.common.compat.sdk import BaseNotifier
+    from airflow_sagemaker_presign.compat import BaseNotifier
 
     notifiers = (value,) if isinstance(value, BaseNotifier) or not isinstance(value, Iterable) else tuple(value)
     if not notifiers or isinstance(value, (str, bytes)):
@@ -248,7 +248,7 @@ def rendered_allowed_users_of(value: object) -> list[str]:
     :param value: a list of user names or e-mail addresses, or one of them as text.
     :raises ValueError: when there is none, something else among them, or more than Airflow would keep for the door.
     """
-    from airflow.providers.common.compat.sdk import conf
+    from airflow_sagemaker_presign.compat import conf
 
     users = [value] if isinstance(value, str) else list(_list_of_users(value))
     for index, user in enumerate(users):

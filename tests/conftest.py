@@ -37,9 +37,9 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ)
     hypothesis.settings.load_profile("ours")
     # Not in pyproject.toml, which would import Airflow before its home is set above.
-    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+    from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 
-    if AIRFLOW_V_3_3_PLUS:
+    if AIRFLOW_VERSION >= (3, 3):
         for warning in DEPRECATIONS:
             config.addinivalue_line("filterwarnings", f"error::{warning}")
             config.addinivalue_line("filterwarnings", rf"default::{warning}:airflow\.providers\.")

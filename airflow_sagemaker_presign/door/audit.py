@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cachetools import TTLCache
 from sqlalchemy import select
 
+from airflow_sagemaker_presign.door.recently_used import RecentlyUsed
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask, TaskKey
 from airflow_sagemaker_presign.door.visitor import Visitor
 
@@ -118,7 +118,8 @@ class Refusals:
     def __init__(self, session: Callable[[], Any], timer: Callable[[], float] = time.monotonic) -> None:
         self._session = session
         self._lock = threading.Lock()
-        self._counts: TTLCache[object, Iterator[int]] = TTLCache(maxsize=4096, ttl=60, timer=timer)
+        self._timer = timer
+        self._counts: RecentlyUsed[object, Iterator[int]] = RecentlyUsed(4096)
 
     def record(self, event: str, key: TaskKey, visitor: Visitor, why: str, task: RenderedTask | None = None) -> None:
         """
@@ -133,7 +134,8 @@ class Refusals:
         from airflow.models.taskinstance import TaskInstance
 
         with self._lock:
-            number = next(self._counts.setdefault((visitor.user_id, key), itertools.count(1)))
+            counted = visitor.user_id, key, self._timer() // 60
+            number = next(self._counts.setdefault(counted, itertools.count(1)))
         if number > REFUSALS:
             if number == REFUSALS + 1:
                 log.warning(

@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
-
+from airflow_sagemaker_presign.compat import AirflowNotFoundException, conf
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from cachetools import LRUCache
 from sqlalchemy import select
 
 from airflow_sagemaker_presign import parameters
+from airflow_sagemaker_presign.door.recently_used import RecentlyUsed
 from airflow_sagemaker_presign.door.refusal import Refusal
 
 AllowedUsers = tuple[str, ...] | None
@@ -20,7 +20,7 @@ _DAGS = 256
 _Rules = dict[str, tuple[AllowedUsers, ...]]
 
 # By DAG: what a serialized DAG is told apart by, and each task's rules. A whole DAG is not read for every look.
-_known: LRUCache[str, tuple[object, _Rules]] = LRUCache(maxsize=_DAGS)
+_known: RecentlyUsed[str, tuple[object, _Rules]] = RecentlyUsed(_DAGS)
 _lock = threading.Lock()
 
 
@@ -47,7 +47,7 @@ def allowed_now(dag_id: str, task_id: str, session: Any) -> tuple[AllowedUsers, 
     if is_stale is not False or latest is None:
         raise _gone("the DAG", "or cannot read its file just now")
     with _lock:
-        found, tasks = _known.get(dag_id, (None, {}))
+        found, tasks = _known.get(dag_id) or (None, {})
     if found != tuple(latest):
         serialized = session.get(SerializedDagModel, latest.id)
         tasks = {} if serialized is None else tasks_of(serialized.data)

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowPlugin
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE, AirflowPlugin
 
 Message = MutableMapping[str, Any]
 AsgiApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
@@ -50,9 +49,8 @@ class SageMakerNotebookDoorPlugin(AirflowPlugin):
     """
 
     name = "sagemaker_notebook_door"
-    # Before 3.1 Airflow's own login could not be asked for.
     fastapi_apps: list[dict[str, Any]] = (
         [{"app": DoorApp(), "url_prefix": "/sagemaker-notebooks", "name": "SageMaker notebook door"}]
-        if AIRFLOW_V_3_1_PLUS
+        if HAS_LAUNCH_PAGE
         else []
     )

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from cachetools import LRUCache
 
+from airflow_sagemaker_presign.door.recently_used import RecentlyUsed
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class Threads:
         self._for_a_connection = for_a_connection
         self._own = anyio.CapacityLimiter(FOR_THE_DATABASE)
         # Used in the event loop only, which has one thread.
-        self._connections: LRUCache[object, anyio.CapacityLimiter] = LRUCache(maxsize=CONNECTIONS)
+        self._connections: RecentlyUsed[object, anyio.CapacityLimiter] = RecentlyUsed(CONNECTIONS)
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run what asks Airflow's database."""

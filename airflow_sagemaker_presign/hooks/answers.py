@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from airflow.providers.common.compat.sdk import AirflowException
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.compat import AirflowException
 from airflow_sagemaker_presign.hooks.transport_errors import MAY_PASS, NO_ANSWER, Route, hopeless, without_passwords
 from airflow_sagemaker_presign.trouble import EXPIRED
 

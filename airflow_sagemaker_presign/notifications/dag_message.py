@@ -52,12 +52,11 @@ def _problem(reason: object) -> str:
 
 
 def _next_steps(dag_id: str, run_id: str) -> tuple[NextStep, ...]:
-    from airflow.providers.common.compat.sdk import conf
-    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+    from airflow_sagemaker_presign.compat import IS_AIRFLOW_2, conf
 
-    base_url = conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback="") or ""
+    base_url = conf.get("webserver" if IS_AIRFLOW_2 else "api", "base_url", fallback="") or ""
     if not dag_id or not run_id or not base_url.startswith(("http://", "https://")):
         return ()
     dag, run = quote(dag_id, safe=""), quote(run_id, safe="")
-    path = f"/dags/{dag}/runs/{run}" if AIRFLOW_V_3_0_PLUS else f"/dags/{dag}/grid?dag_run_id={run}"
+    path = f"/dags/{dag}/grid?dag_run_id={run}" if IS_AIRFLOW_2 else f"/dags/{dag}/runs/{run}"
     return (NextStep("For its tasks, and to run them again:", "open the run in Airflow", base_url.rstrip("/") + path),)

@@ -8,15 +8,13 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import BaseNotifier
-
+from airflow_sagemaker_presign.compat import BaseNotifier
 from airflow_sagemaker_presign.notifications.occasion import Occasion, has_link, occasion_of
 from airflow_sagemaker_presign.notifications.times import default_zone, zone_of
 from airflow_sagemaker_presign.parameters import is_template, refuse
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_sagemaker_presign.compat import Context
     from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
 
 log = logging.getLogger(__name__)

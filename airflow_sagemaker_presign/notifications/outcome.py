@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow_sagemaker_presign.compat import AirflowException
 
 
 class ServerAnswer(NamedTuple):

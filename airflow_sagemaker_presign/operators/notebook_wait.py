@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
-
+from airflow_sagemaker_presign.compat import BaseOperator, conf
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
 from airflow_sagemaker_presign.notifications.callback_check import refuse_other_callbacks
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, first_beginning
@@ -24,8 +23,7 @@ from airflow_sagemaker_presign.parameters import (
 )
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
-
+    from airflow_sagemaker_presign.compat import BaseOperatorLink, Context
     from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
     from airflow_sagemaker_presign.lifecycle import Wait
 

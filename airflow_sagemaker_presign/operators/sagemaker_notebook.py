@@ -15,8 +15,7 @@ from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, be
 from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperatorLink, Context
-
+    from airflow_sagemaker_presign.compat import BaseNotifier, BaseOperatorLink, Context
     from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 
 _LEFT_OUT: Any = object()
@@ -29,8 +28,8 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     The URL is minted last, once for each notifier, and lives five minutes. It goes to the notifiers and nowhere else;
     the return value is a receipt without it. A retry of the whole task starts anew and sends to all again.
 
-    On Airflow 3.1 and newer the task has a door, too: a page of Airflow that mints when a signed-in person clicks. Its
-    address holds no credential. It reads what it needs out of the rendered template fields.
+    On Airflow 3.1.1 and newer the task has a door, too: a page of Airflow that mints when a signed-in person clicks.
+    Its address holds no credential. It reads what it needs out of the rendered template fields.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
 
@@ -48,7 +47,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     :param delivery_attempts: how many times each notifier is tried, with a fresh URL each.
     :param require: ``"all"`` notifiers have to deliver, or ``"any"`` one.
     :param link: what a message carries: ``"presigned"``, the URL that lives five minutes; ``"door"``, the door and no
-        credential at all; ``"both"``, or just the URL where there is no door (Airflow before 3.1, or no ``[api]
+        credential at all; ``"both"``, or just the URL where there is no door (Airflow before 3.1.1, or no ``[api]
         base_url``).
     :param allowed_users: exactly those who may open through the door, a list of Airflow user names or e-mail
         addresses; left out or ``None``: all who may edit the task instance. (templated)
@@ -183,8 +182,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         }
 
     def _mint(self) -> PresignedNotebookUrl:
-        from airflow.providers.common.compat.sdk import mask_secret
-
+        from airflow_sagemaker_presign.compat import mask_secret
         from airflow_sagemaker_presign.redaction import quoted_forms
 
         presigned_url = self.hook.create_presigned_url(
@@ -251,7 +249,7 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
         return self.reached(event)
 
     def _skip_unless_started_in_run(self, context: Context) -> None:
-        from airflow.providers.common.compat.sdk import AirflowSkipException
+        from airflow_sagemaker_presign.compat import AirflowSkipException
 
         ti: Any = context["ti"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_sagemaker_presign.compat import conf
 from airflow_sagemaker_presign.lifecycle import Wait
 from airflow_sagemaker_presign.triggers.account_view import AccountView
 from airflow_sagemaker_presign.triggers.status_poller import StatusPoller

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS
-
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from tests.benchmarks.parsing import THEIRS, costs
 
 DOOR = "the door's plugin"
@@ -16,8 +15,8 @@ LIMIT = 10.0
 PROCESSES = {
     "a process of Airflow's": "import airflow; from airflow import plugins_manager",
 }
-if AIRFLOW_V_3_0_PLUS:  # Before, a task ran in a process of Airflow's.
-    _MANAGER = "airflow.sdk" if AIRFLOW_V_3_2_PLUS else "airflow"
+if AIRFLOW_VERSION >= (3, 0):  # Before, a task ran in a process of Airflow's.
+    _MANAGER = "airflow.sdk" if AIRFLOW_VERSION >= (3, 2) else "airflow"
     PROCESSES["a task's process"] = (
         f"import airflow.sdk.execution_time.task_runner; from {_MANAGER} import plugins_manager"
     )

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import Connection
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, Connection
 from tests.faults.account import Account
 from tests.faults.virtual_time import VirtualTime
 
@@ -35,7 +34,7 @@ class Database:
         """Have Airflow ask here."""
         # Airflow 3.0's hooks look in the first place when there is no supervisor to ask, as here.
         places = ["airflow.models.connection.ensure_secrets_loaded"]
-        if AIRFLOW_V_3_0_PLUS:
+        if AIRFLOW_VERSION >= (3, 0):
             places.append("airflow.sdk.execution_time.supervisor.ensure_secrets_backend_loaded")
         for place in places:
             monkeypatch.setattr(place, lambda: [self], raising=False)
@@ -49,7 +48,7 @@ class Database:
         """Answer a connection. A task of Airflow 3 is not told why there is none, and Airflow 2 is, and forgets it."""
         self.looked_up += 1
         if self.is_away:
-            if AIRFLOW_V_3_0_PLUS:
+            if AIRFLOW_VERSION >= (3, 0):
                 return None
             raise _away()
         now = self.time.seconds
@@ -76,7 +75,7 @@ class TaskInstance:
 
 
 def _away() -> Exception:
-    if not AIRFLOW_V_3_0_PLUS:
+    if AIRFLOW_VERSION < (3, 0):
         from sqlalchemy.exc import OperationalError
 
         return OperationalError("SELECT 1", {}, Exception("could not connect to server: Connection refused"))

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from airflow.providers.common.compat.sdk import BaseNotifier
-
+from airflow_sagemaker_presign.compat import BaseNotifier
 from tests.faults.virtual_time import VirtualTime
 
 chatter = logging.getLogger("somebodys.client")

@@ -13,9 +13,9 @@ from typing import Any
 
 import botocore.loaders
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_sagemaker_presign import courier, delivery
+from airflow_sagemaker_presign.compat import TaskDeferred
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 from airflow_sagemaker_presign.triggers import pollers
@@ -108,7 +108,7 @@ class World:
         poller = functools.partial(StatusPoller, clock=VirtualClock(self.time), jitter=random.Random(7))
         monkeypatch.setattr(pollers, "StatusPoller", poller)
         # Its second line of defence must not do the work of the first.
-        monkeypatch.setattr("airflow.providers.common.compat.sdk.mask_secret", lambda *_: None, raising=False)
+        monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
         self.database.install(monkeypatch)
 
     def fault(self, what: Callable[..., Any], **when: Any) -> None:

@@ -16,15 +16,15 @@ from typing import Any
 
 import httpx
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
 from tests.system.airflow_api import Run, until
 from tests.system.conftest import JWT_SECRET, REGION, Start
 from tests.system.door import MINT, OURS, START, Door, leads_to_notebook
 
-pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="there is no door before Airflow 3.1")
+pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
 
 BY = ("cookie", "bearer")
 FOREIGN: tuple[dict[str, str], ...] = (

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.links import door_path
 from airflow_sagemaker_presign.local import LocalServices, notebook_operations
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
@@ -21,7 +21,7 @@ from tests.system.front import ApiServer
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="there is no door before Airflow 3.1"),
+    pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1"),
 ]
 NAME = "door-elsewhere"
 PREFIX = "/team/airflow"

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseNotifier
 
+from airflow_sagemaker_presign.compat import DAG, BaseNotifier
 from airflow_sagemaker_presign.links import door_is_supported
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
 from airflow_sagemaker_presign.parameters import rendered_allowed_users_of

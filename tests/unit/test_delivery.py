@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import requests
-from airflow.providers.common.compat.sdk import BaseNotifier
 
+from airflow_sagemaker_presign.compat import BaseNotifier
 from airflow_sagemaker_presign.delivery import Delivery, DeliveryPolicy, deliver
 from airflow_sagemaker_presign.exceptions import (
     NotebookInstanceAccessDenied,

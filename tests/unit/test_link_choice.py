@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_sagemaker_presign import link_choice, links
+from airflow_sagemaker_presign.compat import BaseNotifier
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
@@ -36,9 +36,9 @@ class Recorder(BaseNotifier):
 @pytest.fixture(autouse=True)
 def door(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """An Airflow with a door, whichever runs the tests, that has said nothing yet."""
-    monkeypatch.setattr(links, "AIRFLOW_V_3_1_PLUS", True)
+    monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", True)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
-    monkeypatch.setattr("airflow.providers.common.compat.sdk.mask_secret", lambda *_: None, raising=False)
+    monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
     link_choice._say_that_there_is_no_door.cache_clear()
     clock.now = datetime.now(UTC)
 
@@ -84,7 +84,7 @@ def test_a_message_carries_what_was_chosen(
     assert "authToken" not in repr(receipt)
 
 
-@pytest.mark.parametrize(("supported", "needed"), [(True, "[api] base_url"), (False, "Airflow 3.1 or newer")])
+@pytest.mark.parametrize(("supported", "needed"), [(True, "[api] base_url"), (False, "Airflow 3.1.1 or newer")])
 def test_both_without_a_door_is_the_presigned_url_and_says_once_what_a_door_needs(
     run: Run,
     sagemaker: Script,
@@ -94,7 +94,7 @@ def test_both_without_a_door_is_the_presigned_url_and_says_once_what_a_door_need
     supported: bool,
     needed: str,
 ) -> None:
-    monkeypatch.setattr(links, "AIRFLOW_V_3_1_PLUS", supported)
+    monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", supported)
     notifier = Recorder()
     with caplog.at_level(logging.INFO, logger=link_choice.__name__):
         for _ in range(2):
@@ -127,8 +127,8 @@ def test_a_base_url_that_is_lost_during_the_wait_sends_no_credential_instead(
 
 
 def test_the_door_is_refused_at_parse_where_airflow_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links, "AIRFLOW_V_3_1_PLUS", False)
-    with pytest.raises(ValueError, match=r"link='door' is not allowed: .*Airflow 3\.1 or newer"):
+    monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", False)
+    with pytest.raises(ValueError, match=r"link='door' is not allowed: .*Airflow 3\.1\.1 or newer"):
         Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="door")
     Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="both")
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import Stats
 
+from airflow_sagemaker_presign.compat import Stats
 from airflow_sagemaker_presign.courier import Delivery
 from airflow_sagemaker_presign.delivery import report
 
@@ -25,7 +25,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     """What Airflow's metrics were told."""
     told: list[tuple[str, Any]] = []
     fake = SimpleNamespace(**{kind: lambda *what: told.append(what) for kind in ("incr", "timing", "gauge")})
-    monkeypatch.setattr("airflow.providers.common.compat.sdk.Stats", fake)
+    monkeypatch.setattr("airflow_sagemaker_presign.compat.Stats", fake)
     return told
 
 
@@ -56,7 +56,7 @@ def test_figures_that_cannot_be_sent_keep_no_link_back(monkeypatch: pytest.Monke
         raise OSError("no such host")
 
     fake = SimpleNamespace(incr=broken, timing=broken, gauge=broken)
-    monkeypatch.setattr("airflow.providers.common.compat.sdk.Stats", fake)
+    monkeypatch.setattr("airflow_sagemaker_presign.compat.Stats", fake)
     report([DELIVERED, FAILED], context())
 
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, BaseNotifier, TaskDeferred
 
 from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.compat import DAG, AirflowSkipException, BaseNotifier, TaskDeferred
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 from airflow_sagemaker_presign.links import (
     SageMakerNotebookConsoleLink,
@@ -60,7 +60,7 @@ def make(hook: SageMakerNotebookHook, clock: Clock, monkeypatch: pytest.MonkeyPa
         operator.__dict__["hook"] = hook
         return operator
 
-    monkeypatch.setattr("airflow.providers.common.compat.sdk.mask_secret", lambda *_: None, raising=False)
+    monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
     return make
 
 
@@ -396,7 +396,7 @@ def test_the_log_says_what_it_was_before_it_says_what_was_sent(
     assert not any("is Stopped" in line for line in later)
 
 
-@pytest.mark.skipif(not door_is_supported(), reason="no door before Airflow 3.1")
+@pytest.mark.skipif(not door_is_supported(), reason="no door before Airflow 3.1.1")
 @pytest.mark.parametrize("status", ["Stopped", "Stopping", "Deleting", "Failed"])
 def test_a_message_without_a_presigned_url_is_not_sent_for_a_notebook_that_does_not_run_any_more(
     make: Callable[..., Any],

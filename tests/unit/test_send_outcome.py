@@ -10,11 +10,11 @@ import httpx
 import pytest
 import requests
 import urllib3
-from airflow.providers.common.compat.sdk import AirflowException
 from botocore import exceptions as boto
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
+from airflow_sagemaker_presign.compat import AirflowException
 from airflow_sagemaker_presign.send_outcome import may_have_arrived, retry_after
 from tests.unit.odd_errors import CannotSay
 

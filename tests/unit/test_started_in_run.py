@@ -9,9 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, BaseNotifier, TaskGroup
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, DAG, AirflowSkipException, BaseNotifier, TaskGroup
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
@@ -40,7 +39,7 @@ def stop(task_id: str = "stop", name: str = "research") -> Stop:
 def run_of(began: datetime, cleared: int = 0, **dates: Any) -> Any:
     """Make a DAG run; after it was cleared, its start_date is that of the second time."""
     started = began if not cleared else began + timedelta(hours=3)
-    if AIRFLOW_V_3_0_PLUS:
+    if AIRFLOW_VERSION >= (3, 0):
         dates = {"run_after": began - timedelta(seconds=5), **dates}
     else:
         due = dates.pop("run_after", began - timedelta(seconds=5))
@@ -179,7 +178,7 @@ def test_a_task_writes_down_when_its_run_first_began_and_nothing_once_that_is_fo
 
 
 def test_airflow_tells_a_task_what_clearing_keeps() -> None:
-    if AIRFLOW_V_3_0_PLUS:
+    if AIRFLOW_VERSION >= (3, 0):
         from airflow.sdk.api.datamodels._generated import DagRun
 
         assert {"clear_number", "run_after", "start_date"} <= set(DagRun.model_fields)

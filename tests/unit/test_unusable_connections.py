@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS
 
 from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 from airflow_sagemaker_presign.lifecycle import Goal, Wait
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
@@ -124,7 +124,7 @@ def test_what_is_written_wrong_is_one_error_before_any_request(
 
 
 @pytest.mark.skipif(
-    AIRFLOW_V_3_0_PLUS and not AIRFLOW_V_3_2_PLUS,
+    AIRFLOW_VERSION >= (3, 0) and AIRFLOW_VERSION < (3, 2),
     reason="this Airflow refuses such a connection itself, and calls it not found",
 )
 @pytest.mark.parametrize("ask", [in_the_worker, in_the_triggerer])

@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 from airflow.providers.amazon.aws.operators.sagemaker import SageMakerStartNoteBookOperator
-from airflow.providers.common.compat.sdk import DAG
 
+from airflow_sagemaker_presign.compat import DAG
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 

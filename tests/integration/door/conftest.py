@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 
 if TYPE_CHECKING:
     from tests.integration.door.page_server import Notebook
@@ -24,8 +25,8 @@ window.setUnseen = (isUnseen) => {
 @pytest.fixture
 def notebook() -> Iterator[Notebook]:
     """A stopped notebook, and its page on this machine."""
-    if not AIRFLOW_V_3_1_PLUS:
-        pytest.skip("there is no door before Airflow 3.1")
+    if not HAS_LAUNCH_PAGE:
+        pytest.skip("there is no door before Airflow 3.1.1")
     from tests.integration.door.page_server import PATH, Notebook, landing_app, page_app, served
 
     notebook = Notebook()

@@ -8,9 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from tests import nginx
 
-pytest.importorskip("fastapi", reason="there is no door before Airflow 3.1")
+if not HAS_LAUNCH_PAGE:
+    pytest.skip("there is no door before Airflow 3.1.1", allow_module_level=True)
 
 from tests.integration.door.page_server import PATH, Notebook, page_app, served
 

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("airflow.api_fastapi.core_api.security", reason="there is no door before Airflow 3.1")
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
+
+if not HAS_LAUNCH_PAGE:
+    pytest.skip("there is no door before Airflow 3.1.1", allow_module_level=True)
 
 import httpx
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser

@@ -11,15 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 from sqlalchemy import select, text
 
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.door import audit
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask
 from airflow_sagemaker_presign.door.visitor import Visitor
 from tests.unit.door.database import Sessions, insert
 
-pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="there is no door before Airflow 3.1")
+pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
 
 Make = Callable[..., RenderedTask]
 

@@ -6,16 +6,15 @@ import importlib
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseNotifier
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
+from airflow_sagemaker_presign.compat import DAG, HAS_LAUNCH_PAGE, BaseNotifier
 from airflow_sagemaker_presign.door.current_dag import tasks_of
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator,
     SageMakerStopNotebookInstanceOperator,
 )
 
-pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="there is no door before Airflow 3.1")
+pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
 
 
 class Silent(BaseNotifier):
@@ -95,7 +94,7 @@ def test_a_tasks_own_names_go_before_those_that_the_dag_gives() -> None:
 
 @pytest.mark.parametrize(("make", "rule"), [(plain, (("ada",),)), (lambda: mapped(NOTEBOOKS), ())])
 def test_names_that_a_group_gives_to_mapped_tasks_are_known_to_a_run_only(make: Any, rule: Any) -> None:
-    from airflow.providers.common.compat.sdk import TaskGroup
+    from airflow_sagemaker_presign.compat import TaskGroup
 
     names: Any = {"allowed_users": ["ada"]}
     with DAG("mornings") as dag, TaskGroup("group", prefix_group_id=False, default_args=names):
@@ -111,7 +110,7 @@ def test_names_longer_than_airflow_keeps_are_none(monkeypatch: pytest.MonkeyPatc
 
 
 def test_tasks_of_groups_are_there_too() -> None:
-    from airflow.providers.common.compat.sdk import TaskGroup
+    from airflow_sagemaker_presign.compat import TaskGroup
 
     with DAG("mornings") as dag, TaskGroup("group"):
         plain(allowed_users=["ada"])

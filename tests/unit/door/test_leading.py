@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.door import pages
 from tests.unit.door.tags import ATTACK, Tags
 
-pytest.importorskip("fastapi", reason="there is no door before Airflow 3.1")
+if not HAS_LAUNCH_PAGE:
+    pytest.skip("there is no door before Airflow 3.1.1", allow_module_level=True)
 
 from fastapi.responses import Response
 

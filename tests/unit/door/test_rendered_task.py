@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 from sqlalchemy import text
 
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.door import rendered_task
 from airflow_sagemaker_presign.door.refusal import Refusal
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask, TaskKey, rendered_task_of
@@ -100,7 +100,7 @@ def test_a_field_that_is_missing_opens_nothing() -> None:
         assert refusal.value.status == 500
 
 
-with_a_door = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="there is no door before Airflow 3.1")
+with_a_door = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
 Set = Callable[..., None]
 
 

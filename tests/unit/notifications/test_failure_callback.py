@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
 
+from airflow_sagemaker_presign.compat import DAG
 from airflow_sagemaker_presign.notifications.dag_message import dag_failure_message
 from airflow_sagemaker_presign.notifications.failed_task import value_of
 from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
+from airflow_sagemaker_presign.compat import DAG, BaseOperator
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.occasion import Occasion, occasion_of
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier

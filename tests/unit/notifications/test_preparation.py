@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
+from airflow_sagemaker_presign.compat import DAG, BaseOperator
 from airflow_sagemaker_presign.notifications.connection_checks import check_slack_connection, check_smtp_connection
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.notifier import NotebookUrlNotifier

@@ -1,0 +1,107 @@
+"""
+What differs between Airflow's versions: where its names are, and what it can do. No other module asks for a version.
+
+Each name is looked up when it is first asked for, newest place first. ``tests/unit/test_compat.py`` looks up all of
+them, on every version.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow import __version__
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    from airflow.sdk import (
+        DAG as DAG,
+    )
+    from airflow.sdk import (
+        BaseHook as BaseHook,
+    )
+    from airflow.sdk import (
+        BaseNotifier as BaseNotifier,
+    )
+    from airflow.sdk import (
+        BaseOperator as BaseOperator,
+    )
+    from airflow.sdk import (
+        BaseOperatorLink as BaseOperatorLink,
+    )
+    from airflow.sdk import (
+        Connection as Connection,
+    )
+    from airflow.sdk import (
+        Context as Context,
+    )
+    from airflow.sdk import (
+        Param as Param,
+    )
+    from airflow.sdk import (
+        TaskGroup as TaskGroup,
+    )
+    from airflow.sdk.configuration import conf as conf
+    from airflow.sdk.exceptions import (
+        AirflowException as AirflowException,
+    )
+    from airflow.sdk.exceptions import (
+        AirflowNotFoundException as AirflowNotFoundException,
+    )
+    from airflow.sdk.exceptions import (
+        AirflowSkipException as AirflowSkipException,
+    )
+    from airflow.sdk.exceptions import (
+        TaskDeferred as TaskDeferred,
+    )
+    from airflow.sdk.execution_time.xcom import XCom as XCom
+    from airflow.sdk.log import mask_secret as mask_secret
+    from airflow.sdk.plugins_manager import AirflowPlugin as AirflowPlugin
+    from airflow.sdk.types import TaskInstanceKey as TaskInstanceKey
+
+AIRFLOW_VERSION = Version(__version__).release
+"""Such as ``(3, 1, 8)``."""
+
+IS_AIRFLOW_2 = AIRFLOW_VERSION < (3,)
+
+HAS_LAUNCH_PAGE = AIRFLOW_VERSION >= (3, 1, 1)
+"""
+Whether a page of a plugin can stand behind Airflow's own login. Before 3.1 its login cannot be asked for; 3.1.0's takes
+no cookie, so that no browser gets in.
+"""
+
+_EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
+_PLACES = {
+    "AirflowException": _EXCEPTIONS,
+    "AirflowNotFoundException": _EXCEPTIONS,
+    "AirflowPlugin": ("airflow.sdk.plugins_manager", "airflow.plugins_manager"),
+    "AirflowSkipException": _EXCEPTIONS,
+    "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
+    "BaseNotifier": ("airflow.sdk", "airflow.sdk.bases.notifier", "airflow.notifications.basenotifier"),
+    "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),
+    "BaseOperatorLink": ("airflow.sdk", "airflow.models.baseoperatorlink"),
+    "Connection": ("airflow.sdk", "airflow.models.connection"),
+    "Context": ("airflow.sdk", "airflow.utils.context"),
+    "DAG": ("airflow.sdk", "airflow.models.dag"),
+    "Param": ("airflow.sdk", "airflow.models.param"),
+    "Stats": ("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats"),
+    "TaskDeferred": _EXCEPTIONS,
+    "TaskGroup": ("airflow.sdk", "airflow.utils.task_group"),
+    "TaskInstanceKey": ("airflow.sdk.types", "airflow.models.taskinstancekey"),
+    "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),
+    "conf": ("airflow.sdk.configuration", "airflow.configuration"),
+    "mask_secret": ("airflow.sdk.log", "airflow.sdk.execution_time.secrets_masker", "airflow.utils.log.secrets_masker"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for place in _PLACES.get(name, ()):
+        try:
+            found = getattr(import_module(place), name)
+        except (ImportError, AttributeError):
+            continue
+        globals()[name] = found
+        return found
+    if name in _PLACES:
+        raise ImportError(f"Airflow {__version__} has {name} in none of {', '.join(_PLACES[name])}.")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
