@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from cachetools import LRUCache
 
 from airflow_sagemaker_presign.door import connections
 from airflow_sagemaker_presign.door.connections import UnusableConnection
+from airflow_sagemaker_presign.door.recently_used import RecentlyUsed
 from airflow_sagemaker_presign.door.rendered_task import RenderedTask
 from airflow_sagemaker_presign.door.turns import Turns
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
@@ -105,9 +105,9 @@ class Notebooks:
         self.now = monotonic
         self._lock = threading.Lock()
         self._turns = Turns()
-        self._accesses: LRUCache[Any, _Access] = LRUCache(maxsize=64)
-        self._answers: LRUCache[Any, _Answer] = LRUCache(maxsize=1024)
-        self._out_of_reach: LRUCache[Any, _Answer] = LRUCache(maxsize=64)
+        self._accesses: RecentlyUsed[Any, _Access] = RecentlyUsed(64)
+        self._answers: RecentlyUsed[Any, _Answer] = RecentlyUsed(1024)
+        self._out_of_reach: RecentlyUsed[Any, _Answer] = RecentlyUsed(64)
 
     def describe(self, task: RenderedTask, *, since: float | None = None) -> dict[str, Any]:
         """
