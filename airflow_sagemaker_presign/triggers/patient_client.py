@@ -63,15 +63,20 @@ class Clock:
 
 
 async def in_thread(call: Callable[..., Any], *values: Any, **named: Any) -> Any:
-    """Make a call that blocks, off the event loop."""
+    """
+    Make a call that blocks, off the event loop. Who is cancelled meanwhile still waits for the call to end.
+
+    With asgiref, a dependency of Airflow's, since before 3.2 a triggerer's channel to its supervisor belongs to its
+    event loop: look-ups in a thread that asgiref does not know read each other's answers, and the triggerer dies of it.
+    """
     from asgiref.sync import sync_to_async
 
-    answer = await sync_to_async(call, thread_sensitive=False)(*values, **named)
-    # It waits for the thread even when it is cancelled, and then forgets that it was.
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-    return answer
+    thread = asyncio.ensure_future(sync_to_async(call, thread_sensitive=False)(*values, **named))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        await asyncio.wait([thread])
+        raise
 
 
 class PatientClient:

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from airflow_sagemaker_presign.triggers.patient_client import in_thread
+
+
+async def here() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+def test_whoever_asks_airflow_from_a_thread_comes_back_to_the_event_loop_that_the_channel_belongs_to() -> None:
+    """So a triggerer before Airflow 3.2 asks; on another loop it reads answers that are not for it, and dies."""
+
+    async def ask() -> None:
+        thread, loop = await in_thread(lambda: (threading.get_ident(), async_to_sync(here)()))
+        assert thread != threading.get_ident()
+        assert loop is asyncio.get_running_loop()
+
+    asyncio.run(ask())
+
+
+def test_who_is_cancelled_waits_for_the_call_to_end_and_is_cancelled() -> None:
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def call() -> str:
+        under_way.set()
+        go_on.wait(30)
+        return "done"
+
+    async def cancel() -> None:
+        task = asyncio.ensure_future(in_thread(call))
+        await asyncio.to_thread(under_way.wait, 30)
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not task.done()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
