@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException
-
+from airflow_sagemaker_presign.compat import AirflowException
 from airflow_sagemaker_presign.notifications.addresses import mailboxes_of
 from airflow_sagemaker_presign.notifications.notifier import NotebookUrlNotifier, optional_text
 from airflow_sagemaker_presign.notifications.outcome import SendFailed
@@ -108,7 +107,7 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         from airflow_sagemaker_presign.notifications.connection_checks import check_smtp_connection
 
         connection = self._hook().get_connection(self.smtp_conn_id)
-        check_smtp_connection(self.smtp_conn_id, connection, fewest_retries=_fewest_retries())
+        check_smtp_connection(self.smtp_conn_id, connection, fewest_retries=fewest_retries())
         if not is_template(self.from_email):
             mailboxes_of(_SENDER, self.from_email or connection.extra_dejson.get("from_email"))
 
@@ -152,7 +151,7 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
 
         hook = self._hook()
         try:
-            return hook.get_conn()
+            hook.get_conn()
         except smtplib.SMTPAuthenticationError as error:
             # With a 4xx the server says that it may take the login later.
             kind = SendFailed if 400 <= error.smtp_code < 500 else _LoginRefused
@@ -176,9 +175,11 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
                 f"The mail server of the Airflow connection {self.smtp_conn_id!r} could not be reached: {reason}. "
                 "Check its host and port, and `disable_ssl` and `disable_tls` in its extra."
             ) from error
+        _client_of(hook)
+        return hook
 
 
-def _fewest_retries() -> int:
+def fewest_retries() -> int:
     """Say with which ``retry_limit`` the provider tries at all: before 3.0.2 it took 0 for no attempt."""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -194,11 +195,18 @@ def _client_of(hook: SmtpHook) -> smtplib.SMTP:
     Find the hook's connected client.
 
     The hook has no public way to it, and its own ``send_email_smtp`` repeats a send whose outcome it does not know.
+
+    :raises SendFailed: when it has none, or keeps it where it is not looked for.
     """
     import smtplib
 
     # The name without an underscore is the provider's before 2.3.
-    client = getattr(hook, "_smtp_client", None) or getattr(hook, "smtp_client", None)
+    client = next((getattr(hook, name) for name in ("_smtp_client", "smtp_client") if hasattr(hook, name)), hook)
+    if client is None:
+        raise SendFailed(
+            f"The Airflow connection {hook.smtp_conn_id!r} has a `retry_limit` in its extra with which this version of "
+            "the SMTP provider does not even try once. Make it 1 or more."
+        )
     if not isinstance(client, smtplib.SMTP):
         raise SendFailed(
             "This version of the SMTP provider keeps its connection elsewhere. "

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 
 OURS = {
     "operators": "import airflow_sagemaker_presign.operators.sagemaker_notebook",
@@ -20,10 +20,10 @@ OURS = {
 }
 THEIRS = {
     "the amazon provider's SageMaker operators": "import airflow.providers.amazon.aws.operators.sagemaker",
-    "the Slack provider's notifier": "import airflow.providers.slack.notifications.slack",
+    "the Slack provider's hook": "import airflow.providers.slack.hooks.slack",
 }
 
-_DAG_FILES = "airflow.sdk" if AIRFLOW_V_3_0_PLUS else "airflow.models"
+_DAG_FILES = "airflow.sdk" if AIRFLOW_VERSION >= (3, 0) else "airflow.models"
 # The DAG processor imports what a DAG file imports of `airflow.*` once, and forks; the rest is imported per parse.
 DAG_PROCESSOR = f"import airflow.dag_processing.processor; from {_DAG_FILES} import DAG, BaseOperator"
 

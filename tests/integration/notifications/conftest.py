@@ -19,6 +19,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
+from airflow_sagemaker_presign.notifications.email import fewest_retries
 from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 
 # As long as a real one, with all that HTML, quoted-printable and URL quoting like to change.
@@ -180,7 +181,7 @@ def mail_connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             "disable_tls": True,
             "disable_ssl": True,
             "timeout": 1,
-            "retry_limit": 0,
+            "retry_limit": fewest_retries(),
             "from_email": "Notebooks <nb@example.com>",
             **fields.pop("extra", {}),
         }

@@ -7,16 +7,19 @@ import re
 import smtplib
 import socket
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.exceptions import NotebookInstanceStopped
-from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier, _client_of
+from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier, _client_of, fewest_retries
 from airflow_sagemaker_presign.notifications.outcome import SendFailed, SendOutcomeUnknown, SentToSomeOnly
 from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
 
@@ -340,7 +343,20 @@ def test_the_providers_hook_still_keeps_its_client_where_we_look(mail: Any) -> N
     with SmtpHook() as hook:
         assert isinstance(_client_of(hook), smtplib.SMTP)
     with pytest.raises(SendFailed, match="version of the SMTP provider"):
-        _client_of(SmtpHook())
+        _client_of(SimpleNamespace())  # type: ignore[arg-type]
+
+
+def test_a_provider_that_does_not_even_try_is_an_error_that_says_what_to_change(
+    mail: Any, mail_connection: Callable[..., None], link_context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    if fewest_retries() == 0:
+        monkeypatch.setattr(SmtpHook, "get_conn", lambda hook: hook)
+    mail_connection(mail.port, extra={"retry_limit": 0})
+    with pytest.raises(SendFailed, match=r"'smtp_default' has a `retry_limit` .* does not even try once. Make it 1"):
+        _send(link_context)
+    assert mail.mails == []
 
 
 def test_nothing_is_logged_that_holds_the_url(
@@ -353,6 +369,9 @@ def test_nothing_is_logged_that_holds_the_url(
     assert "authToken" not in caplog.text
 
 
+@pytest.mark.skipif(
+    AIRFLOW_VERSION == (3, 1, 0), reason="outside a task, Airflow 3.1.0 breaks on a connection that is not there"
+)
 def test_a_connection_that_does_not_exist_is_named(
     link_context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
