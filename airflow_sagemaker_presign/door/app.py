@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
-from airflow.providers.common.compat.sdk import conf
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import Response
 
+from airflow_sagemaker_presign.compat import conf
 from airflow_sagemaker_presign.door import forgery, form, leading, pages
 from airflow_sagemaker_presign.door.entrance import Entrance
 from airflow_sagemaker_presign.door.notebooks import THREADS
 from airflow_sagemaker_presign.door.refusal import Refusal
-from airflow_sagemaker_presign.door.refusal_pages import add_refusals
+from airflow_sagemaker_presign.door.refusal_pages import add_refusals, leads_back
 from airflow_sagemaker_presign.door.rendered_task import TaskKey
 from airflow_sagemaker_presign.door.threads import Threads
 from airflow_sagemaker_presign.door.visitor import Visitor
@@ -129,7 +129,7 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
         app.add_api_route(path, enter, methods=["POST"])
 
     _add_assets(app)
-    add_refusals(app, prefix)
+    add_refusals(app, prefix, login_leads_back=leads_back(conf.get("core", "auth_manager")))
     return app
 
 

@@ -14,12 +14,22 @@ from airflow_sagemaker_presign.door.refusal import Refusal
 from airflow_sagemaker_presign.links import door_path
 
 
-def add_refusals(app: FastAPI, prefix: str) -> None:
+def leads_back(auth_manager: str) -> bool:
+    """
+    Say whether a login ends on the page that asked for it. Keycloak's and AWS's end on Airflow's home.
+
+    :param auth_manager: the class, as in ``[core] auth_manager``.
+    """
+    return not auth_manager.startswith(("airflow.providers.keycloak.", "airflow.providers.amazon."))
+
+
+def add_refusals(app: FastAPI, prefix: str, *, login_leads_back: bool = True) -> None:
     """
     Have an app answer its own and Airflow's refusals.
 
     :param app: the app.
     :param prefix: the path of Airflow's base URL, without the last slash.
+    :param login_leads_back: whether Airflow's login ends on the page that asked for it; else one is told beforehand.
     """
 
     @app.exception_handler(Refusal)
@@ -30,10 +40,13 @@ def add_refusals(app: FastAPI, prefix: str) -> None:
     def refused_by_airflow(request: Request, error: HTTPException) -> Response:
         # An expired or foreign cookie is "Invalid JWT token" for Airflow: somebody who is not signed in.
         is_unknown = error.status_code == 401 or (error.status_code == 403 and "JWT" in str(error.detail))
-        if is_unknown and request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
-            return _answer("", 303, {"Location": _login_path(request, prefix)})
         if is_unknown:
-            return _refusal(request, _SIGN_IN, prefix, again=_login_path(request, prefix), again_text="Sign in")
+            looks = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+            login = _login_path(request, prefix)
+            if looks and login_leads_back:
+                return _answer("", 303, {"Location": login})
+            words = _SIGN_IN_FIRST if looks else _SIGN_IN
+            return _refusal(request, words, prefix, again=login, again_text="Sign in")
         answer = _refusal(request, _in_words(error.status_code), prefix)
         if error.status_code == 405:
             # The framework names one route's only; a page has two.
@@ -58,7 +71,7 @@ def _path_of(request: Request) -> str:
 
 
 def _login_path(request: Request, prefix: str) -> str:
-    """Say where to sign in, and come back from there to the page. Some auth managers forget the way back."""
+    """Say where to sign in, and come back from there to the page."""
     return f"{prefix}/api/v2/auth/login?next={quote(prefix + _path_of(request), safe='')}"
 
 
@@ -67,6 +80,11 @@ _SIGN_IN = Refusal(
     "You are not signed in",
     "Nothing was opened or started. Sign in to Airflow, then press the button again; if you do not get back to the "
     "notebook’s page, open your link once more.",
+)
+_SIGN_IN_FIRST = Refusal(
+    401,
+    "Sign in to Airflow first",
+    "Airflow’s login does not lead back here: it ends on Airflow’s home. Sign in, then open your link once more.",
 )
 
 

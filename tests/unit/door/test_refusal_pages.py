@@ -7,13 +7,16 @@ import asyncio
 import httpx
 import pytest
 
-pytest.importorskip("fastapi", reason="there is no door before Airflow 3.1")
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
+
+if not HAS_LAUNCH_PAGE:
+    pytest.skip("there is no door before Airflow 3.1.1", allow_module_level=True)
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 
 from airflow_sagemaker_presign.door.refusal import Refusal
-from airflow_sagemaker_presign.door.refusal_pages import add_refusals
+from airflow_sagemaker_presign.door.refusal_pages import add_refusals, leads_back
 
 PATH = "/sagemaker-notebooks/mornings/manual__1%2B00:00/notebook_link"
 LOGIN = (
@@ -21,7 +24,9 @@ LOGIN = (
 )
 
 
-def answer_to(method: str, error: Exception, user: str = "", accept: str = "text/html") -> httpx.Response:
+def answer_to(
+    method: str, error: Exception, user: str = "", accept: str = "text/html", login_leads_back: bool = True
+) -> httpx.Response:
     """Have an app meet an error at the page of a task."""
     app = FastAPI()
 
@@ -30,7 +35,7 @@ def answer_to(method: str, error: Exception, user: str = "", accept: str = "text
         raise error
 
     app.add_api_route("/sagemaker-notebooks/{dag_id}/{run_id}/{task_id}", meet, methods=["GET", "POST"])
-    add_refusals(app, "/team")
+    add_refusals(app, "/team", login_leads_back=login_leads_back)
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -61,6 +66,29 @@ def test_a_click_by_somebody_who_is_no_longer_signed_in_leads_to_the_login_and_b
     assert "Signed in as" not in answer.text
     looked = answer_to("GET", error)
     assert (looked.status_code, looked.headers["Location"]) == (303, LOGIN)
+
+
+def test_where_the_login_does_not_lead_back_one_is_told_before_one_signs_in() -> None:
+    looked = answer_to("GET", HTTPException(401), login_leads_back=False)
+    assert looked.status_code == 401
+    assert "Sign in, then open your link once more." in looked.text
+    assert f'<a class="button" href="{LOGIN}">Sign in</a>' in looked.text
+    clicked = answer_to("POST", HTTPException(401), login_leads_back=False)
+    assert (clicked.status_code, "Nothing was opened or started." in clicked.text) == (401, True)
+
+
+@pytest.mark.parametrize(
+    ("auth_manager", "expected"),
+    [
+        ("airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager", True),
+        ("airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager", True),
+        ("airflow.providers.keycloak.auth_manager.keycloak_auth_manager.KeycloakAuthManager", False),
+        ("airflow.providers.amazon.aws.auth_manager.aws_auth_manager.AwsAuthManager", False),
+        ("my_company.airflow.AuthManager", True),
+    ],
+)
+def test_the_logins_of_keycloak_and_aws_do_not_lead_back(auth_manager: str, expected: bool) -> None:
+    assert leads_back(auth_manager) is expected
 
 
 def test_a_click_too_many_counts_down() -> None:
