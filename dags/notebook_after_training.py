@@ -1,22 +1,28 @@
 """
 A notebook after training: the link comes with the training job's name and its model artifact, once the job is done.
 
-When training fails nobody needs a notebook, so none is started: the recipient gets another message, which says so.
+When training fails nobody needs a notebook, so none is started: the recipient is told what failed instead.
 """
 
 from __future__ import annotations
 
 import pendulum
 from airflow.providers.amazon.aws.operators.sagemaker import SageMakerTrainingOperator
-from airflow.providers.common.compat.sdk import DAG, Param, TriggerRule
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-from airflow.providers.standard.operators.empty import EmptyOperator
 
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator,
     SageMakerStopNotebookInstanceOperator,
 )
+
+try:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.sdk import DAG, Param, TriggerRule
+except ImportError:  # Airflow 2
+    from airflow.models.dag import DAG
+    from airflow.models.param import Param
+    from airflow.operators.empty import EmptyOperator
+    from airflow.utils.trigger_rule import TriggerRule
 
 NOTEBOOK = "research"
 MAIL = NotebookUrlSmtpNotifier(
@@ -68,12 +74,7 @@ with DAG(
         },
         check_interval=30,
         print_log=False,
-        on_failure_callback=SmtpNotifier(
-            to="{{ params.recipient }}",
-            subject="Training failed: {{ ti.dag_id }}",
-            html_content="The training job of {{ ti.run_id }} failed, so no notebook was started for it. "
-            '<a href="{{ ti.log_url }}">Its log in Airflow</a> says why.',
-        ),
+        on_failure_callback=NotebookUrlSmtpNotifier(to="{{ params.recipient }}"),
     )
     notebook_link = SageMakerPresignedNotebookUrlOperator(
         task_id="notebook_link",

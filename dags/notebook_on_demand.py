@@ -8,8 +8,6 @@ notebook instance is stopped again, unless it ran before the DAG did: somebody m
 from __future__ import annotations
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG, Param, TriggerRule
-from airflow.providers.standard.operators.empty import EmptyOperator
 
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
@@ -17,6 +15,15 @@ from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator,
     SageMakerStopNotebookInstanceOperator,
 )
+
+try:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.sdk import DAG, Param, TriggerRule
+except ImportError:  # Airflow 2
+    from airflow.models.dag import DAG
+    from airflow.models.param import Param
+    from airflow.operators.empty import EmptyOperator
+    from airflow.utils.trigger_rule import TriggerRule
 
 NOTIFIERS = [
     NotebookUrlSmtpNotifier(to="{{ params.recipient }}"),

@@ -13,14 +13,20 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG, TriggerRule
-from airflow.providers.standard.operators.empty import EmptyOperator
 
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator,
     SageMakerStopNotebookInstanceOperator,
 )
+
+try:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.sdk import DAG, TriggerRule
+except ImportError:  # Airflow 2
+    from airflow.models.dag import DAG
+    from airflow.operators.empty import EmptyOperator
+    from airflow.utils.trigger_rule import TriggerRule
 
 NOTEBOOK = "research"
 START = pendulum.datetime(2025, 1, 1, tz="Europe/Berlin")

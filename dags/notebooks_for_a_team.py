@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG
+from airflow import DAG
 
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator

@@ -146,8 +146,8 @@ def test_after_a_training_that_failed_no_notebook_is_touched_and_the_mail_says_s
         "delivered": "upstream_failed",
     }
     mail = mail_to(local, "training-failed@example.com")
-    assert mail.subject == "Training failed: notebook_after_training"
-    assert "no notebook was started for it" in mail.html
+    assert mail.subject == "Task train failed"
+    assert "open the task in Airflow" in mail.html
     assert urls_in(mail) == []
 
 
