@@ -18,18 +18,22 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.connections import airflow_connections
 from tests.system.conftest import DAGS, REGION
 
-pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 has no supervisor, and no such API")
+pytestmark = pytest.mark.skipif(AIRFLOW_VERSION < (3, 0), reason="Airflow 2 has a test of its own for it")
+
+MANY_DAGS = Path(__file__).parent / "many_dags"
 
 COUNT = int(os.environ.get("MANY_LINKS", "8"))
 DAG_ID = "notebook_on_demand"
+STOPPING_DAG_ID = "started_and_stopped"
 NOTEBOOK = "opened-by-many"
+FEWER = max(2, COUNT // 4)
 USUAL_MB = 700
 """What a process of Airflow may need at its peak; a broken answer made one allocate gigabytes."""
 
@@ -79,7 +83,8 @@ def airflow_of_many(folder: Path, local: LocalServices) -> Iterator[AirflowStand
     local.inbox.slack.clear()
     local.inbox.smtp.clear()
     (dags := folder / "dags-of-many").mkdir()
-    shutil.copy(DAGS / f"{DAG_ID}.py", dags)
+    for file in (DAGS / f"{DAG_ID}.py", MANY_DAGS / f"{STOPPING_DAG_ID}.py"):
+        shutil.copy(file, dags)
     environment = {
         **airflow_connections(local.addresses(), timeout=60),
         "AIRFLOW__CORE__PARALLELISM": "8",
@@ -91,24 +96,26 @@ def airflow_of_many(folder: Path, local: LocalServices) -> Iterator[AirflowStand
         yield airflow
 
 
-def run_all(airflow: AirflowStandalone, notebooks: Mapping[str, str]) -> dict[str, str]:
-    """Run the DAG for each person and notebook, all at once, to the good end of all; the runs by person."""
+def run_all(airflow: AirflowStandalone, notebooks: Mapping[str, str], dag_id: str = DAG_ID) -> dict[str, str]:
+    """Run a DAG for each person and notebook, all at once, to the good end of all; the runs by person."""
     runs = {
-        person: airflow.trigger(DAG_ID, {"notebook_instance_name": notebook, "recipient": person})
+        person: airflow.trigger(dag_id, {"notebook_instance_name": notebook, "recipient": person})
         for person, notebook in notebooks.items()
     }
-    states = {person: airflow.wait_for_run(DAG_ID, run, timeout=600) for person, run in runs.items()}
+    states = {person: airflow.wait_for_run(dag_id, run, timeout=600) for person, run in runs.items()}
     failed = [person for person, state in states.items() if state != "success"]
-    logs = "\n".join(airflow.task_log(DAG_ID, runs[person], "notebook_link") for person in failed)
+    logs = "\n".join(airflow.task_log(dag_id, runs[person], "notebook_link") for person in failed)
     assert failed == [], logs[-5_000:]
     return runs
 
 
-def all_have_their_links(airflow: AirflowStandalone, local: LocalServices, runs: Mapping[str, str]) -> None:
+def all_have_their_links(
+    airflow: AirflowStandalone, local: LocalServices, runs: Mapping[str, str], dag_id: str = DAG_ID
+) -> None:
     for person, run in runs.items():
-        receipt = airflow.xcom(DAG_ID, run, "notebook_link")
+        receipt = airflow.xcom(dag_id, run, "notebook_link")
         assert [delivery["attempts"] for delivery in receipt["deliveries"]] == [1, 1], (person, receipt)
-        assert airflow.task_instances(DAG_ID, run)["notebook_link"]["try_number"] == 1
+        assert airflow.task_instances(dag_id, run)["notebook_link"]["try_number"] == 1
     mails = [mail.recipients[0] for mail in local.inbox.mails if mail.recipients[0] in runs]
     posts = [message.recipient for message in local.inbox.slack_messages if message.recipient in runs]
     assert sorted(mails) == sorted(map(str, posts)) == sorted(runs)
@@ -126,7 +133,18 @@ def test_so_do_those_that_are_waited_for_in_the_triggerer(
     airflow_of_many: AirflowStandalone, local: LocalServices
 ) -> None:
     """There the look-ups of many triggers share the channel of one process."""
-    waited_for = {f"waits-for-{n}@example.com": f"waited-for-{n}" for n in range(max(2, COUNT // 4))}
+    waited_for = {f"waits-for-{n}@example.com": f"waited-for-{n}" for n in range(FEWER)}
     for notebook in waited_for.values():
         local.sagemaker.create_notebook(notebook, region=REGION, start_seconds=20)
     all_have_their_links(airflow_of_many, local, run_all(airflow_of_many, waited_for))
+
+
+def test_so_do_those_that_are_waited_for_in_the_worker_and_their_notebooks_are_stopped(
+    airflow_of_many: AirflowStandalone, local: LocalServices
+) -> None:
+    stopped = {f"stops-{n}@example.com": f"stopped-{n}" for n in range(FEWER)}
+    for notebook in stopped.values():
+        local.sagemaker.create_notebook(notebook, region=REGION)
+    runs = run_all(airflow_of_many, stopped, STOPPING_DAG_ID)
+    all_have_their_links(airflow_of_many, local, runs, STOPPING_DAG_ID)
+    assert {local.sagemaker.status(notebook, region=REGION) for notebook in stopped.values()} == {"Stopped"}

@@ -70,6 +70,8 @@ def test_back_from_the_notebook_does_not_lead_there_again(page: Any, notebook: N
 
 
 def test_a_page_in_the_background_changes_its_title_and_opens_nothing(page: Any, notebook: Notebook) -> None:
+    from playwright.sync_api import expect
+
     start(page, notebook)
     page.evaluate("setUnseen(true)")
     looks = notebook.looks
@@ -77,7 +79,7 @@ def test_a_page_in_the_background_changes_its_title_and_opens_nothing(page: Any,
     assert notebook.looks == looks, "a tab that nobody looks at asks less often"
     notebook.status = "InService"
     pass_time(page, 20)
-    page.wait_for_function("document.title === 'Ready: notebook research'")
+    expect(page).to_have_title("Ready: notebook research")
     page.evaluate("setUnseen(false)")
     page.get_by_role("button", name="Open JupyterLab").wait_for()
     pass_time(page, 30)
@@ -312,8 +314,9 @@ def test_a_new_version_of_the_page_replaces_the_old_one(
     page.goto(notebook.page_url)
     page.evaluate("window.isOld = true")
     monkeypatch.setattr(pages, "_frame", lambda values: "newer")
-    pass_time(page, 16)
-    page.wait_for_function("!window.isOld && document.readyState === 'complete'")
+    with page.expect_event("load"):
+        pass_time(page, 16)
+    assert page.evaluate("window.isOld") is None
     page.get_by_role("button", name="Open JupyterLab").wait_for()
 
 
