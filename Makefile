@@ -1,20 +1,40 @@
 # GNU make, the old one of macOS too. Needs Python 3.11 or newer, and makes its own environment in .venv.
 
 # The first that is new enough; `make PYTHON=/path/to/python demo` takes another.
-PYTHONS = $(PYTHON) python3.11 python3.12 python3.13 python3
+PYTHONS = $(PYTHON) $(preferred) python3.11 python3.12 python3.13 python3
+PYTHON_3_12 ?= python3.12
+PYTHON_3_13 ?= python3.13
 
-# What `make matrix` tests with, each from .ci/constraints-NAME.txt: the newest patch of each older Airflow with the newest
-# providers that it allows; and the newest Airflow with the lowest versions that pyproject.toml admits.
-MATRIX = 2.11 3.0 3.1 3.2 lowest
-MATRIX_TESTS = tests/unit tests/faults tests/integration \
-	$(patsubst %,tests/system/test_%.py,airflow_2 dags_test_command door many_links_at_once)
-# Airflow's version is nothing to the local SageMaker; the lowest versions of all else are.
-NOT_OF_AIRFLOW = --ignore=tests/unit/local --ignore=tests/integration/local
+# What `make matrix` tests with, each from .ci/constraints-NAME.txt: the first and the newest patch of each Airflow as it
+# was installed on its day, and the lowest versions that pyproject.toml admits. Some of them on other Pythons, where this
+# machine has them; Amazon MWAA's is 3.12.
+MATRIX = 3.2.2 3.1.8 3.0.6 2.11.2 lowest 3.3.0 3.2.0 3.1.0 3.0.0 2.11.0
+matrix-2.11.0 matrix-3.0.6 matrix-3.2.2: preferred = $(PYTHON_3_12)
+matrix-3.3.0: preferred = $(PYTHON_3_13)
 
-# $(call in_environment,EXTRA) COMMAND: run a command in .venv. With exec, so that signals reach the command itself.
-in_environment = @for python in $(PYTHONS); do \
+# What the version of Airflow and of its providers is something to; and with the newest patches, which most people have,
+# also a whole Airflow, its commands and the launch page. Airflow 3.0.0 alone has a channel to its tasks like no other.
+PATHS = tests/unit $(patsubst %,tests/integration/%, \
+	notifications test_any_notifier.py test_dag_parsing.py test_plugin_import.py)
+NOT_OF_AIRFLOW = $(patsubst %,tests/unit/%,local demo fleet) \
+	$(patsubst %,tests/unit/test_%.py,answers_not_by_aws describe_queue request_budget status_poller \
+	unusable_connections waits_of_any_age waits_taken_over) tests/integration/notifications/test_mail_in_browser.py
+MATRIX_TESTS = $(PATHS) $(NOT_OF_AIRFLOW:%=--ignore=%) $(MORE_TESTS) $(SYSTEM_TESTS:%=tests/system/test_%.py)
+matrix-2.11.2 matrix-3.0.6 matrix-3.1.8 matrix-3.2.2: SYSTEM_TESTS = \
+	airflow_2 many_links_at_once dags_test_command door
+matrix-2.11.2 matrix-3.0.6 matrix-3.1.8 matrix-3.2.2: MORE_TESTS = \
+	$(patsubst %,tests/faults/test_%.py,airflow_fails deliveries old_events) \
+	$(patsubst %,tests/integration/test_%.py,aws_connection delivery_faults)
+matrix-3.0.0: SYSTEM_TESTS = many_links_at_once
+# What another moto, flask, botocore and mail server is something to.
+matrix-lowest: MATRIX_TESTS = $(patsubst %,tests/unit/%,local notifications test_hook.py) \
+	$(patsubst %,tests/integration/%,local notifications test_any_notifier.py)
+
+# $(call in_environment,GROUP) COMMAND: run a command in .venv. With exec, so that signals reach the command itself.
+in_environment = $(call python,.ci/environment.py $(1) $(2))
+python = @for python in $(PYTHONS); do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-			exec "$$python" .ci/environment.py $(1) $(2); \
+			exec "$$python" $(1); \
 		fi; \
 	done; \
 	echo "This needs Python 3.11 or newer, and found none as: $(PYTHONS)." >&2; \
@@ -24,56 +44,61 @@ in_environment = @for python in $(PYTHONS); do \
 # Compiled modules make Airflow start quicker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test matrix fab bench fleet pictures lint format clean
+.PHONY: help demo test matrix $(MATRIX:%=matrix-%) long fab bench fleet pictures constraints lint format clean
 
 help:
 	@echo "make demo         see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C"
 	@echo "make demo once=1  the same, but open the link and the door, check them, and end"
 	@echo "make test         lint, types, and all tests: unit, integration, system"
-	@echo "make matrix       tests with other versions: $(MATRIX) (only=3.1: one of them)"
+	@echo "make matrix       tests with other versions: $(MATRIX) (only=3.1.8: one of them)"
+	@echo "make long         random sequences of faults, others each time, for half an hour (N=: so many)"
 	@echo "make fab          the launch page with Flask-AppBuilder's users"
 	@echo "make bench        measure: parsing, delivery, the door, and many waits at once (N=1000: so many; only=polling)"
 	@echo "make fleet        two workers and two triggerers, 200 notebooks (N=), killed in mid-run ten times (runs=)"
 	@echo "make pictures     make the pictures of the README (needs Chromium)"
+	@echo "make constraints  resolve the versions that the tests run with anew (only=3.1.8: those of one Airflow)"
 	@echo "make lint         lint and types only"
 	@echo "make format       put the code in order"
 	@echo "make clean        remove the environment and all that was made here"
 
 demo:
-	$(call in_environment,local,python -m airflow_sagemaker_presign.local.demo $(if $(once),--once) $(if $(port),--port "$(port)"))
+	$(call in_environment,demo,python -m airflow_sagemaker_presign.local.demo $(if $(once),--once) $(if $(port),--port "$(port)"))
 
 test: lint
-	$(call in_environment,test,python -m pytest $(args))
+	$(call in_environment,newest,python -m pytest $(args))
 
-# All of them run, whatever fails; then it says which did.
+# All of them run, whatever fails; then it says which did. With `make -j 2 matrix` two at a time.
 matrix:
-	@failed=; \
-	for versions in $(or $(only),$(MATRIX)); do \
-		echo "== matrix: $$versions"; \
-		$(MAKE) --no-print-directory matrix-$$versions || failed="$$failed $$versions"; \
-	done; \
-	test -z "$$failed" || { echo "matrix: failed:$$failed" >&2; exit 1; }
+	$(if $(filter-out $(MATRIX),$(only)),$(error only=$(only) is not allowed: there are $(MATRIX)))
+	@$(MAKE) --keep-going --no-print-directory $(patsubst %,matrix-%,$(or $(only),$(MATRIX)))
 
-matrix-%:
-	$(call in_environment,test:$*,env FAULT_SEQUENCES=250 python -m pytest $(or $(args),$(MATRIX_TESTS) $(if $(filter lowest,$*),,$(NOT_OF_AIRFLOW))))
+$(MATRIX:%=matrix-%): matrix-%:
+	$(call in_environment,test:$*,python -m pytest $(or $(args),$(MATRIX_TESTS)))
+
+# Others each time, where the tests in CI are the same each time.
+long:
+	$(call in_environment,newest,env FAULT_SEQUENCES="$(or $(N),20000)" python -m pytest tests/faults/test_any_sequence.py)
+
+constraints:
+	$(call python,.ci/resolve.py $(only))
 
 fab:
 	$(call in_environment,fab,python -m pytest $(or $(args),tests/system/test_fab.py))
 
 bench:
-	$(call in_environment,test,python -m tests.benchmarks $(if $(N),--waits "$(N)") $(if $(runs),--runs "$(runs)") $(foreach name,$(only),--only "$(name)"))
+	$(call in_environment,newest,python -m tests.benchmarks $(if $(N),--waits "$(N)") $(if $(runs),--runs "$(runs)") $(foreach name,$(only),--only "$(name)"))
 
 fleet:
 	$(call in_environment,fleet,python -m tests.fleet $(if $(N),--notebooks "$(N)") $(if $(runs),--runs "$(runs)"))
 
 pictures:
-	$(call in_environment,test,python -m tests.pictures)
+	$(call in_environment,newest,python -m tests.pictures)
 
 lint:
-	$(call in_environment,test,sh -c 'ruff check . && ruff format --check . && mypy')
+	$(call in_environment,newest,sh -c 'ruff check . && ruff format --check . && mypy')
 
 format:
-	$(call in_environment,test,sh -c 'ruff format . && ruff check --fix .')
+	$(call in_environment,newest,sh -c 'ruff format . && ruff check --fix .')
 
 clean:
 	rm -rf .venv .venv-* .demo .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache

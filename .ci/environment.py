@@ -1,10 +1,11 @@
 """
 Make the virtual environment ``.venv`` of this checkout if it is not there yet, then run a command in it.
 
-    python3 .ci/environment.py EXTRA[:VERSIONS] COMMAND [ARGUMENT...]
+    python3 .ci/environment.py GROUP[:VERSIONS] COMMAND [ARGUMENT...]
 
-This runs before anything is installed, so it needs Python's standard library only. Versions come from constraints.txt;
-with other VERSIONS, such as ``3.1``, from .ci/constraints-3.1.txt, and the environment is ``.venv-3.1``.
+This runs before anything is installed, so it needs Python's standard library only. GROUP is a dependency group of
+pyproject.toml, or ``demo`` for none. Versions come from constraints.txt; with other VERSIONS, such as ``3.1.8``, from
+.ci/constraints-3.1.8.txt, and the environment is ``.venv-3.1.8``.
 An environment that was left half made is made again; a good one is used until what it is made from changes.
 """
 
@@ -30,17 +31,18 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRA, _, VERSIONS = sys.argv[1].partition(":")
+GROUP, _, VERSIONS = sys.argv[1].partition(":")
 VENV = ROOT / (f".venv-{VERSIONS}" if VERSIONS else ".venv")
 CONSTRAINTS = ROOT / (f".ci/constraints-{VERSIONS}.txt" if VERSIONS else "constraints.txt")
 STAMP = VENV / "ready.json"
 LOG = VENV / "install.log"
 # An environment for the tests is good for the demo too, and one for the fleet for both; the smaller is made quicker.
-EXTRAS = {
-    "local": ("local",),
-    "test": ("local", "test"),
-    "fab": ("local", "test", "fab"),
-    "fleet": ("local", "test", "fleet"),
+SERVES = {
+    "demo": ("demo",),
+    "test": ("demo", "test"),
+    "newest": ("demo", "test", "newest"),
+    "fab": ("demo", "test", "newest", "fab"),
+    "fleet": ("demo", "test", "newest", "fleet"),
 }
 PR_SET_PDEATHSIG = 1
 STARTED = time.monotonic()
@@ -58,7 +60,7 @@ def main() -> None:
     try:
         with Path(__file__).open() as lock:
             hold(lock.fileno())
-            make(EXTRA)
+            make(GROUP)
     except Failed as error:
         sys.exit(f"{error}")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -76,16 +78,16 @@ def hold(lock: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def make(extra: str) -> None:
+def make(group: str) -> None:
     """
     Make what is missing.
 
-    :param extra: what has to be in the environment: ``local``, ``test``, ``fab`` or ``fleet``.
+    :param group: what has to be in the environment besides the extra ``local``, which has all that the demo needs.
     :raises Failed: when it cannot be made.
     """
     wanted = fingerprint()
-    there = extras_there(wanted)
-    if extra in there:
+    there = groups_there(wanted)
+    if group in there:
         return
     if importlib.util.find_spec("ensurepip") is None:
         raise Failed("This Python has no venv module. On Debian and Ubuntu: apt install python3-venv")
@@ -96,11 +98,13 @@ def make(extra: str) -> None:
     STAMP.unlink(missing_ok=True)
     # First a pip that resolves in half the time; and what builds this package, and others that come as source only:
     # else pip makes an environment for each of them.
-    install("--upgrade", "pip", "hatchling", "editables", "setuptools")
-    install("--no-build-isolation", "--editable", f"{ROOT}[{extra}]")
-    # pip compiles one file after the other; this takes all cores.
-    run("compiling", "-m", "compileall", "-q", "-j", "0", *map(str, VENV.glob("lib/python*/site-packages")))
-    STAMP.write_text(json.dumps({"fingerprint": wanted, "extra": extra}))
+    install("--upgrade", "pip", "hatchling", "hatch-fancy-pypi-readme", "editables", "setuptools")
+    more = () if group == "demo" else ("--group", f"{ROOT}/pyproject.toml:{group}")
+    install("--no-build-isolation", *more, "--editable", f"{ROOT}[local]")
+    if not VERSIONS:
+        # pip compiles one file after the other; this takes all cores. With other versions only what is used is.
+        run("compiling", "-m", "compileall", "-q", "-j", "0", *map(str, VENV.glob("lib/python*/site-packages")))
+    STAMP.write_text(json.dumps({"fingerprint": wanted, "group": group}))
     say(f"Installed in {VENV.name}: {time.monotonic() - STARTED:.0f} s")
 
 
@@ -110,6 +114,7 @@ def fingerprint() -> str:
     made_from = (
         project["build-system"],
         project["project"],
+        project["dependency-groups"],
         CONSTRAINTS.read_text(),
         Path(__file__).read_text(),
         sys.version,
@@ -118,9 +123,9 @@ def fingerprint() -> str:
     return hashlib.sha256(repr(made_from).encode()).hexdigest()
 
 
-def extras_there(wanted: str) -> Collection[str]:
+def groups_there(wanted: str) -> Collection[str]:
     """
-    Tell which extras the environment has; none when it is not to be used.
+    Tell which groups the environment has; none when it is not to be used.
 
     :param wanted: the fingerprint that it has to have.
     """
@@ -134,7 +139,7 @@ def extras_there(wanted: str) -> Collection[str]:
         )
     except (OSError, ValueError, subprocess.CalledProcessError):
         return ()
-    return EXTRAS[stamp["extra"]] if stamp["fingerprint"] == wanted else ()
+    return SERVES[stamp["group"]] if stamp["fingerprint"] == wanted else ()
 
 
 def install(*what: str) -> None:
