@@ -29,7 +29,7 @@ from airflow_sagemaker_presign.local.demo_progress import Progress
 from airflow_sagemaker_presign.local.door_check import check_door
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1]
 DAG_ID = "notebook_on_demand"
 TASK_ID = "notebook_link"
 NOTEBOOKS = ("research", "research-ada", "research-grace", "research-katherine")
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     _end_at_signals()
     progress = Progress(on_terminal=sys.stdout.isatty())
-    folder = CHECKOUT / ".demo" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    folder = Path.cwd() / ".demo" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     folder.mkdir(parents=True, mode=0o700)
     try:
         code = _run(options, folder, progress)
@@ -87,6 +87,12 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
+def example_dags() -> Path:
+    """Find the example DAGs: a wheel has them in the package, a checkout beside it."""
+    installed = PACKAGE / "example_dags"
+    return installed if installed.is_dir() else PACKAGE.parent / "dags"
+
+
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m airflow_sagemaker_presign.local.demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="open link and door, and end; so without a terminal")
@@ -101,7 +107,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _run(options: argparse.Namespace, folder: Path, progress: Progress) -> int:
     progress.say("A SageMaker notebook link, from the start of the notebook to the inbox. All on this machine.\n")
     # First of all, because it takes its port: one that is in use is better known now than in ten seconds.
-    airflow = AirflowStandalone(folder / "airflow", dags=CHECKOUT / "dags", port=options.port)
+    airflow = AirflowStandalone(folder / "airflow", dags=example_dags(), port=options.port)
     with contextlib.ExitStack() as stack:
         stack.callback(airflow.stop)
         with progress.step("Local SageMaker, mail server and Slack"):
