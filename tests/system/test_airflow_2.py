@@ -110,7 +110,7 @@ def airflow_2(folder: Path, local: LocalServices) -> Iterator[Airflow2]:
     local.sagemaker.create_notebook(MARKER, status="Updating", region=REGION)
     local.sagemaker.faults.on_start("no-capacity", "no-capacity")
     for notebook in (*MANY.values(), *STOPPED.values()):
-        local.sagemaker.create_notebook(notebook, region=REGION)
+        local.sagemaker.create_notebook(notebook, region=REGION, stop_seconds=20)
     (home := folder / "airflow-2").mkdir()
     (dags := folder / "dags-of-airflow-2").mkdir()
     for file in (DAGS / f"{DAG_ID}.py", MANY_DAGS / f"{STOPPING_DAG_ID}.py"):
