@@ -25,7 +25,8 @@ _WITHOUT = """
 import sys, types
 sys.modules["airflow_sagemaker_presign.door.plugin"] = types.SimpleNamespace(SageMakerNotebookDoorPlugin=None)
 """
-_LOAD = "plugins_manager._get_plugins()"
+# The second is Airflow 3.1's and older ones'.
+_LOAD = "(getattr(plugins_manager, '_get_plugins', None) or plugins_manager.ensure_plugins_loaded)()"
 GROUPS = {
     DOOR: "import airflow_sagemaker_presign.door.plugin",
     LOAD_ALL: _LOAD,
