@@ -76,6 +76,7 @@ async def in_thread(call: Callable[..., Any], *values: Any, **named: Any) -> Any
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
         await asyncio.wait([thread])
+        thread.exception()  # Else asyncio logs an error that nobody asked for.
         raise
 
 

@@ -144,7 +144,7 @@ def test_so_do_those_that_are_waited_for_in_the_worker_and_their_notebooks_are_s
 ) -> None:
     stopped = {f"stops-{n}@example.com": f"stopped-{n}" for n in range(FEWER)}
     for notebook in stopped.values():
-        # A stop of seconds meets a race of Airflow's on a busy machine; see the local services' own.
+        # A stop of a few seconds meets the race of Airflow's that conftest.py tells of.
         local.sagemaker.create_notebook(notebook, region=REGION, stop_seconds=20)
     runs = run_all(airflow_of_many, stopped, STOPPING_DAG_ID)
     all_have_their_links(airflow_of_many, local, runs, STOPPING_DAG_ID)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -24,15 +26,19 @@ def test_whoever_asks_airflow_from_a_thread_comes_back_to_the_event_loop_that_th
     asyncio.run(ask())
 
 
-def test_who_is_cancelled_waits_for_the_call_to_end_and_is_cancelled() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_is_cancelled_waits_for_the_call_to_end_and_is_cancelled(fails: bool) -> None:
     under_way, go_on = threading.Event(), threading.Event()
+    complaints: list[dict[str, Any]] = []
 
-    def call() -> str:
+    def call() -> None:
         under_way.set()
         go_on.wait(30)
-        return "done"
+        if fails:
+            raise OSError("no answer")
 
     async def cancel() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
         task = asyncio.ensure_future(in_thread(call))
         await asyncio.to_thread(under_way.wait, 30)
         task.cancel()
@@ -43,3 +49,5 @@ def test_who_is_cancelled_waits_for_the_call_to_end_and_is_cancelled() -> None:
             await task
 
     asyncio.run(cancel())
+    gc.collect()
+    assert complaints == []
