@@ -18,7 +18,7 @@ PATHS = tests/unit $(patsubst %,tests/integration/%, \
 	notifications test_any_notifier.py test_dag_parsing.py test_plugin_import.py)
 NOT_OF_AIRFLOW = $(patsubst %,tests/unit/%,local demo fleet) \
 	$(patsubst %,tests/unit/test_%.py,answers_not_by_aws describe_queue request_budget status_poller \
-	unusable_connections waits_of_any_age waits_taken_over) tests/integration/notifications/test_mail_in_browser.py
+	unusable_connections waits_of_any_age waits_taken_over) tests/integration/notifications/test_email_in_browser.py
 MATRIX_TESTS = $(PATHS) $(NOT_OF_AIRFLOW:%=--ignore=%) $(MORE_TESTS) $(SYSTEM_TESTS:%=tests/system/test_%.py)
 matrix-2.11.2 matrix-3.0.6 matrix-3.1.8 matrix-3.2.2: SYSTEM_TESTS = \
 	airflow_2 many_links_at_once dags_test_command door

@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests import chromium
+from tests.helpers import chromium
 
 if "AIRFLOW_HOME" not in os.environ:
     # Gone with this process.

@@ -11,13 +11,14 @@ from typing import Any, Literal
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
-from airflow_sagemaker_presign import exceptions, lifecycle
-from airflow_sagemaker_presign.hooks import answers
-from airflow_sagemaker_presign.hooks.minted_url import learned_before_it_is_logged, watch_mints, with_landing
-from airflow_sagemaker_presign.hooks.notebook_instance_page import NotebookInstancePage
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.waiting import state_machine
+from airflow_sagemaker_presign.hooks import aws_errors
+from airflow_sagemaker_presign.minting.url_capture import learned_before_it_is_logged, watch_mints, with_landing
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
 from airflow_sagemaker_presign.hooks.transport_errors import Route
-from airflow_sagemaker_presign.lifecycle import Action, Look, Status, Wait
-from airflow_sagemaker_presign.parameters import (
+from airflow_sagemaker_presign.waiting.state_machine import Action, Look, Status, Wait
+from airflow_sagemaker_presign.validation import (
     ca_bundle_of,
     extra_of,
     landing_of,
@@ -26,8 +27,8 @@ from airflow_sagemaker_presign.parameters import (
     text_of,
     verify_of,
 )
-from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
-from airflow_sagemaker_presign.trouble import EXPIRED, FirstAnswer, Trouble
+from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
+from airflow_sagemaker_presign.waiting.outage_log import EXPIRED, FirstAnswer, Trouble
 
 PAGE = 100
 """The most notebook instances that one answer lists."""
@@ -109,7 +110,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         :raises NotebookInstanceError: the class that says why AWS refused.
         """
         status = self._status(name)
-        if status not in lifecycle.CAN_START:
+        if status not in state_machine.CAN_START:
             return status
         return Status.PENDING.value if self.send(Action.START, name) else self._status(name)
 
@@ -124,7 +125,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         :raises NotebookInstanceError: the class that says why AWS refused.
         """
         status = self._status(name)
-        if status not in lifecycle.CAN_STOP:
+        if status not in state_machine.CAN_STOP:
             return status
         return Status.STOPPING.value if self.send(Action.STOP, name) else self._status(name)
 
@@ -211,13 +212,13 @@ class SageMakerNotebookHook(AwsBaseHook):
             "NextToken": next_token,
             "MaxResults": PAGE,
         }
-        with self._translated(answers.ANY, "list"):
+        with self._translated(aws_errors.ANY, "list"):
             answer = self._client.list_notebook_instances(**{key: value for key, value in asked.items() if value})
         try:
             return NotebookInstancePage.from_answer(answer)
         except (KeyError, TypeError):
             raise exceptions.SageMakerUnavailable(
-                answers.ANY, "AWS answered with a list without names or statuses."
+                aws_errors.ANY, "AWS answered with a list without names or statuses."
             ) from None
 
     @property
@@ -295,14 +296,14 @@ class SageMakerNotebookHook(AwsBaseHook):
         name, before = wait.notebook_instance_name, wait
         try:
             look = self.look_at(name)
-            wait, action = lifecycle.decide(wait, look, self.now())
+            wait, action = state_machine.decide(wait, look, self.now())
             if wait.status != before.status:
                 self.log.info("Notebook instance %s is %s.", name, wait.status)
             if action in (Action.START, Action.STOP):
                 self.send(action, name)
                 wait = wait.after_sending(look, self.now())
         except exceptions.NotebookInstanceNotFound as error:
-            raise lifecycle.not_found(wait, error) from None
+            raise state_machine.not_found(wait, error) from None
         except exceptions.NotebookInstanceError as error:
             return self.after_trouble(wait, error), False
         if line := self._trouble.answered(self.now()):
@@ -318,12 +319,12 @@ class SageMakerNotebookHook(AwsBaseHook):
         :return: what it knows now.
         :raises NotebookInstanceError: the class that says why it ends: the error itself when no waiting helps.
         """
-        now, error = self.now(), answers.while_accepted(error, accepted=self._accepted or bool(wait.status))
+        now, error = self.now(), aws_errors.while_accepted(error, accepted=self._accepted or bool(wait.status))
         if not isinstance(error, exceptions.SageMakerUnavailable):
             raise error.about(wait.notebook_instance_name)
         if line := self._trouble.began(error, now):
             self.log.warning("%s", line)
-        if error.code in answers.STALE_CREDENTIALS:
+        if error.code in aws_errors.STALE_CREDENTIALS:
             self.renew()
         self._first_answer.failed(error, now)
         given_up = None if wait.status else self._first_answer.given_up(now)
@@ -345,7 +346,7 @@ class SageMakerNotebookHook(AwsBaseHook):
             try:
                 send(NotebookInstanceName=name)
             except self._client.exceptions.ClientError as error:
-                if not answers.is_wrong_status(error):
+                if not aws_errors.is_wrong_status(error):
                     raise
                 self.log.info("Notebook instance %s was already on its way: %s", name, error)
                 return False
@@ -380,7 +381,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         except exceptions.NotebookInstanceError as error:
             raise error.about(name) from None
         except Exception as error:
-            translated = answers.translate(error, name, action, self._route())
+            translated = aws_errors.translate(error, name, action, self._route())
             if translated is None:
                 raise
             if translated.code and translated.code not in EXPIRED:
@@ -410,4 +411,4 @@ def _connecting(route: Callable[[], Route]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise answers.no_connection(error, route()) from None
+        raise aws_errors.no_connection(error, route()) from None

@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.local.clock import LocalClock as LocalClock
-    from airflow_sagemaker_presign.local.sagemaker import LocalSageMaker as LocalSageMaker
+    from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import LocalSageMaker as LocalSageMaker
     from airflow_sagemaker_presign.local.services import LocalServices as LocalServices
 
 _ROOMS = {"LocalClock": "clock", "LocalSageMaker": "sagemaker", "LocalServices": "services"}

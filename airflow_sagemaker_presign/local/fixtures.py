@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from airflow_sagemaker_presign.local.clock import LocalClock
-from airflow_sagemaker_presign.local.sagemaker import DEFAULT_REGION, LocalSageMaker
+from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import DEFAULT_REGION, LocalSageMaker
 
 CLOCK_STARTS_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_sagemaker_presign.notifications.outcome import SendFailed
-from airflow_sagemaker_presign.parameters import extra_of
+from airflow_sagemaker_presign.delivery.send_errors import SendFailed
+from airflow_sagemaker_presign.validation import extra_of
 
 _WEBHOOK_PATH = r"/?(?:services/)?T[A-Z0-9]+/B[A-Z0-9]+/\w+"
 _WHICH_ONE = (

@@ -25,7 +25,7 @@ def dag_failure_message(context: Mapping[str, Any]) -> FailureMessage:
     :param context: what Airflow gives a DAG's ``on_failure_callback``: ``dag``, ``run_id``, ``reason``; on some
         versions a task instance of the run, too, which need not be the one that failed.
     """
-    from airflow_sagemaker_presign.redaction import redact
+    from airflow_sagemaker_presign.minting.redaction import redact
 
     dag_id = str(getattr(context.get("dag"), "dag_id", "") or getattr(context.get("ti"), "dag_id", ""))
     run_id = str(context.get("run_id") or getattr(context.get("dag_run"), "run_id", "") or "")
@@ -40,7 +40,7 @@ def dag_failure_message(context: Mapping[str, Any]) -> FailureMessage:
 
 
 def _problem(reason: object) -> str:
-    from airflow_sagemaker_presign.redaction import redact
+    from airflow_sagemaker_presign.minting.redaction import redact
 
     # Redacted in whole before it is cut: half a token would not be known as one.
     text = " ".join(redact(str(reason or "")).split())

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_sagemaker_presign.compat import AirflowException
-from airflow_sagemaker_presign.notifications.addresses import mailboxes_of
-from airflow_sagemaker_presign.notifications.notifier import NotebookUrlNotifier, optional_text
-from airflow_sagemaker_presign.notifications.outcome import SendFailed
-from airflow_sagemaker_presign.parameters import is_template
+from airflow_sagemaker_presign.notifications.email_addresses import mailboxes_of
+from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier, optional_text
+from airflow_sagemaker_presign.delivery.send_errors import SendFailed
+from airflow_sagemaker_presign.validation import is_template
 
 if TYPE_CHECKING:
     import smtplib
 
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
-    from airflow_sagemaker_presign.notifications.addresses import Mailbox
+    from airflow_sagemaker_presign.notifications.email_addresses import Mailbox
     from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
 
     def load_provider(self) -> None:
         """Import the SMTP provider, and see that its connection has all that a mail needs."""
-        from airflow_sagemaker_presign.notifications import mail, smtp_transaction  # noqa: F401
+        from airflow_sagemaker_presign.notifications import email_message, smtp_transaction  # noqa: F401
         from airflow_sagemaker_presign.notifications.connection_checks import check_smtp_connection
 
         connection = self._hook().get_connection(self.smtp_conn_id)
@@ -126,7 +126,7 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         return mailboxes_of("to", self.to), () if no_cc else mailboxes_of("cc", self.cc)
 
     def _send(self, message: LinkMessage | FailureMessage, to: tuple[Mailbox, ...], cc: tuple[Mailbox, ...]) -> None:
-        from airflow_sagemaker_presign.notifications.mail import build_mail
+        from airflow_sagemaker_presign.notifications.email_message import build_mail
         from airflow_sagemaker_presign.notifications.rendering import as_text
         from airflow_sagemaker_presign.notifications.smtp_transaction import send_once
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_sagemaker_presign.parameters import is_template
+from airflow_sagemaker_presign.validation import is_template
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_sagemaker_presign.notifications.failed_task import value_of
-from airflow_sagemaker_presign.notifications.outcome import SendFailed
+from airflow_sagemaker_presign.delivery.send_errors import SendFailed
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.notifications.message import FailureMessage
-    from airflow_sagemaker_presign.notifications.notifier import NotebookUrlNotifier
+    from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
 
 _ADVICE = (
     "Give the notifier in on_failure_callback a fixed recipient: one that comes out of a template is not known when a "
@@ -55,7 +55,7 @@ def message_of(context: Mapping[str, Any]) -> FailureMessage:
 
 
 def _nobody_told(context: Mapping[str, Any], reasons: list[str]) -> SendFailed:
-    from airflow_sagemaker_presign.redaction import redact
+    from airflow_sagemaker_presign.minting.redaction import redact
 
     title = message_of(context).title
     return SendFailed(redact(f"Nobody was told “{title}”: {'; '.join(reasons)}. {_ADVICE}"))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from airflow_sagemaker_presign.links import console_open_url, region_of
 from airflow_sagemaker_presign.notifications.failed_task import value_of
 from airflow_sagemaker_presign.notifications.times import clock_time, in_words
-from airflow_sagemaker_presign.parameters import is_template
+from airflow_sagemaker_presign.validation import is_template
 
 MAX_REASON_LENGTH = 300
 
@@ -176,7 +176,7 @@ def failure_message(context: Mapping[str, Any]) -> FailureMessage:
 
     :param context: what Airflow gives an ``on_failure_callback``.
     """
-    from airflow_sagemaker_presign.redaction import redact
+    from airflow_sagemaker_presign.minting.redaction import redact
 
     error = context.get("exception")
     task_id = str(getattr(context.get("ti"), "task_id", "") or getattr(context.get("task"), "task_id", ""))
@@ -223,8 +223,8 @@ def _problem(error: object) -> str:
     if error is None:
         return "The task ended without saying why; its process may have been killed."
     # Redacted in whole before it is cut: half a token would not be known as one.
-    from airflow_sagemaker_presign.redaction import redact
-    from airflow_sagemaker_presign.send_outcome import words_of
+    from airflow_sagemaker_presign.minting.redaction import redact
+    from airflow_sagemaker_presign.delivery.send_errors import words_of
 
     reason = redact(words_of(error)).strip().partition("\n")[0].strip()
     if len(reason) > MAX_REASON_LENGTH:

@@ -10,7 +10,7 @@ from airflow_sagemaker_presign.notifications.rendering import environment_of, sp
 from airflow_sagemaker_presign.notifications.times import zone_of
 
 if TYPE_CHECKING:
-    from airflow_sagemaker_presign.notifications.notifier import NotebookUrlNotifier
+    from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
 
 
 def prepare(notifier: NotebookUrlNotifier, context: Mapping[str, Any]) -> None:
@@ -36,7 +36,7 @@ def prepare(notifier: NotebookUrlNotifier, context: Mapping[str, Any]) -> None:
 
 def _render(notifier: NotebookUrlNotifier, ready: NotebookUrlNotifier, name: str, context: Mapping[str, Any]) -> bool:
     """Render a field as far as it can be; answer whether it could."""
-    from airflow_sagemaker_presign.redaction import redact
+    from airflow_sagemaker_presign.minting.redaction import redact
 
     written = getattr(notifier, name)
     try:

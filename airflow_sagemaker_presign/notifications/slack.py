@@ -6,15 +6,15 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_sagemaker_presign.notifications.notifier import NotebookUrlNotifier, optional_text
-from airflow_sagemaker_presign.notifications.outcome import SendFailed, SendOutcomeUnknown, ServerAnswer
+from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier, optional_text
+from airflow_sagemaker_presign.delivery.send_errors import SendFailed, SendOutcomeUnknown, ServerAnswer
 from airflow_sagemaker_presign.notifications.slack_recipients import (
     CHANNEL_ALLOWED,
     USER_ALLOWED,
     slack_channel_of,
     slack_user_of,
 )
-from airflow_sagemaker_presign.parameters import is_template, positive_int_of, refuse
+from airflow_sagemaker_presign.validation import is_template, positive_int_of, refuse
 
 if TYPE_CHECKING:
     from airflow.providers.slack.hooks.slack import SlackHook
@@ -197,7 +197,7 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
 
     def _refused(self, method: str, response: Any) -> SendFailed | SendOutcomeUnknown:
         from airflow_sagemaker_presign.notifications.slack_errors import in_words
-        from airflow_sagemaker_presign.send_outcome import answer_leaves_open
+        from airflow_sagemaker_presign.delivery.send_errors import answer_leaves_open
 
         recipient = str(self.channel or self.user)
         answer = response.data if isinstance(response.data, dict) else {}

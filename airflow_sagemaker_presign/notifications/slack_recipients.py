@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from airflow_sagemaker_presign.notifications.addresses import mailboxes_of
-from airflow_sagemaker_presign.parameters import refuse
+from airflow_sagemaker_presign.notifications.email_addresses import mailboxes_of
+from airflow_sagemaker_presign.validation import refuse
 
 USER_ALLOWED = (
     "an e-mail address, or a Slack user id such as 'U012AB3CD' (“Copy member ID” in a profile), of one person"

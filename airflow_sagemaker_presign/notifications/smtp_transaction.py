@@ -12,8 +12,8 @@ import smtplib
 from collections.abc import Sequence
 from email.message import EmailMessage
 
-from airflow_sagemaker_presign.notifications.outcome import SendFailed, SendOutcomeUnknown, SentToSomeOnly
-from airflow_sagemaker_presign.redaction import redact
+from airflow_sagemaker_presign.delivery.send_errors import SendFailed, SendOutcomeUnknown, SentToSomeOnly
+from airflow_sagemaker_presign.minting.redaction import redact
 
 
 def send_once(client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients: Sequence[str]) -> None:

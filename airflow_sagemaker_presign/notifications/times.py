@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from airflow_sagemaker_presign.parameters import refuse
+from airflow_sagemaker_presign.validation import refuse
 
 
 def zone_of(name: str, parameter: str = "timezone") -> tzinfo:

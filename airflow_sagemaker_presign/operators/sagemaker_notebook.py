@@ -7,16 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_sagemaker_presign import parameters
-from airflow_sagemaker_presign.link_choice import LinkChoice, door_for, link_of, need_no_presigned_url
+from airflow_sagemaker_presign import validation
+from airflow_sagemaker_presign.delivery.link_mode import LinkChoice, door_for, link_of, need_no_presigned_url
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMakerNotebookDoorLink
-from airflow_sagemaker_presign.operators.notebook_wait import NotebookInstanceOperator
+from airflow_sagemaker_presign.operators.base import NotebookInstanceOperator
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, is_somebody_elses
-from airflow_sagemaker_presign.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
+from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseNotifier, BaseOperatorLink, Context
-    from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
+    from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
 
 _LEFT_OUT: Any = object()
 
@@ -94,26 +94,26 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(notebook_instance_name=notebook_instance_name, **kwargs)
-        self.notifiers = parameters.notifiers_of(notifiers)
+        self.notifiers = validation.notifiers_of(notifiers)
         self.session_expiration_duration = session_expiration_duration
-        if not parameters.is_template(session_expiration_duration):
+        if not validation.is_template(session_expiration_duration):
             self.session_expiration_duration = self._session_seconds()
         self.recipient = recipient
-        self.landing = parameters.landing_of(landing)
-        self.min_validity = parameters.min_validity_of(min_validity)
-        self.delivery_attempts = parameters.positive_int_of("delivery_attempts", delivery_attempts)
-        self.require = parameters.one_of("require", require, ("all", "any"))
+        self.landing = validation.landing_of(landing)
+        self.min_validity = validation.min_validity_of(min_validity)
+        self.delivery_attempts = validation.positive_int_of("delivery_attempts", delivery_attempts)
+        self.require = validation.one_of("require", require, ("all", "any"))
         self.link = link_of(link)
         self._allowed_users = self._allowed_users_of(allowed_users)
-        self.door_open_for = math.ceil(parameters.positive_duration_of("door_open_for", door_open_for).total_seconds())
+        self.door_open_for = math.ceil(validation.positive_duration_of("door_open_for", door_open_for).total_seconds())
         if self.link == "door":
             need_no_presigned_url(self.notifiers)
 
     def _allowed_users_of(self, given: Any) -> Any:
         # In a mapped task a None may be data that went missing on its way, and would let everybody in.
         if given is None and getattr(self, "_BaseOperator__from_mapped", False):
-            parameters.refuse("allowed_users", given, "leave it out of a mapped task that everybody may open")
-        return None if given is None or given is _LEFT_OUT else parameters.allowed_users_of(given)
+            validation.refuse("allowed_users", given, "leave it out of a mapped task that everybody may open")
+        return None if given is None or given is _LEFT_OUT else validation.allowed_users_of(given)
 
     @property
     def allowed_users(self) -> Any:
@@ -124,16 +124,16 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     def allowed_users(self, rendered: object) -> None:
         # An error here comes before the door can read the field: what was given never becomes nobody named, which
         # would let everybody in.
-        self._allowed_users = parameters.rendered_allowed_users_of(rendered)
+        self._allowed_users = validation.rendered_allowed_users_of(rendered)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start, wait, deliver."""
-        from airflow_sagemaker_presign.delivery import prepare
+        from airflow_sagemaker_presign.delivery.deliver import prepare
 
         self._check()
-        parameters.session_expiration_duration_of(self.session_expiration_duration)
+        validation.session_expiration_duration_of(self.session_expiration_duration)
         if self.allowed_users is not None:
-            parameters.rendered_allowed_users_of(self.allowed_users)
+            validation.rendered_allowed_users_of(self.allowed_users)
         # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
         prepare(self.notifiers, self._for_notifiers(context), self.require)
         SageMakerNotebookDoorLink().persist(context)
@@ -157,7 +157,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         }
 
     def _deliver(self, context: Context) -> dict[str, Any]:
-        from airflow_sagemaker_presign.delivery import DeliveryPolicy, deliver
+        from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
 
         for_notifiers = self._for_notifiers(context)
         description = self.describe()
@@ -183,7 +183,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
 
     def _mint(self) -> PresignedNotebookUrl:
         from airflow_sagemaker_presign.compat import mask_secret
-        from airflow_sagemaker_presign.redaction import quoted_forms
+        from airflow_sagemaker_presign.minting.redaction import quoted_forms
 
         presigned_url = self.hook.create_presigned_url(
             self.notebook_instance_name, self._session_seconds(), self.landing
@@ -192,7 +192,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         return presigned_url
 
     def _session_seconds(self) -> int:
-        duration = parameters.session_expiration_duration_of(self.session_expiration_duration)
+        duration = validation.session_expiration_duration_of(self.session_expiration_duration)
         return int(duration.total_seconds())
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from airflow_sagemaker_presign.parameters import is_template
+from airflow_sagemaker_presign.validation import is_template
 
 RUN_BEGAN_KEY = "sagemaker_presign_dag_run_began"
 """The XCom by which a task tells those after it when the run first began."""

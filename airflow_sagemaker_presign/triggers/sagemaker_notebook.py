@@ -8,9 +8,9 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
-from airflow_sagemaker_presign.lifecycle import Wait
-from airflow_sagemaker_presign.triggers.account_view import AccountView
-from airflow_sagemaker_presign.triggers.pollers import wait_for
+from airflow_sagemaker_presign.waiting.state_machine import Wait
+from airflow_sagemaker_presign.hooks.client_key import AccountView
+from airflow_sagemaker_presign.waiting.poller.registry import wait_for
 
 
 class SageMakerNotebookInstanceTrigger(BaseTrigger):
@@ -20,7 +20,7 @@ class SageMakerNotebookInstanceTrigger(BaseTrigger):
     Its arguments are stored in Airflow's database and say all that the wait needs, so it survives the triggerer.
     There is no secret among them.
 
-    :param wait: :meth:`airflow_sagemaker_presign.lifecycle.Wait.as_dict`.
+    :param wait: :meth:`airflow_sagemaker_presign.waiting.state_machine.Wait.as_dict`.
     :param poll_interval: seconds within which a change is noticed in the usual range.
     :param aws_conn_id: the Airflow connection, which has to be there; ``None``: boto3's own credential chain.
     :param region_name: the region; default: the connection's.

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import delivery, door, parsing, plugin, polling, slots, styles, triggerer
+from tests.benchmarks import delivery, launch_page, parsing, plugin, polling, slots, styles, triggerer
 
 
 def main() -> None:
@@ -87,9 +87,9 @@ def _slots() -> dict[str, Any]:
 
 def _door() -> dict[str, Any]:
     print(
-        f"\nThrough the door: {len(door.PEOPLE)} people, {len(door.NOTEBOOKS)} notebooks, one api-server:", flush=True
+        f"\nThrough the door: {len(launch_page.PEOPLE)} people, {len(launch_page.NOTEBOOKS)} notebooks, one api-server:", flush=True
     )
-    measured = door.measure()
+    measured = launch_page.measure()
     print(f"\n  the first look, all at once: the last has the page after {measured['first pages']:.2f} s")
     medians = {}
     print(f"  {'a click, in s':26} {'median':>7} {'p95':>7}")
@@ -97,7 +97,7 @@ def _door() -> dict[str, Any]:
         medians[name] = statistics.median(seconds)
         print(f"  {name:26} {medians[name]:7.3f} {statistics.quantiles(seconds, n=20)[-1]:7.3f}")
     on_top = medians["door"] - medians["SageMaker"]
-    print(f"  the door adds {on_top:.3f} s to SageMaker's own time, limit {door.LIMIT:g}")
+    print(f"  the door adds {on_top:.3f} s to SageMaker's own time, limit {launch_page.LIMIT:g}")
     at_once = measured["at once"]
     ratio = at_once["door"] / at_once["SageMaker"]
     print(

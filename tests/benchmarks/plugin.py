@@ -23,12 +23,12 @@ if AIRFLOW_VERSION >= (3, 0):  # Before, a task ran in a process of Airflow's.
 # Airflow passes over an entry point that leads to no plugin.
 _WITHOUT = """
 import sys, types
-sys.modules["airflow_sagemaker_presign.door.plugin"] = types.SimpleNamespace(SageMakerNotebookDoorPlugin=None)
+sys.modules["airflow_sagemaker_presign.launch_page.plugin"] = types.SimpleNamespace(SageMakerNotebookDoorPlugin=None)
 """
 # The second is Airflow 3.1's and older ones'.
 _LOAD = "(getattr(plugins_manager, '_get_plugins', None) or plugins_manager.ensure_plugins_loaded)()"
 GROUPS = {
-    DOOR: "import airflow_sagemaker_presign.door.plugin",
+    DOOR: "import airflow_sagemaker_presign.launch_page.plugin",
     LOAD_ALL: _LOAD,
     LOAD_OTHERS: f"{_WITHOUT}{_LOAD}",
     AMAZON: THEIRS[AMAZON],

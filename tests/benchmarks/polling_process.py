@@ -21,7 +21,7 @@ import psutil  # type: ignore[import-untyped]
 from airflow.triggers.base import BaseTrigger
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.triggers.account_view import AccountView
+from airflow_sagemaker_presign.hooks.client_key import AccountView
 from tests.benchmarks.polling import ask_server
 from tests.benchmarks.styles import AGE, STYLES, taken_over
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_sagemaker_presign.lifecycle import Goal, Wait
+from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 
 AGE = 300.0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_sagemaker_presign.presigned_url import URL_VALIDITY
+from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY
 from tests.faults.virtual_time import BEGINNING
 
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/"

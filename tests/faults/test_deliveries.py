@@ -34,7 +34,7 @@ from tests.faults.test_aws_fails import Script, during
 from tests.faults.wire import DESCRIBE, MINT
 from tests.faults.witness import PIECES
 from tests.faults.world import World
-from tests.system.search import files
+from tests.helpers.secret_search import files
 
 
 def once(what: Callable[..., object], times: float = 1) -> Script:

@@ -22,8 +22,8 @@ from cryptography.x509.oid import NameOID
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
-from airflow_sagemaker_presign.lifecycle import Goal, Wait
-from airflow_sagemaker_presign.triggers.account_view import AccountView
+from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
+from airflow_sagemaker_presign.hooks.client_key import AccountView
 
 ANSWER = json.dumps({"NotebookInstanceName": "research", "NotebookInstanceStatus": "InService"}).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"

@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
-from airflow_sagemaker_presign.hooks import answers
+from airflow_sagemaker_presign.hooks import aws_errors
 from tests.faults import faults, wire
 from tests.faults.account import PENDING, as_json
 from tests.faults.world import World
@@ -103,7 +103,7 @@ def outcome_at(port: int) -> tuple[str, str]:
     try:
         answer = client.describe_notebook_instance(NotebookInstanceName="research")
     except Exception as error:
-        translated = answers.translate(error, "research", "describe")
+        translated = aws_errors.translate(error, "research", "describe")
         assert isinstance(translated, NotebookInstanceError)
         return type(error).__name__, type(translated).__name__
     return "an answer", ", ".join(sorted(answer))

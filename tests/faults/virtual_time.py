@@ -17,7 +17,7 @@ from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_sagemaker_presign.triggers import patient_client
+from airflow_sagemaker_presign.waiting.poller import rate_limited_client
 
 BEGINNING = datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()
 
@@ -118,7 +118,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         return ready
 
 
-class VirtualClock(patient_client.Clock):
+class VirtualClock(rate_limited_client.Clock):
     """The poller's clock. Its pauses are the real ones, on a loop of virtual time."""
 
     def __init__(self, time: VirtualTime) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.faults.account import SECRET
-from tests.system.search import pieces
+from tests.helpers.secret_search import pieces
 
 PIECES = frozenset(
     piece

@@ -14,12 +14,12 @@ from typing import Any
 import botocore.loaders
 import pytest
 
-from airflow_sagemaker_presign import courier, delivery
+from airflow_sagemaker_presign.delivery import attempts, deliver
 from airflow_sagemaker_presign.compat import TaskDeferred
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
-from airflow_sagemaker_presign.triggers import pollers
-from airflow_sagemaker_presign.triggers.status_poller import StatusPoller
+from airflow_sagemaker_presign.waiting.poller import registry
+from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
 from tests.faults.account import Account
 from tests.faults.database import Database, TaskInstance
 from tests.faults.recipients import Arrival, Inbox, Recipient, Send
@@ -102,11 +102,11 @@ class World:
         monkeypatch.setattr("time.sleep", self.time.sleep)
         monkeypatch.setattr(SageMakerNotebookHook, "get_client_type", shared_client)
         monkeypatch.setattr("botocore.session.create_loader", load_models)
-        monkeypatch.setitem(delivery.deliver.__kwdefaults__, "clock", self.time.now)  # type: ignore[arg-type]
-        monkeypatch.setitem(delivery.deliver.__kwdefaults__, "sleep", self.time.sleep)  # type: ignore[arg-type]
-        monkeypatch.setattr(courier, "_thread", lambda run: VirtualThread(self.time, run))
+        monkeypatch.setitem(deliver.deliver.__kwdefaults__, "clock", self.time.now)  # type: ignore[arg-type]
+        monkeypatch.setitem(deliver.deliver.__kwdefaults__, "sleep", self.time.sleep)  # type: ignore[arg-type]
+        monkeypatch.setattr(attempts, "_thread", lambda run: VirtualThread(self.time, run))
         poller = functools.partial(StatusPoller, clock=VirtualClock(self.time), jitter=random.Random(7))
-        monkeypatch.setattr(pollers, "StatusPoller", poller)
+        monkeypatch.setattr(registry, "StatusPoller", poller)
         # Its second line of defence must not do the work of the first.
         monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
         self.database.install(monkeypatch)

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from airflow_sagemaker_presign.local.connections import airflow_connections
+from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from tests.fleet import plan, programs, report, stores
 from tests.fleet.account_client import AccountProcess
 from tests.fleet.airflow_fleet import AirflowFleet, FleetFailed

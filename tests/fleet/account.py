@@ -15,8 +15,8 @@ from typing import Any
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.inbox.mailbox import Mail
-from airflow_sagemaker_presign.local.presigned_tokens import LinkRefused
-from airflow_sagemaker_presign.local.status_timeline import GONE
+from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import LinkRefused
+from airflow_sagemaker_presign.local.sagemaker_api.status_timeline import GONE
 from tests.fleet.plan import SESSION
 
 NOTE = re.compile(r"run=(?P<run_id>\S+) try=(?P<try_number>\d+)")

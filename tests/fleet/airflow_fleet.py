@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from airflow_sagemaker_presign.local.airflow_environment import environment, write_command, write_passwords
+from airflow_sagemaker_presign.local.demo.airflow_environment import environment, write_command, write_passwords
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 from tests.fleet.plan import DAG_ID, TRIGGERERS, WORKERS
 from tests.fleet.stores import LOOPBACK, free_port

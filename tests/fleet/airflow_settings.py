@@ -18,9 +18,9 @@ NOTICES = {
 """What decides how quickly Airflow notices that a machine is gone, in seconds."""
 
 IMPORTED_ONCE = [
-    "airflow_sagemaker_presign.delivery",
+    "airflow_sagemaker_presign.delivery.deliver",
     "airflow_sagemaker_presign.hooks.sagemaker_notebook",
-    "airflow_sagemaker_presign.notifications.mail",
+    "airflow_sagemaker_presign.notifications.email_message",
     "airflow.providers.smtp.hooks.smtp",
 ]
 """A worker imports these once, and each task's process has them from there; else each imports them anew."""

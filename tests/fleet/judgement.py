@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from airflow_sagemaker_presign.presigned_url import URL_VALIDITY
+from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY
 
 MIN_VALIDITY = 240.0
 """Seconds that the operator wants a link to have left on arrival, by default."""

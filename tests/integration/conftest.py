@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.connections import airflow_connections
+from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 
 
 @pytest.fixture(scope="module")

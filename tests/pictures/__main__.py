@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
-from airflow_sagemaker_presign.local.connections import airflow_connections
-from tests import chromium
-from tests.pictures import door
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
+from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
+from tests.helpers import chromium
+from tests.pictures import launch_page
 from tests.pictures.browser import keep, page_of, shot, side_by_side
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def main() -> None:
                 Path(folder) / "airflow",
                 dags=dags,
                 env=airflow_connections(local.addresses()),
-                users={door.PERSON: "user"},
+                users={launch_page.PERSON: "user"},
             ) as airflow,
         ):
             airflow.wait_for_dag(DAG_ID)
@@ -53,7 +53,7 @@ def main() -> None:
             keep(browser, card(browser, local, "slack", width=768), TARGET / "slack.png")
             desktop, phone = card(browser, local, "mail"), card(browser, local, "mail", width=375, dark=True)
             keep(browser, side_by_side(browser, [desktop, phone]), TARGET / "mail.png")
-            door.keep_pictures(browser, local, airflow, TARGET)
+            launch_page.keep_pictures(browser, local, airflow, TARGET)
 
 
 def ask_in_the_form(browser: Browser, airflow: AirflowStandalone) -> bytes:

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
-from airflow_sagemaker_presign.local.connections import airflow_connections
-from tests.system.airflow_api import Run, logged_in
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
+from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
+from tests.helpers.airflow_api import Run, logged_in
 
 Start = Callable[..., Run]
 

@@ -19,11 +19,11 @@ import pytest
 
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.connections import airflow_connections
+from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 from tests.system.conftest import DAGS, MARKER, REGION
-from tests.system.messages import Visit, mail_to, slack_to, url_in
-from tests.system.search import columns, files, found_in
+from tests.helpers.messages import Visit, mail_to, slack_to, url_in
+from tests.helpers.secret_search import columns, files, found_in
 
 pytestmark = pytest.mark.skipif(AIRFLOW_VERSION >= (3, 0), reason="the other system tests run all of Airflow 3")
 

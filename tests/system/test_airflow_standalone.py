@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 
 
 def test_people_and_tasks_have_an_api_server_each(airflow: AirflowStandalone) -> None:

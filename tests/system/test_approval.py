@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
-from tests.system.airflow_api import Run, until
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
+from tests.helpers.airflow_api import Run, until
 from tests.system.conftest import REGION
-from tests.system.messages import mail_to, mails_to, urls_in
+from tests.helpers.messages import mail_to, mails_to, urls_in
 
 DAG_ID = "notebook_with_approval"
 ASKS, APPROVES, OPENS = "ed", "ellen", "zoe@example.com"

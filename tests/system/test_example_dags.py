@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
-from tests.system.airflow_api import Run
+from tests.helpers.airflow_api import Run
 from tests.system.conftest import MARKER, REGION
-from tests.system.messages import Visit, mail_to, mails_to, slack_to, url_in, urls_in
+from tests.helpers.messages import Visit, mail_to, mails_to, slack_to, url_in, urls_in
 
 CONSOLE_PAGE = f"https://{REGION}.console.aws.amazon.com/sagemaker/home?region={REGION}#/notebook-instances/{MARKER}"
 DELIVERED = {"notebook_link": "success", "stop_if_failed": "skipped", "delivered": "success"}

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
-from tests.system.airflow_api import Run
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
+from tests.helpers.airflow_api import Run
 from tests.system.conftest import Start
-from tests.system.door import BROWSER, MINT, OURS, Door, leads_to_notebook
-from tests.system.fab import PASSWORD, FabApiServer, Person
+from tests.helpers.launch_page_client import BROWSER, MINT, OURS, Door, leads_to_notebook
+from tests.helpers.fab_api_server import PASSWORD, FabApiServer, Person
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("airflow.providers.fab") is None, reason="needs apache-airflow-providers-fab"

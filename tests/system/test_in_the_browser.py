@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.airflow_standalone import AirflowStandalone
-from tests.system.airflow_api import Run
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
+from tests.helpers.airflow_api import Run
 from tests.system.conftest import MARKER, REGION
-from tests.system.messages import mail_to, url_in
+from tests.helpers.messages import mail_to, url_in
 
 pytestmark = pytest.mark.browser
 

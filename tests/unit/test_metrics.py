@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import Stats
-from airflow_sagemaker_presign.courier import Delivery
-from airflow_sagemaker_presign.delivery import report
+from airflow_sagemaker_presign.delivery.attempts import Delivery
+from airflow_sagemaker_presign.delivery.deliver import report
 
 BEGAN = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 IN_SERVICE = BEGAN + timedelta(minutes=4)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.operators import sagemaker_notebook
-from airflow_sagemaker_presign.operators.notebook_wait import NotebookInstanceOperator
+from airflow_sagemaker_presign.operators.base import NotebookInstanceOperator
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

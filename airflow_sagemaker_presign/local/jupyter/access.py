@@ -11,8 +11,8 @@ from html import escape
 from http import HTTPStatus
 
 from airflow_sagemaker_presign.local.jupyter.request_head import RequestHead
-from airflow_sagemaker_presign.local.presigned_tokens import LinkRefused, NotebookSession, PresignedTokens
-from airflow_sagemaker_presign.local.status_timeline import NotebookState
+from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import LinkRefused, NotebookSession, PresignedTokens
+from airflow_sagemaker_presign.local.sagemaker_api.status_timeline import NotebookState
 
 LOG = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.jupyter.process import JupyterFailed, JupyterProcess
-from tests.integration.local.person import Person
+from tests.helpers.notebook_person import Person
 
 
 def test_a_jupyterlab_that_ends_at_once_is_an_error_that_shows_why(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceNoCapacity
-from airflow_sagemaker_presign.notifications.outcome import SendFailed, SendOutcomeUnknown
+from airflow_sagemaker_presign.delivery.send_errors import SendFailed, SendOutcomeUnknown
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.config import Config
 
 from airflow_sagemaker_presign.local.fixtures import local_sagemaker as local_sagemaker
-from airflow_sagemaker_presign.local.sagemaker import LocalSageMaker
+from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import LocalSageMaker
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from airflow_sagemaker_presign.local.sagemaker import LocalSageMaker
+from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import LocalSageMaker
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:notebook-instance/research"
 ROLE = "arn:aws:iam::123456789012:role/notebook"

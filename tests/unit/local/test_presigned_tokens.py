@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_sagemaker_presign.local.clock import LocalClock
-from airflow_sagemaker_presign.local.presigned_tokens import LinkRefused, PresignedTokens, expiry_of
+from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import LinkRefused, PresignedTokens, expiry_of
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_sagemaker_presign.local.sagemaker import LocalSageMaker
+from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import LocalSageMaker
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:notebook-instance/research"
 CONFIG = "arn:aws:sagemaker:us-east-1:123456789012:notebook-instance-lifecycle-config/research"

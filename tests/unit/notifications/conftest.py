@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
 
 URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=secret-a.b&view=lab"
 

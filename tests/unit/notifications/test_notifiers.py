@@ -9,7 +9,7 @@ import pytest
 
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
-from airflow_sagemaker_presign.notifications.notifier import NotebookUrlNotifier
+from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 
 

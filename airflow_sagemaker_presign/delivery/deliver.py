@@ -1,0 +1,159 @@
+"""
+Mint, send, judge: for each notifier on its own, before the URL dies.
+
+Each notifier has a thread and mints of its own, so a slow mail server does not eat Slack's five minutes. A send that
+may have arrived, or arrived late, is never repeated within a try of the task; one that certainly did not arrive is,
+with a fresh URL.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_sagemaker_presign import metrics
+from airflow_sagemaker_presign.delivery.attempts import Courier, Delivery, DeliveryPolicy
+from airflow_sagemaker_presign.delivery.failures import describe
+from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
+from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.redaction import redact
+from airflow_sagemaker_presign.delivery.supervisor_channel import serialize_requests
+
+__all__ = ["Delivery", "DeliveryPolicy", "deliver", "prepare", "report"]
+
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+def deliver(
+    notifiers: Sequence[Any],
+    context: Mapping[str, Any],
+    mint: Callable[[], PresignedNotebookUrl] | None,
+    policy: DeliveryPolicy,
+    *,
+    notebook_instance_name: str,
+    clock: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], object] = time.sleep,
+) -> list[Delivery]:
+    """
+    Send the link through every notifier: a fresh URL each, or what needs none.
+
+    They send side by side, except where Airflow cannot be asked for anything by two threads (``airflow dags test``).
+
+    :param notifiers: Airflow notifiers. They are copied, never changed.
+    :param context: what their templates see, besides ``presigned_url``.
+    :param mint: makes a URL; called once per notifier and attempt, from that notifier's thread. ``None``:
+        nothing is minted, and the notifiers see no ``presigned_url``.
+    :param policy: when a delivery counts.
+    :param notebook_instance_name: for the error's text.
+    :param clock: tells the time; for tests.
+    :param sleep: waits between attempts; for tests.
+    :return: what became of each notifier, in their order.
+    :raises NotebookUrlDeliveryError: when a notifier (with ``require="any"``: every one) failed, after all were tried.
+    """
+    cancelled = threading.Event()
+    couriers = [
+        Courier(_name_of(notifiers, index, context), notifier, context, mint, policy, clock, sleep, cancelled)
+        for index, notifier in enumerate(notifiers)
+    ]
+    try:
+        _run(couriers, side_by_side=serialize_requests())
+    finally:
+        # Whatever ends the task early (a kill, its execution timeout) must not leave a courier that sends on.
+        cancelled.set()
+        for courier in couriers:
+            courier.leave_behind()
+    deliveries = [courier.delivery for courier in couriers]
+    report(deliveries, context)
+    failures = {delivery.notifier: delivery.failure for delivery in deliveries if delivery.failure}
+    delivered = tuple(delivery.notifier for delivery in deliveries if not delivery.failure)
+    if failures and (policy.require == "all" or not delivered):
+        advice = {delivery.notifier: delivery.advice for delivery in deliveries if delivery.failure}
+        raise NotebookUrlDeliveryError(notebook_instance_name, failures, delivered, advice)
+    return deliveries
+
+
+def _run(couriers: Sequence[Courier], *, side_by_side: bool) -> None:
+    if side_by_side:
+        for courier in couriers:
+            courier.thread.start()
+        for courier in couriers:
+            courier.thread.join()
+        return
+    for courier in couriers:
+        courier.thread.start()
+        courier.thread.join()
+
+
+def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) -> None:
+    """
+    Let the notifiers that can say so say now what would keep them from sending.
+
+    :param notifiers: Airflow notifiers; the ready-made ones have a ``prepare``, others need none.
+    :param context: what their templates see.
+    :param require: ``"all"`` of them have to be ready, or ``"any"`` one.
+    :raises Exception: what the first one says that is not ready.
+    """
+    errors: list[Exception] = []
+    for notifier in notifiers:
+        try:
+            if hasattr(notifier, "prepare"):
+                notifier.prepare(context)
+        except Exception as error:
+            log.warning("%s will not be able to send: %s", type(notifier).__name__, describe(error))
+            errors.append(error)
+    if errors and (require == "all" or len(errors) == len(notifiers)):
+        raise errors[0]
+
+
+def report(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -> None:
+    """
+    Count links that arrived and that did not, with the life that was left, and how long after InService it was.
+
+    :param deliveries: what became of each notifier.
+    :param context: what the notifiers saw.
+    """
+    in_service_since = _in_service_since(context)
+    for delivery in deliveries:
+        if delivery.failure or delivery.delivered_at is None:
+            metrics.count("links_failed")
+            continue
+        metrics.count("links_delivered")
+        if delivery.expires_at is not None:
+            metrics.lasted("validity_left", delivery.expires_at - delivery.delivered_at)
+        if in_service_since is not None:
+            metrics.lasted("in_service_to_arrival", delivery.delivered_at - in_service_since)
+
+
+def _in_service_since(context: Mapping[str, Any]) -> datetime | None:
+    """Say since when the notebook has been InService; nothing for one that was it before the task began."""
+    since = (context.get("notebook_instance") or {}).get("LastModifiedTime")
+    began = getattr(context.get("ti"), "start_date", None)
+    if not isinstance(since, datetime) or not isinstance(began, datetime) or since < began:
+        return None
+    return since
+
+
+def _name_of(notifiers: Sequence[Any], index: int, context: Mapping[str, Any]) -> str:
+    """Name a notifier, its number among those of its kind, and whom it is to reach where it has a field for that."""
+    notifier = notifiers[index]
+    name = type(notifier).__name__
+    twins = [i for i, other in enumerate(notifiers) if type(other).__name__ == name]
+    numbered = name if len(twins) == 1 else f"{name} #{twins.index(index) + 1}"
+    for field in ("to", "user", "channel", "target_arn", "recipients"):
+        if value := getattr(notifier, field, None):
+            try:
+                value = notifier.render_template(value, {**context})
+                shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value)
+            except Exception:  # It speaks of the link, or is wrong; the send will say so.
+                return numbered
+            return f"{numbered} to {redact(shown)[:200]}"
+    return numbered

@@ -1,0 +1,107 @@
+"""Why an attempt to deliver a link failed, whether another one may follow, and what its reader can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
+from airflow_sagemaker_presign.delivery.link_mode import NO_PRESIGNED_URL
+from airflow_sagemaker_presign.minting.redaction import redact
+from airflow_sagemaker_presign.delivery.send_errors import may_have_arrived, retry_after, words_of
+
+MAX_RETRY_AFTER = 600.0
+"""The longest pause, in seconds, that a service may ask for. No URL ages meanwhile: each attempt mints its own."""
+
+_FIX = "Fix the notifier's recipient or connection, then clear the task."
+_ASK = "Ask the recipient whether the message came before you clear the task."
+_LATE = (
+    "Ask the recipient whether they opened the link in time: if so, nothing is left to do; if not, clear the task. If "
+    "the notifier's sends always take so long, give the operator a shorter `min_validity`."
+)
+_SLOW_MINT = (
+    "Clear the task; if this happens again, check the worker's network and its way to AWS, or give the operator a "
+    "shorter `min_validity`."
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """
+    Why an attempt failed.
+
+    :param reason: in a line, without the URL.
+    :param advice: what the reader of the task's error can do about it.
+    :param pause: seconds before the next attempt, at least; ``None``: there must be none.
+    """
+
+    reason: str
+    advice: str = ""
+    pause: float | None = None
+
+
+ENDED_BEFORE_TRIED = Failure("the task ended before it was tried")
+ENDED_BEFORE_SENT = Failure("the task ended before it was sent")
+TOO_OLD_TO_SEND = Failure("its URL was too old before it could be sent", _SLOW_MINT, pause=0.0)
+HUNG_WITHOUT_URL = Failure("the send hung and was given up; it may still arrive, so it was not sent again", _ASK)
+HUNG = Failure(
+    "the send hung and was given up when its URL could no longer arrive in time; it may still arrive, with a link "
+    "that works for minutes at most, so it was not sent again",
+    _ASK,
+)
+NOTHING_TO_SEND = Failure(NO_PRESIGNED_URL, "Fix the notifier's templates, then clear the task.")
+
+
+def failed_mint(error: BaseException) -> Failure:
+    """
+    Say why no URL could be minted. Only what passes by itself is worth another attempt.
+
+    :param error: what the mint raised.
+    """
+    reason = f"no URL could be minted: {describe(error)}"
+    if not isinstance(error, NotebookInstanceError):
+        return Failure(reason, "Check the task's AWS connection, then clear the task.", pause=0.0)
+    return Failure(reason, error.advice, pause=0.0 if _passes(error) else None)
+
+
+def failed_send(error: BaseException) -> Failure:
+    """
+    Say why a send failed.
+
+    :param error: what the notifier raised.
+    """
+    if may_have_arrived(error):
+        return Failure(f"it may have arrived, so it was not sent again: {describe(error)}", _ASK)
+    if (pause := retry_after(error)) > MAX_RETRY_AFTER:
+        return Failure(f"the service asks to wait {pause:g} s: {describe(error)}", "Clear the task after that time.")
+    return Failure(describe(error), _FIX, pause)
+
+
+def arrived_late(left: timedelta, min_validity: timedelta) -> Failure:
+    """
+    Say that a link did arrive, but so late that its recipient can hardly use it.
+
+    :param left: how much of the URL's life was left.
+    :param min_validity: how much had to be.
+    """
+    return Failure(
+        f"it arrived late, with {max(0.0, left.total_seconds()):.0f} s of its URL's life left, less than min_validity "
+        f"({min_validity.total_seconds():g} s), so it was not sent again",
+        _LATE,
+    )
+
+
+def describe(error: BaseException) -> str:
+    """Say an error in a line; a URL in it is lost."""
+    # The advice of one that has any is said once, after all reasons.
+    said = error.problem if isinstance(error, NotebookInstanceError) else words_of(error)
+    # Redacted in whole before it is cut: half a token would not be known as one.
+    text = redact(" ".join(said.split()))[:500]
+    return f"{type(error).__name__}: {text}".rstrip(".") if text else type(error).__name__
+
+
+def _passes(error: NotebookInstanceError) -> bool:
+    from airflow_sagemaker_presign.hooks.aws_errors import STALE_CREDENTIALS
+
+    # AWS forgets credentials for moments, and knows new ones only after moments.
+    return isinstance(error, SageMakerUnavailable) or error.code in STALE_CREDENTIALS

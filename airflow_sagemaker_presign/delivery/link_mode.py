@@ -1,0 +1,99 @@
+"""What a message carries: the presigned URL, the door, or both; never a credential where the DAG wanted none."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, cast
+
+from airflow_sagemaker_presign.links import door_is_supported, door_url
+from airflow_sagemaker_presign.validation import one_of, refuse
+
+LinkChoice = Literal["presigned", "door", "both"]
+
+NO_PRESIGNED_URL = "this task has link='door', so there is no presigned_url; use {{ door_url }} or link='both'"
+
+log = logging.getLogger(__name__)
+
+
+def link_of(value: object) -> LinkChoice:
+    """
+    Check what a message is to carry.
+
+    :raises ValueError: when it is no such choice, or ``"door"`` on an Airflow that has none: there a message without
+        a credential would be one without a link.
+    """
+    if one_of("link", value, ("presigned", "door", "both")) == "door" and not door_is_supported():
+        refuse("link", value, "'presigned' or 'both' on this Airflow; the door needs Airflow 3.1.1 or newer")
+    return cast("LinkChoice", value)
+
+
+def need_no_presigned_url(notifiers: Sequence[Any]) -> None:
+    """
+    See that no notifier's template speaks of a presigned URL that will not be there.
+
+    What cannot be seen here (a template in a file, a notifier's own code) fails when it is sent.
+
+    :raises ValueError: with the notifier's field.
+    """
+    for index, notifier in enumerate(notifiers):
+        for field in notifier.template_fields:
+            for text in _texts(getattr(notifier, field, None)):
+                if _speaks_of_presigned_url(text):
+                    refuse(f"notifiers[{index}].{field}", text, NO_PRESIGNED_URL)
+
+
+def door_for(link: LinkChoice, ti: Any) -> str:
+    """
+    Say which door a task instance's messages lead to.
+
+    :param link: what they are to carry.
+    :param ti: the task instance.
+    :return: the door's URL; empty when there is none, or none is wanted.
+    :raises ValueError: for ``"door"`` without one, rather than to send a credential instead.
+    """
+    if link == "presigned":
+        return ""
+    url = door_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    if url is None and link == "door":
+        refuse("link", link, "only with [api] base_url set where the tasks run: the door's address begins with it")
+    if url is None:
+        _say_that_there_is_no_door()
+    return url or ""
+
+
+@functools.cache
+def _say_that_there_is_no_door() -> None:
+    """Say it once in a process, not for every task of it."""
+    lacks = "[api] base_url set where the tasks run" if door_is_supported() else "Airflow 3.1.1 or newer"
+    log.info("The message carries the presigned URL only: a door needs %s.", lacks)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple, set)):
+        for item in value:
+            yield from _texts(item)
+
+
+def _speaks_of_presigned_url(text: str) -> bool:
+    # Most texts end here, and pay for no parse.
+    if "presigned_url" not in text:
+        return False
+    from jinja2 import Environment, TemplateSyntaxError, nodes
+
+    try:
+        # Its names, not `meta.find_undeclared_variables`, which stumbles over filters that only Airflow knows.
+        template = Environment(autoescape=True).parse(text)
+    except TemplateSyntaxError:
+        return False
+    asks_first = any(
+        test.name == "defined" and isinstance(test.node, nodes.Name) and test.node.name == "presigned_url"
+        for test in template.find_all(nodes.Test)
+    )
+    return not asks_first and any(name.name == "presigned_url" for name in template.find_all(nodes.Name))

@@ -1,0 +1,59 @@
+"""
+What a data scientist can do about an error that the page shows.
+
+The errors' own advice is for the DAG's author, who reads a task's log: nobody at the page can clear a task or change an
+operator's parameter.
+"""
+
+from __future__ import annotations
+
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+
+MANAGER = "whoever manages the notebooks"
+AIRFLOW_ADMIN = "whoever runs this Airflow"
+
+ADVICE: dict[type[NotebookInstanceError], str] = {
+    NotebookInstanceError: f"Try again in a minute. If it stays like this, tell {MANAGER} what AWS said.",
+    exceptions.NotebookInstanceNotFound: (
+        "It may have been deleted or renamed, or be in another account or region. Ask whoever sent you the link."
+    ),
+    exceptions.NotebookInstanceDeleted: f"Ask {MANAGER} for a new one.",
+    exceptions.NotebookInstanceNoCapacity: f"Try again later, or ask {MANAGER} for another instance type.",
+    exceptions.NotebookInstanceLifecycleConfigFailed: (
+        f"The script that sets the notebook up failed. Ask {MANAGER}: its output is in CloudWatch Logs, log group "
+        "/aws/sagemaker/NotebookInstances, log stream {name}/LifecycleConfigOnStart."
+    ),
+    exceptions.NotebookInstanceQuotaExceeded: (
+        "All running notebooks of this instance type that the AWS account may have are in use. Stop one of yours that "
+        f"you no longer need, or ask {MANAGER} for a higher quota."
+    ),
+    exceptions.NotebookInstanceStopped: "Somebody, or an idle-shutdown script, stopped it. Start it again here.",
+    exceptions.NotebookInstanceStartNotTaken: f"Start it once more. If that does not help, ask {MANAGER}.",
+    exceptions.NotebookInstanceStopNotTaken: f"It is still running and costs money: tell {MANAGER}.",
+    exceptions.NotebookInstanceFailed: f"Start it again. If it fails again, tell {MANAGER} what AWS said.",
+    exceptions.NotebookInstanceAccessDenied: (
+        f"Airflow’s own access to AWS is not enough, or not set up. Tell {AIRFLOW_ADMIN} what AWS said."
+    ),
+    exceptions.AwsConnectionUnusable: (
+        f"Airflow’s connection to AWS is not set up as it must be. Tell {AIRFLOW_ADMIN} what is said here."
+    ),
+    exceptions.SageMakerOutOfReach: (
+        f"Airflow does not get through to AWS. Press the button again in a minute; if that does not help, tell "
+        f"{AIRFLOW_ADMIN}."
+    ),
+    exceptions.SageMakerUnavailable: (
+        f"It usually passes: press the button again in a minute. If it does not, ask {AIRFLOW_ADMIN}."
+    ),
+    exceptions.NotebookInstanceWaitTimeout: f"Start it again. If it takes that long again, ask {MANAGER}.",
+}
+
+
+def advice_for(error: NotebookInstanceError) -> str:
+    """Say what the person at the page can do about an error."""
+    if isinstance(error, UnusableConnection):  # Raised for this page only, whose words are its own.
+        return error.advice
+    # A class that is not in the table is a kind of one that is.
+    advice = next(ADVICE[kind] for kind in type(error).__mro__ if kind in ADVICE)
+    return advice.format(name=error.notebook_instance_name)

@@ -1,0 +1,145 @@
+"""
+The door's requests: GET shows the page; POST mints and leads there, or starts.
+
+A GET or HEAD changes nothing, since mail scanners and link previews send both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import Response
+
+from airflow_sagemaker_presign.compat import conf
+from airflow_sagemaker_presign.launch_page import csrf, form, redirect_page, templating
+from airflow_sagemaker_presign.launch_page.service import Entrance
+from airflow_sagemaker_presign.launch_page.sagemaker_client import THREADS
+from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+from airflow_sagemaker_presign.launch_page.http_errors import add_refusals, leads_back
+from airflow_sagemaker_presign.launch_page.rendered_task import TaskKey
+from airflow_sagemaker_presign.launch_page.thread_limits import Threads
+from airflow_sagemaker_presign.launch_page.current_user import Visitor
+
+MAX_MAP_INDEX = 2**31 - 1
+"""What the column in Airflow's database holds."""
+
+ANYBODY = "Anonymous"
+"""As whom ``[core] simple_auth_manager_all_admins`` signs in everybody who comes."""
+_ANYBODY_IN_WORDS = (
+    "This Airflow lets in everybody as Anonymous ([core] simple_auth_manager_all_admins), and a notebook opens only "
+    "for somebody who is signed in by name. Whoever runs this Airflow can turn that off."
+)
+
+may_see_task_instance = requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE)
+may_edit_task_instance = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANCE)
+
+
+def utc_now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+def task_key(request: Request, dag_id: str, run_id: str, task_id: str) -> TaskKey:
+    """Read the address of a page."""
+    # A slash inside of an id has become one between ids by now; no id of Airflow's has one.
+    has_slash = b"%2f" in request.scope.get("raw_path", b"").lower()
+    if has_slash or request.path_params.get("map_index", -1) > MAX_MAP_INDEX:
+        raise HTTPException(404)
+    return TaskKey(dag_id, run_id, task_id, request.path_params.get("map_index", -1))
+
+
+def visitor_of(request: Request, user: GetUserDep) -> Visitor:
+    """Say who is signed in. Airflow has checked cookie or bearer token; it may let in people whom nobody knows."""
+    if isinstance(user, SimpleAuthManagerUser) and user.get_name() == ANYBODY:
+        # Not the way to the login, which would lead back at once.
+        raise Refusal(403, "Nobody is signed in", _ANYBODY_IN_WORDS)
+    visitor = Visitor.of(user, address=request.client.host if request.client else "")
+    if visitor is None:
+        raise HTTPException(401, "Not authenticated")
+    # For a refusal, which says as whom somebody is signed in.
+    request.state.signed_in_as = visitor.in_words
+    return visitor
+
+
+VisitorDep = Annotated[Visitor, Depends(visitor_of)]
+
+
+def rights_of(request: Request, user: GetUserDep, visitor: VisitorDep) -> Visitor:
+    """Say what the person may do with the task instance. Of whom nobody knows Airflow is not asked that."""
+    may_see = _is_allowed(may_see_task_instance, request, user)
+    return replace(visitor, may_see=may_see, may_edit=may_see and _is_allowed(may_edit_task_instance, request, user))
+
+
+def _is_allowed(check: Callable[[Request, Any], None], request: Request, user: Any) -> bool:
+    try:
+        check(request, user)
+    except HTTPException as error:
+        if error.status_code != 403:
+            raise
+        return False
+    return True
+
+
+RightsDep = Annotated[Visitor, Depends(rights_of)]
+KeyDep = Annotated[TaskKey, Depends(task_key)]
+
+
+def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
+    """
+    Make the app.
+
+    :param clock: tells the time; for tests.
+    """
+    app = FastAPI(
+        title="SageMaker notebook door", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+    base_url = conf.get("api", "base_url", fallback="") or ""
+    prefix = urlsplit(base_url).path.rstrip("/")
+    entrance = Entrance(clock, csrf.FormTokens(conf.get("api", "secret_key")), prefix)
+    threads = Threads(THREADS)
+
+    async def show(visitor: RightsDep, key: KeyDep) -> Response:
+        task = await threads.run(entrance.admit, key, visitor)
+        return await threads.run_over_connection_of(task, entrance.show, task, visitor)
+
+    async def enter(request: Request, visitor: RightsDep, key: KeyDep) -> Response:
+        asked: dict[str, str] = {}
+        try:
+            asked.update(await form.read(request))
+            if not csrf.is_same_origin(request.headers, base_url, request.url.scheme):
+                raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
+            task = await threads.run(entrance.admit, key, visitor)
+            action, token = asked.get("action", ""), asked.get("token", "")
+            answer = await threads.run_over_connection_of(task, entrance.enter, task, visitor, action, token)
+            return redirect_page.led_on(answer, request.url.query, prefix)
+        except Refusal as refusal:
+            await threads.run(entrance.note_refusal, key, visitor, asked.get("action", ""), refusal.title)
+            raise
+
+    for path in ("/{dag_id}/{run_id}/{task_id}", "/{dag_id}/{run_id}/{task_id}/{map_index:int}"):
+        app.add_api_route(path, show, methods=["GET", "HEAD"])
+        app.add_api_route(path, enter, methods=["POST"])
+
+    _add_assets(app)
+    add_refusals(app, prefix, login_leads_back=leads_back(conf.get("core", "auth_manager")))
+    return app
+
+
+def _add_assets(app: FastAPI) -> None:
+    @app.api_route("/assets/{name}", methods=["GET", "HEAD"])
+    def asset(name: str, v: str = "") -> Response:
+        if name not in templating.ASSETS:
+            raise HTTPException(404)
+        # While api-servers are updated one after the other, a page of one may load a file from another: not for good.
+        is_this_one = templating.asset_path(name).endswith(f"?v={v}")
+        cached = "public, max-age=31536000, immutable" if is_this_one else "no-cache"
+        headers = {**templating.security_headers(), "Cache-Control": cached}
+        return Response(templating.asset(name), media_type=templating.ASSETS[name], headers=headers)

@@ -1,0 +1,108 @@
+"""What a task's DAG says now, whatever it said when the task ran: whether there is such a task, and who may open."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from airflow_sagemaker_presign import validation
+from airflow_sagemaker_presign.launch_page.lru_dict import RecentlyUsed
+from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+
+AllowedUsers = tuple[str, ...] | None
+"""Exactly these; ``None``: all who may edit the task."""
+
+_DAGS = 256
+
+_Rules = dict[str, tuple[AllowedUsers, ...]]
+
+# By DAG: what a serialized DAG is told apart by, and each task's rules. A whole DAG is not read for every look.
+_known: RecentlyUsed[str, tuple[object, _Rules]] = RecentlyUsed(_DAGS)
+_lock = threading.Lock()
+
+
+def allowed_now(dag_id: str, task_id: str, session: Any) -> tuple[AllowedUsers, ...]:
+    """
+    Answer whom the latest version of a DAG lets open a task's notebook.
+
+    :param dag_id: the DAG.
+    :param task_id: the task.
+    :param session: of Airflow's database.
+    :return: nothing where only a run can tell, since templates or other tasks name the users.
+    :raises Refusal: 410 when the DAG or its task is there no more.
+    """
+    from airflow.models.dag import DagModel
+    from airflow.models.serialized_dag import SerializedDagModel
+
+    is_stale = session.scalar(select(DagModel.is_stale).where(DagModel.dag_id == dag_id))
+    latest = session.execute(
+        select(SerializedDagModel.id, SerializedDagModel.dag_hash)
+        .where(SerializedDagModel.dag_id == dag_id)
+        .order_by(SerializedDagModel.created_at.desc(), SerializedDagModel.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if is_stale is not False or latest is None:
+        raise _gone("the DAG", "or cannot read its file just now")
+    with _lock:
+        found, tasks = _known.get(dag_id) or (None, {})
+    if found != tuple(latest):
+        serialized = session.get(SerializedDagModel, latest.id)
+        tasks = {} if serialized is None else tasks_of(serialized.data)
+        with _lock:
+            _known[dag_id] = (tuple(latest), tasks)
+    if task_id not in tasks:
+        raise _gone("the task", "in the latest version of its DAG")
+    return tasks[task_id]
+
+
+def tasks_of(serialized_dag: Mapping[str, Any]) -> _Rules:
+    """
+    Take each task's rule, where it has one that is not a template, out of a serialized DAG.
+
+    https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/dag-serialization.html
+
+    :param serialized_dag: as Airflow keeps it.
+    """
+    dag = serialized_dag["dag"]
+    tasks = (task["__var"] for task in dag["tasks"])
+    return {task["task_id"]: _rule_of(task, dag) for task in tasks}
+
+
+def _rule_of(task: Mapping[str, Any], dag: Mapping[str, Any]) -> tuple[AllowedUsers, ...]:
+    if "allowed_users" not in task.get("template_fields", ()):
+        return ()
+    if task.get("_is_mapped"):
+        # What it is mapped over differs from one index to the next.
+        named_for_all = task.get("partial_kwargs", {})
+        if "allowed_users" not in named_for_all:
+            is_in_group = task["task_id"] not in dag.get("task_group", {}).get("children", ())
+            # A group's default_args are not kept. The DAG's are, and come to a mapped task with its run only.
+            if is_in_group or _may_be_mapped_over(task.get("expand_input", {})):
+                return ()
+            named_for_all = _decoded(dag.get("default_args")) or {}
+        task = named_for_all
+    # Airflow leaves out what is None.
+    users = _decoded(task.get("allowed_users"))
+    if users is None:
+        return (None,)
+    if isinstance(users, list) and all(isinstance(user, str) and not validation.is_template(user) for user in users):
+        return (tuple(users),)
+    return ()
+
+
+def _decoded(value: Any) -> Any:
+    """Take a value out of what Airflow writes around tuples and dicts."""
+    return value["__var"] if isinstance(value, Mapping) and "__var" in value else value
+
+
+def _may_be_mapped_over(expand_input: Mapping[str, Any]) -> bool:
+    names = _decoded(expand_input.get("value"))
+    return expand_input.get("type") != "dict-of-lists" or not isinstance(names, Mapping) or "allowed_users" in names
+
+
+def _gone(what: str, where: str) -> Refusal:
+    words = f"Airflow has {what} of this link no more, {where}. Ask the author of the DAG for a new link."
+    return Refusal(410, "This link has ended", words)

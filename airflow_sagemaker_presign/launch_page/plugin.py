@@ -1,0 +1,56 @@
+"""The door's place in Airflow (entry point ``airflow.plugins``). Every Airflow process imports it, so it is light."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE, AirflowPlugin
+
+Message = MutableMapping[str, Any]
+AsgiApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+
+class DoorApp:
+    """The door's ASGI app, made with the first request: only the api-server ever needs it."""
+
+    def __init__(self) -> None:
+        self._app: AsgiApp | None = None
+        self._making = asyncio.Lock()
+
+    async def __call__(
+        self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        """Answer a request."""
+        app = self._app or await self._made()
+        await app(scope, receive, send)
+
+    async def _made(self) -> AsgiApp:
+        # One for all who come first at once: each app has AWS clients of its own.
+        async with self._making:
+            if self._app is None:
+                # Off the event loop: it imports boto3.
+                self._app = await asyncio.to_thread(_make_app)
+            return self._app
+
+
+def _make_app() -> AsgiApp:
+    from airflow_sagemaker_presign.launch_page.app import create_app
+
+    return create_app()
+
+
+class SageMakerNotebookDoorPlugin(AirflowPlugin):
+    """
+    Mount the door into the api-server.
+
+    https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/plugins.html
+    """
+
+    name = "sagemaker_notebook_door"
+    fastapi_apps: list[dict[str, Any]] = (
+        [{"app": DoorApp(), "url_prefix": "/sagemaker-notebooks", "name": "SageMaker notebook door"}]
+        if HAS_LAUNCH_PAGE
+        else []
+    )

@@ -1,0 +1,204 @@
+"""What a request through the door does, step by step: read, decide, write down, then do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import HTMLResponse, Response
+
+from airflow_sagemaker_presign.waiting import state_machine
+from airflow_sagemaker_presign.launch_page import audit, templating, rendered_task
+from airflow_sagemaker_presign.launch_page.csrf import Fit, FormTokens
+from airflow_sagemaker_presign.launch_page.sagemaker_client import Notebooks
+from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
+from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, View, view_of, view_of_trouble
+from airflow_sagemaker_presign.launch_page.current_user import Visitor, may_open
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookInstanceNotFound, SageMakerUnavailable
+from airflow_sagemaker_presign.links import door_path, region_of
+from airflow_sagemaker_presign.notifications.times import in_words
+
+log = logging.getLogger(__name__)
+
+
+class Entrance:
+    """
+    Shows, starts and opens notebooks. Its methods block; they are called in threads.
+
+    :param clock: tells the time.
+    :param tokens: for the form.
+    :param prefix: the path of Airflow's base URL, without the last slash.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], tokens: FormTokens, prefix: str) -> None:
+        self.clock = clock
+        self.tokens = tokens
+        self.prefix = prefix
+        self.notebooks = Notebooks()
+        self.refusals = audit.Refusals(_session)
+
+    def admit(self, key: TaskKey, visitor: Visitor) -> RenderedTask:
+        """
+        Answer what the task instance rendered.
+
+        :raises Refusal: when there is none, or not for this visitor.
+        """
+        if not visitor.may_see:
+            words = "Airflow does not let you see this task. Ask whoever sent you the link."
+            raise Refusal(403, "Not for you", words)
+        with _session() as session:
+            task = rendered_task.read(key, self.clock(), session)
+        if may_open(visitor, task):
+            return task
+        whom = (
+            "those who may edit its task. Ask an administrator of Airflow to let you,"
+            if None in (task.allowed_users, *task.allowed_now)
+            else "the persons whom its DAG names. Ask whoever sent you the link, or the author of the DAG "
+            f"{key.dag_id}, to add you by this name,"
+        )
+        words = (
+            f"You are signed in as {visitor.in_words}, and this notebook is opened by {whom} or sign out, and in with "
+            "another account."
+        )
+        raise Refusal(403, "Not for you", words)
+
+    def show(self, task: RenderedTask, visitor: Visitor) -> Response:
+        """Show the page."""
+        return self._page(task, visitor)
+
+    def enter(self, task: RenderedTask, visitor: Visitor, action: str, token: str) -> Response:
+        """
+        Open or start the notebook.
+
+        :param action: ``open`` or ``start``.
+        :param token: the form's.
+        :raises Refusal: when that may not be.
+        """
+        fit = self.tokens.fit(token, visitor.user_id, task)
+        if fit is Fit.OF_ANOTHER_NOTEBOOK:
+            words = f"The page is of another notebook: the task has begun anew, for {task.notebook_instance_name} now."
+            raise Refusal(409, "This page is out of date", f"{words} Go back and look before you press its button.")
+        if fit is not Fit.OF_THIS_PAGE:
+            raise Refusal(403, "This page has expired", "Go back to the notebook and press its button again.")
+        if action == OPEN:
+            return self._open(task, visitor)
+        if action == START:
+            return self._start(task, visitor)
+        raise Refusal(400, "That is no button of this page", "Go back to the notebook and press its button.")
+
+    def note_refusal(self, key: TaskKey, visitor: Visitor, action: str, why: str) -> None:
+        """Write down that somebody was turned away; not being able to turns nobody in."""
+        event = audit.START if action == START else audit.OPEN
+        try:
+            self.refusals.record(event, key, visitor, why)
+        except Exception:
+            log.exception("%s: %s was refused (%s), which could not be written down", _path(key), visitor.name, why)
+
+    def _open(self, task: RenderedTask, visitor: Visitor) -> Response:
+        if self._status(task, self.notebooks.now()) != state_machine.Status.IN_SERVICE:
+            return self._back(task)
+        with _session() as session:
+            wait = audit.claim(audit.MINTS, task, visitor, self.clock(), session)
+        if wait:
+            words = f"You have opened this notebook {audit.MINTS.times} times within a minute."
+            raise Refusal(429, "Slowly, please", words, retry_after=wait)
+        try:
+            presigned_url = self.notebooks.mint(task)
+        except Exception as error:
+            return self._failed(audit.OPEN, task, visitor, error)
+        return Response(status_code=303, headers={**templating.security_headers(), "Location": presigned_url.url})
+
+    def _start(self, task: RenderedTask, visitor: Visitor) -> Response:
+        pressed_at = self.notebooks.now()
+        with self.notebooks.turn_to_start(task):
+            if self._status(task, pressed_at) not in state_machine.CAN_START:
+                return self._back(task)
+            with _session() as session:
+                has_just_been_sent = audit.claim(audit.STARTS, task, visitor, self.clock(), session)
+            if not has_just_been_sent:
+                try:
+                    self.notebooks.start(task)
+                except Exception as error:
+                    return self._failed(audit.START, task, visitor, error)
+        return self._back(task)
+
+    def _status(self, task: RenderedTask, since: float) -> str:
+        """Answer the notebook's status as it is now; empty when AWS does not say, which the page will."""
+        try:
+            return str(self.notebooks.describe(task, since=since)["NotebookInstanceStatus"])
+        except NotebookInstanceError:
+            return ""
+
+    def _back(self, task: RenderedTask) -> Response:
+        """Lead back to the page by a GET, so that a reload presses no button again."""
+        location = self.prefix + _path(task.key)
+        return Response(status_code=303, headers={**templating.security_headers(), "Location": location})
+
+    def _failed(self, event: str, task: RenderedTask, visitor: Visitor, error: Exception) -> Response:
+        with _session() as session:
+            refused = audit.REFUSED.format(event)
+            audit.record(refused, task.key, visitor, session, task, error=type(error).__name__)
+        if not isinstance(error, NotebookInstanceError):
+            raise error
+        log.warning("Task %s, %s: %s", _path(task.key), event, error.problem)
+        return self._page(task, visitor, error)
+
+    def _page(self, task: RenderedTask, visitor: Visitor, refused: NotebookInstanceError | None = None) -> Response:
+        description: dict[str, Any] = {}
+        status = HTTPStatus.OK
+        try:
+            description = self.notebooks.describe(task, since=None if refused is None else self.notebooks.now())
+            view = view_of(description, task.landing, self.clock())
+        except NotebookInstanceError as error:
+            view, status = view_of_trouble(error), _status_of(error)
+        if refused is not None:
+            view, status = view.after(refused), _status_of(refused)
+        return self._write(task, visitor, description, view, status)
+
+    def _write(
+        self, task: RenderedTask, visitor: Visitor, description: dict[str, Any], view: View, status: int
+    ) -> Response:
+        region = region_of(description.get("NotebookInstanceArn", "")) or task.region_name or ""
+        html = templating.write(
+            "notebook.html",
+            name=task.notebook_instance_name,
+            view=view,
+            region=region,
+            instance_type=description.get("InstanceType", ""),
+            session=in_words(task.session_expiration_duration),
+            visitor=visitor.name,
+            token=self.tokens.issue(visitor.user_id, task),
+            prefix=self.prefix,
+            path=_path(task.key),
+            task_path=_task_path(task.key),
+        )
+        return HTMLResponse(html, status, templating.security_headers())
+
+
+def _session() -> Any:
+    from airflow.utils.session import create_session
+
+    return create_session()
+
+
+def _path(key: TaskKey) -> str:
+    return door_path(key.dag_id, key.run_id, key.task_id, key.map_index)
+
+
+def _task_path(key: TaskKey) -> str:
+    dag_id, run_id, task_id = (quote(part, safe="") for part in (key.dag_id, key.run_id, key.task_id))
+    mapped = "" if key.map_index < 0 else f"/mapped/{key.map_index}"
+    return f"/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}"
+
+
+def _status_of(error: NotebookInstanceError) -> HTTPStatus:
+    if isinstance(error, SageMakerUnavailable):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    if isinstance(error, NotebookInstanceNotFound):
+        return HTTPStatus.NOT_FOUND
+    return HTTPStatus.BAD_GATEWAY

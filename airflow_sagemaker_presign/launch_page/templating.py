@@ -1,0 +1,83 @@
+"""Write the door's pages, and the headers that keep them to themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from airflow_sagemaker_presign.links import DOOR_PREFIX
+
+ASSETS = {"door.css": "text/css", "door.js": "text/javascript"}
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    # Not "no-referrer": with that a browser on plain HTTP says of our own form that it came from "null".
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Robots-Tag": "noindex",
+}
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+BY_PAGE = "by=page"
+"""The query with which the page's own form asks to be led on by a page."""
+
+
+def security_headers() -> dict[str, str]:
+    """Answer the headers of every answer."""
+    return {**HEADERS, "Content-Security-Policy": _POLICY}
+
+
+def write(template: str, **values: Any) -> str:
+    """
+    Write a page. Everything that is shown is escaped.
+
+    :param template: ``notebook.html``, ``leading.html`` or ``refusal.html``.
+    :param values: what it shows.
+    """
+    return _environment().get_template(template).render(**values, frame=_frame(values))
+
+
+@cache
+def asset(name: str) -> bytes:
+    """Answer a file that the pages load."""
+    return files(__package__).joinpath("assets", name).read_bytes()
+
+
+@cache
+def asset_path(name: str) -> str:
+    """Say where a file is, in a way that changes with its content."""
+    digest = hashlib.sha256(asset(name)).hexdigest()[:12]
+    return f"{DOOR_PREFIX}/assets/{name}?v={digest}"
+
+
+def _frame(values: dict[str, Any]) -> str:
+    """
+    Say what the script cannot take over into a page that is open: whose it is, of which notebook, in which version.
+
+    A page that comes with another one replaces the whole page.
+    """
+    parts = [str(values.get(name, "")) for name in ("name", "session", "visitor", "path")]
+    return hashlib.sha256("|".join((*parts, *map(asset_path, ASSETS))).encode()).hexdigest()[:12]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("airflow_sagemaker_presign.launch_page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(asset_path=asset_path, by_page=BY_PAGE)
+    return environment

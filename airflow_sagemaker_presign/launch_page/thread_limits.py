@@ -1,0 +1,44 @@
+"""Threads in which requests block: a connection behind which nothing answers blocks its own only."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from airflow_sagemaker_presign.launch_page.lru_dict import RecentlyUsed
+from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
+
+T = TypeVar("T")
+
+FOR_THE_DATABASE = 20
+CONNECTIONS = 256
+
+
+class Threads:
+    """
+    Runs what blocks. Who waits for a thread has none meanwhile.
+
+    :param for_a_connection: how many requests may talk to SageMaker at once over one connection.
+    """
+
+    def __init__(self, for_a_connection: int) -> None:
+        self._for_a_connection = for_a_connection
+        self._own = anyio.CapacityLimiter(FOR_THE_DATABASE)
+        # Used in the event loop only, which has one thread.
+        self._connections: RecentlyUsed[object, anyio.CapacityLimiter] = RecentlyUsed(CONNECTIONS)
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run what asks Airflow's database."""
+        return await anyio.to_thread.run_sync(functools.partial(function, *arguments), limiter=self._own)
+
+    async def run_over_connection_of(self, task: RenderedTask, function: Callable[..., T], *arguments: Any) -> T:
+        """Run what asks SageMaker, in one of the threads of a task's connection."""
+        connection = task.team_name, task.aws_conn_id
+        limiter = self._connections.get(connection)
+        if limiter is None:
+            limiter = self._connections[connection] = anyio.CapacityLimiter(self._for_a_connection)
+        return await anyio.to_thread.run_sync(functools.partial(function, *arguments), limiter=limiter)

@@ -1,0 +1,59 @@
+"""A presigned URL on its way from AWS: known as a secret before anything can log it, and with its landing page."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from airflow_sagemaker_presign.minting.redaction import redacted
+
+MINT_EVENT = "before-parse.sagemaker.CreatePresignedNotebookInstanceUrl"
+
+_minting = threading.local()
+
+
+def watch_mints(client: Any) -> None:
+    """Have a client tell each URL that it gets; once or often makes no difference."""
+    client.meta.events.register(MINT_EVENT, _learn, unique_id=MINT_EVENT)
+
+
+@contextmanager
+def learned_before_it_is_logged() -> Iterator[None]:
+    """Keep the URL that this thread mints in the block, with a watched client, out of all logs until the block ends."""
+    with redacted() as redact_too:
+        _minting.redact_too = redact_too
+        try:
+            yield
+        finally:
+            del _minting.redact_too
+
+
+def with_landing(url: str, landing: str | None) -> str:
+    """Set ``view`` in the query. The rest of it stays byte for byte: a token re-quoted may be a token broken."""
+    if landing is None:
+        return url
+    parts = urlsplit(url)
+    kept = [pair for pair in parts.query.split("&") if pair and not pair.startswith("view=")]
+    return urlunsplit(parts._replace(query="&".join([*kept, f"view={landing}"])))
+
+
+def _learn(response_dict: dict[str, Any], **_: Any) -> None:
+    """
+    Tell a minted URL to the mint of this thread.
+
+    botocore logs the answer's body while it parses it: the URL has to be known as a secret before that.
+    """
+    redact_too = getattr(_minting, "redact_too", None)
+    if redact_too is not None and (url := _authorized_url_in(response_dict.get("body"))):
+        redact_too(url)
+
+
+def _authorized_url_in(body: Any) -> str | None:
+    try:
+        return str(json.loads(body)["AuthorizedUrl"])
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,77 @@
+"""A message as an e-mail: text and HTML of the same words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import make_msgid
+
+from airflow_sagemaker_presign.notifications.email_headers import MAIL_POLICY, address_of
+from airflow_sagemaker_presign.notifications.email_addresses import Mailbox
+from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
+
+
+def build_mail(
+    message: LinkMessage | FailureMessage,
+    *,
+    sender: Mailbox,
+    to: tuple[Mailbox, ...],
+    cc: tuple[Mailbox, ...] = (),
+    subject: str | None = None,
+) -> EmailMessage:
+    """
+    Write the e-mail.
+
+    :param message: what it says.
+    :param subject: its subject; default: the message's own.
+    """
+    mail = EmailMessage(policy=MAIL_POLICY)
+    mail["Subject"] = _one_line(subject or message.subject)
+    mail["From"] = address_of(sender, _one_line(sender.name))
+    mail["To"] = tuple(address_of(mailbox, _one_line(mailbox.name)) for mailbox in to)
+    if cc:
+        mail["Cc"] = tuple(address_of(mailbox, _one_line(mailbox.name)) for mailbox in cc)
+    mail["Date"] = datetime.now(UTC)
+    # With the sender's domain: the default is the worker's host name, which is nobody's business.
+    mail["Message-ID"] = make_msgid(domain=sender.domain)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    # Quoted-printable keeps lines short: a server may break one of over 998 characters, and the URL with it.
+    text, html = render(message)
+    mail.set_content(text, cte="quoted-printable")
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    return mail
+
+
+def render(message: LinkMessage | FailureMessage) -> tuple[str, str]:
+    """Answer the message as plain text and as HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("airflow_sagemaker_presign.notifications"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    kind = "link" if isinstance(message, LinkMessage) else "failure"
+    text = environment.get_template(f"{kind}.txt").render(message=message)
+    html = environment.get_template(f"{kind}.html").render(message=message)
+    return _encodable(text), _encodable(html)
+
+
+def _encodable(text: str) -> str:
+    """Replace halves of characters, which a text cut off elsewhere or a file's name may hold and UTF-8 may not."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _one_line(text: str) -> str:
+    """
+    Answer a text that is safe in a header, whatever a template made of it.
+
+    The standard library decodes a literal encoded word ("=?utf-8?q?…?=") and writes out the line break that it may
+    hold, so that a header could be smuggled in; the start of one is broken up.
+    """
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.replace("=?", "= ?").split())

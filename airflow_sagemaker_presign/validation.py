@@ -1,0 +1,314 @@
+"""Check what people write: each error names the parameter, its value and what is allowed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any, Literal, NoReturn, cast
+
+from airflow_sagemaker_presign.minting.presigned_url import (
+    MAX_SESSION_EXPIRATION_DURATION,
+    MIN_SESSION_EXPIRATION_DURATION,
+    URL_VALIDITY,
+)
+
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
+_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
+_MAX_NAME_LENGTH = 63
+
+_USERS = "a list of Airflow user names or e-mail addresses, such as ['ada@example.com'], with at least one in it"
+_USER = "a user name or an e-mail address and nothing else, such as 'ada@example.com'"
+
+_NO_PATHS = frozenset({"0", "1", "n", "no", "off", "on", "y", "yes"})
+"""Texts by which people mean True or False, and which a client would look for as a file."""
+_EMPTY = "; it looks like what a template makes of a value that is not there"
+
+Landing = Literal["lab", "classic"]
+
+
+def is_template(value: object) -> bool:
+    """Tell whether a value is known only when the task runs: Jinja, or another task's output."""
+    return hasattr(value, "resolve") or (isinstance(value, str) and ("{{" in value or "{%" in value))
+
+
+def notebook_instance_name_of(value: object) -> str:
+    """
+    Check a notebook instance's name.
+
+    :param value: a text; or a whole number, which is what ``render_template_as_native_obj`` makes of one of digits.
+    :raises ValueError: when AWS would refuse it.
+    """
+    name = _digits_or(value)
+    if not isinstance(name, str) or len(name) > _MAX_NAME_LENGTH or not re.fullmatch(_NAME, name):
+        refuse(
+            "notebook_instance_name",
+            value,
+            f"1 to {_MAX_NAME_LENGTH} letters, digits and hyphens, with a letter or digit at both ends"
+            f"{_made_native(value)}",
+        )
+    return name
+
+
+def text_of(name: str, value: object) -> str | None:
+    """
+    Check a text that may be left out: a connection's or a region's name.
+
+    :param name: the parameter's name, for the message.
+    :param value: the text, or ``None``; a whole number counts as its digits.
+    :raises ValueError: when it is something else, or what a template makes of a value that is not there.
+    """
+    text = _digits_or(value)
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        refuse(name, value, f"a text, or None{_made_native(value)}")
+    if not text.strip() or text == "None":
+        refuse(name, value, f"a text, or None{_EMPTY}")
+    return text
+
+
+def verify_of(value: object) -> bool | str | None:
+    """
+    Check how TLS certificates are to be checked.
+
+    :param value: ``True``, ``False``, these as text (what a template renders to), the path of a CA bundle, or ``None``.
+    :raises ValueError: when it is none of these.
+    """
+    allowed = "True, False, the path of a file or folder with CA certificates, or None"
+    if value is None or isinstance(value, bool):
+        return value
+    if not isinstance(value, (str, os.PathLike)):
+        refuse("verify", value, f"{allowed}{_made_native(value)}")
+    path = os.fspath(value)
+    if not isinstance(path, str) or path.strip().lower() in _NO_PATHS:
+        refuse("verify", value, allowed)
+    if not path.strip() or path == "None":
+        refuse("verify", value, f"{allowed}{_EMPTY}")
+    return {"true": True, "false": False}.get(path.strip().lower(), path)
+
+
+def ca_bundle_of(verify: bool | str | None) -> bool | str | None:
+    """
+    Check that a CA bundle is there, on this machine.
+
+    :param verify: as :func:`verify_of` returns it.
+    :raises ValueError: when it is a path, and nothing is there.
+    """
+    if isinstance(verify, str) and not os.path.exists(verify):
+        refuse(
+            "verify",
+            verify,
+            "there is no such file or folder on this machine; give the path of one with CA certificates, True or False",
+        )
+    return verify
+
+
+def botocore_config_of(value: object) -> dict[str, Any] | None:
+    """
+    Check botocore's options, as far as that is possible without botocore.
+
+    :raises ValueError: when they are no dict, or hold something that does not fit into a trigger's arguments.
+    """
+    allowed = "a dict of botocore's Config options, each a plain JSON value, or None"
+    if value is not None and not isinstance(value, dict):
+        refuse("botocore_config", value, allowed)
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        refuse("botocore_config", value, allowed)
+    return value
+
+
+def extra_of(extra: object) -> None:
+    """
+    Check a connection's extra; the message has nothing of it, since there may be secrets in it.
+
+    :raises ValueError: when it is no JSON object.
+    """
+    try:
+        read = json.loads(extra) if isinstance(extra, str) and extra.strip() else {}
+    except ValueError as error:
+        raise ValueError(f"its extra is not JSON: {error}") from None
+    if not isinstance(read, dict):
+        raise ValueError(f"its extra is a JSON {type(read).__name__}, and must be an object, such as {{}}")
+
+
+def session_expiration_duration_of(value: object) -> timedelta:
+    """
+    Check how long a Jupyter session is to last.
+
+    :param value: a timedelta, or seconds as a whole number (whatever its type) or its digits (what a template renders
+        to).
+    :raises ValueError: when it is none of these, or out of the range that AWS allows.
+    """
+    duration = _timedelta_of(value)
+    low, high = MIN_SESSION_EXPIRATION_DURATION, MAX_SESSION_EXPIRATION_DURATION
+    if duration is None or not low <= duration <= high or duration.microseconds:
+        refuse(
+            "session_expiration_duration",
+            value,
+            f"{low.total_seconds():g} to {high.total_seconds():g} whole seconds (30 minutes to 12 hours), "
+            f"as a timedelta, a number of seconds or its digits{_made_native(value)}",
+        )
+    return duration
+
+
+def landing_of(value: object) -> Landing | None:
+    """
+    Check which page a notebook opens with.
+
+    :raises ValueError: when it is no such page.
+    """
+    return cast("Landing | None", one_of("landing", value, ("lab", "classic", None)))
+
+
+def one_of(name: str, value: object, allowed: tuple[Any, ...]) -> Any:
+    """Check a parameter that takes one of a few values."""
+    if value not in allowed:
+        refuse(name, value, " or ".join(map(repr, allowed)))
+    return value
+
+
+def positive_duration_of(name: str, value: object) -> timedelta:
+    """
+    Check a duration that has to be longer than nothing.
+
+    :param name: the parameter's name, for the message.
+    :param value: a timedelta, or seconds.
+    :raises ValueError: when it is no duration, or not a positive one.
+    """
+    duration = _seconds_or(value)
+    if not isinstance(duration, timedelta) or duration <= timedelta(0):
+        refuse(name, value, "a timedelta, or a number of seconds, above 0")
+    return duration
+
+
+def min_validity_of(value: object) -> timedelta:
+    """
+    Check how long a URL has to live on, on arrival.
+
+    :raises ValueError: when it is no duration, not above 0, or longer than a URL lives at all.
+    """
+    duration = _seconds_or(value)
+    if not isinstance(duration, timedelta) or not timedelta(0) < duration < URL_VALIDITY:
+        refuse("min_validity", value, "above 0 and below 5 minutes, the whole life of a presigned URL")
+    return duration
+
+
+def positive_int_of(name: str, value: object) -> int:
+    """Check a count that has to be 1 or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        refuse(name, value, "a whole number, 1 or more")
+    return value
+
+
+def notifiers_of(value: object) -> tuple[Any, ...]:
+    """
+    Check the notifiers: at least one, and each one of Airflow's notifiers.
+
+    :param value: one notifier, or several.
+    :raises ValueError: when there is none, or something else among them.
+    """
+    from airflow_sagemaker_presign.compat import BaseNotifier
+
+    notifiers = (value,) if isinstance(value, BaseNotifier) or not isinstance(value, Iterable) else tuple(value)
+    if not notifiers or isinstance(value, (str, bytes)):
+        refuse("notifiers", value, "at least one notifier, such as NotebookUrlSmtpNotifier(...)")
+    for index, notifier in enumerate(notifiers):
+        if not isinstance(notifier, BaseNotifier):
+            refuse(f"notifiers[{index}]", notifier, "an instance of a subclass of Airflow's BaseNotifier")
+    return notifiers
+
+
+def allowed_users_of(value: object) -> Any:
+    """
+    Check who may open a notebook through the door, as the DAG names them.
+
+    :param value: a list of user names or e-mail addresses; templates, in it or instead of it, pass until rendered.
+    :return: the very same object: by its identity Airflow knows what it must not render a second time.
+    :raises ValueError: when it is no list, an empty one, or one with something else in it.
+    """
+    if is_template(value):
+        return value
+    for index, user in enumerate(_list_of_users(value)):
+        if not is_template(user):
+            _check_user(index, user)
+    return value
+
+
+def rendered_allowed_users_of(value: object) -> list[str]:
+    """
+    Check who may open a notebook through the door, after rendering; nobody named is an error, never everybody.
+
+    :param value: a list of user names or e-mail addresses, or one of them as text.
+    :raises ValueError: when there is none, something else among them, or more than Airflow would keep for the door.
+    """
+    from airflow_sagemaker_presign.compat import conf
+
+    users = [value] if isinstance(value, str) else list(_list_of_users(value))
+    for index, user in enumerate(users):
+        _check_user(index, user)
+    # What is longer Airflow cuts when it keeps the rendered fields, out of which the door reads them.
+    longest = conf.getint("core", "max_templated_field_length", fallback=4096)
+    if len(str(users)) > longest:
+        refuse("allowed_users", users, f"up to {longest} characters in all ([core] max_templated_field_length)")
+    return users
+
+
+def refuse(name: str, value: object, allowed: str) -> NoReturn:
+    """Raise the error of a parameter that is not what it has to be."""
+    shown = repr(value)
+    raise ValueError(f"{name}={shown if len(shown) <= 120 else shown[:117] + '...'} is not allowed: {allowed}.")
+
+
+def _list_of_users(value: object) -> Sequence[Any]:
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or not value:
+        refuse("allowed_users", value, _USERS)
+    return value
+
+
+def _check_user(index: int, user: object) -> None:
+    name = f"allowed_users[{index}]"
+    if not isinstance(user, str) or not user.isprintable() or user.strip() != user or user in ("", "None"):
+        refuse(name, user, _USER)
+    if any(character in user for character in "<>") or is_template(user):
+        refuse(name, user, _USER)
+    if user.startswith("["):
+        refuse(name, user, f"{_USER}; a template becomes a list only with the DAG's render_template_as_native_obj=True")
+
+
+def _timedelta_of(value: object) -> timedelta | None:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]*)?", value.strip()):
+        value = Decimal(value.strip())
+    duration = _seconds_or(value)
+    return duration if isinstance(duration, timedelta) else None
+
+
+def _seconds_or(value: object) -> object:
+    """Read a number as seconds; leave anything else, and what no timedelta can hold, as it is."""
+    if not isinstance(value, (Real, Decimal)) or isinstance(value, bool):
+        return value
+    try:
+        return timedelta(seconds=float(value))
+    except (OverflowError, ValueError):
+        return value
+
+
+def _digits_or(value: object) -> object:
+    """Read a whole number as its digits; leave anything else as it is."""
+    return str(int(value)) if isinstance(value, Integral) and not isinstance(value, bool) else value
+
+
+def _made_native(value: object) -> str:
+    """Say, where a text was wanted and something else came, what may have made it that."""
+    if value is None or isinstance(value, (str, timedelta)):
+        return ""
+    return (
+        f" (this is of type {type(value).__name__}: with render_template_as_native_obj=True a template becomes what "
+        "its text looks like)"
+    )

@@ -1,0 +1,143 @@
+"""A list of the account under way, page by page; when it is due, and from when on it asks for changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
+from airflow_sagemaker_presign.waiting.state_machine import Status
+from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, Waiter, Waiters, status_by_now
+
+OVERLAP = 5.0
+"""Seconds that a sweep goes back behind the last one: a list lags, and the clock of an answer counts whole seconds."""
+
+UNKNOWN_SKEW = 300.0
+"""Seconds that AWS's clock may be away while no answer has told the time: with more, AWS refuses every request."""
+
+FEW = 3
+"""So few waits that are behind are described, instead of a list for them."""
+
+MOST_PAGES = 1000
+"""Where a list ends that does not end."""
+
+PASSING_STATUSES = (Status.PENDING, Status.STOPPING, Status.UPDATING)
+"""Statuses that few notebook instances of an account have at once, so that a list of them is short."""
+
+
+@dataclass
+class Listing:
+    """
+    One list, under way.
+
+    :param began: when, by the poller's clock.
+    :param since: for a sweep, from when on, by the poller's clock: whoever was told all before then is told all by it.
+    :param last_modified_after: the same moment by AWS's clock; ``None``: this is a full look.
+    :param status: for a full look, at which status.
+    :param next_token: where it goes on.
+    :param behind: for whom a sweep goes back so far: it may take a page for each, since to describe them takes no more.
+    :param pages: how many it took so far.
+    :param names: for a full look, who was in it.
+    :param ended: when its last page came.
+    """
+
+    began: float
+    since: float = NEVER
+    last_modified_after: datetime | None = None
+    status: str | None = None
+    next_token: str | None = None
+    behind: Sequence[Waiter] = ()
+    pages: int = 0
+    names: set[str] = field(default_factory=set)
+    ended: float = 0.0
+
+    def turn(self, page: NotebookInstancePage) -> bool:
+        """Note a page; whether it was the last."""
+        self.pages += 1
+        if self.status is not None:
+            self.names.update(page.looks)
+        if page.next_token == self.next_token or self.pages >= MOST_PAGES:
+            return True
+        self.next_token = page.next_token
+        return self.next_token is None
+
+    @property
+    def too_long(self) -> bool:
+        """Whether it took as many pages as it was worth, and has not ended."""
+        return bool(self.behind) and self.next_token is not None and self.pages >= len(self.behind)
+
+
+class AwsClock:
+    """AWS's clock, as the ``Date`` of its answers has it, told by a clock that never goes back."""
+
+    def __init__(self) -> None:
+        self._ahead: float | None = None
+
+    def answered(self, answered_at: float | None, now: float) -> None:
+        """Note what an answer said that came just now; it was never later than that."""
+        if answered_at is not None:
+            self._ahead = answered_at - now
+
+    def at(self, moment: float, now: float, wall: float) -> float:
+        """Say what it showed at a moment, at the latest; ``now`` and ``wall`` are the same moment on our two clocks."""
+        return moment + (wall - now - UNKNOWN_SKEW if self._ahead is None else self._ahead)
+
+
+def sweep_from(waiters: Waiters, behind: Sequence[Waiter], now: float) -> Listing:
+    """
+    Begin a sweep.
+
+    :param waiters: the waits.
+    :param behind: those of them who are behind and have to be told by it; it does not go back for any other such.
+    :param now: the time.
+    """
+    known = [waiter.known for waiter in waiters if not (waiter.apart or waiter.is_behind(now))]
+    known += [waiter.known for waiter in behind]
+    return Listing(now, since=min(known, default=now), behind=behind)
+
+
+def start_of_sweep(since: float, aws: AwsClock, now: float, wall: float) -> datetime:
+    """Say from when on to ask for changes, if some were not told yet from ``since`` on."""
+    return datetime.fromtimestamp(max(0.0, aws.at(since, now, wall) - OVERLAP), UTC)
+
+
+def told_by(sweep: Listing, waiters: Waiters) -> list[Waiter]:
+    """Choose who knows all by a sweep that is complete; whoever came after its first page may have missed that."""
+    return [waiter for waiter in waiters if waiter.known >= sweep.since and waiter.joined <= sweep.began]
+
+
+def had_full_look(waiter: Waiter, began: float) -> bool:
+    """Tell whether a complete full look that began then was already one for a wait that is behind."""
+    return waiter.joined <= began and waiter.is_behind(began)
+
+
+def full_look(waiters: Waiters, few: int, lately: float) -> tuple[list[str], list[str]]:
+    """
+    Choose how to look at everybody.
+
+    :param waiters: the waits.
+    :param few: so many in one status are described rather than listed.
+    :param lately: who was heard of since then needs no describing.
+    :return: the statuses to list, and the names to describe.
+    """
+    counts = Counter(status_by_now(waiter.wait) for waiter in waiters)
+    listed = [status for status in PASSING_STATUSES if counts[status] > few]
+    named = [
+        waiter.wait.notebook_instance_name
+        for waiter in waiters
+        if status_by_now(waiter.wait) not in listed and max(waiter.joined, waiter.heard, waiter.tried) < lately
+    ]
+    return [str(status) for status in listed], named
+
+
+def missing(waiters: Waiters, listing: Listing) -> Sequence[str]:
+    """Name those who should have been in a full look that is complete, and were not: something was missed."""
+    return [
+        name
+        for waiter in waiters
+        if waiter.wait.status == listing.status
+        and max(waiter.joined, waiter.heard) < listing.began
+        and (name := waiter.wait.notebook_instance_name) not in listing.names
+    ]

@@ -1,0 +1,183 @@
+"""Requests to AWS within a budget, one at a time, from a worker thread; through trouble that passes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+from airflow_sagemaker_presign import exceptions, metrics
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
+from airflow_sagemaker_presign.waiting.state_machine import Action, Look
+from airflow_sagemaker_presign.waiting.poller.rate_limiter import RequestBudget
+from airflow_sagemaker_presign.waiting.outage_log import FirstAnswer, Trouble
+
+NEW_CLIENT = 30.0
+"""Seconds that a client lives at least, before credentials gone stale are reason enough for a new one."""
+
+
+class Hook(Protocol):
+    """What is needed of :class:`~airflow_sagemaker_presign.hooks.sagemaker_notebook.SageMakerNotebookHook`."""
+
+    def look_at(self, name: str) -> Look:
+        """Describe."""
+
+    def list_notebook_instances(
+        self,
+        *,
+        last_modified_after: datetime | None = None,
+        status_equals: str | None = None,
+        next_token: str | None = None,
+    ) -> NotebookInstancePage:
+        """Answer one page of a list."""
+
+    def send(self, action: Action, name: str) -> bool:
+        """Start or stop."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class Clock:
+    """The time, and how it passes; tests turn one of their own."""
+
+    def now(self) -> float:
+        """Tell the seconds of a clock that never goes back."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Tell the seconds since the epoch."""
+        return time.time()
+
+    async def pause(self, seconds: float, wake: asyncio.Event | None = None) -> None:
+        """Let time pass, at the longest until ``wake`` is set."""
+        if wake is None:
+            await asyncio.sleep(seconds)
+            return
+        try:
+            await asyncio.wait_for(wake.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+async def in_thread(call: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    """
+    Make a call that blocks, off the event loop. Who is cancelled meanwhile still waits for the call to end.
+
+    With asgiref, a dependency of Airflow's, since before 3.2 a triggerer's channel to its supervisor belongs to its
+    event loop: look-ups in a thread that asgiref does not know read each other's answers, and the triggerer dies of it.
+    """
+    from asgiref.sync import sync_to_async
+
+    thread = asyncio.ensure_future(sync_to_async(call, thread_sensitive=False)(*values, **named))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        await asyncio.wait([thread])
+        thread.exception()  # Else asyncio logs an error that nobody asked for.
+        raise
+
+
+class PatientClient:
+    """
+    The client of one account view, made when it is first needed.
+
+    :param connect: makes the hook; slow, so it is called off the event loop.
+    :param budget: when the next request may go out.
+    :param clock: the time.
+    :param tell: takes a line about trouble that begins or ends.
+    :param call: makes a blocking call off the event loop.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Hook],
+        budget: RequestBudget,
+        clock: Clock,
+        tell: Callable[[str], None],
+        call: Callable[..., Awaitable[Any]] = in_thread,
+    ) -> None:
+        self.budget = budget
+        self.trouble = Trouble()
+        self.first_answer = FirstAnswer()
+        self.accepted = False
+        """Whether AWS accepted a request of one of the waits, be it before they came here."""
+        self.throttled = False
+        """Whether the last trouble was that AWS throttled."""
+        self._connect = connect
+        self._clock = clock
+        self._tell = tell
+        self._call = call
+        self._hook: Hook | None = None
+        self._made_at = 0.0
+
+    async def ask(self, operation: str, *values: Any, **named: Any) -> Any:
+        """
+        Send one request; the budget has to be ready for it.
+
+        :param operation: a method of the hook; :meth:`connect` comes first.
+        :raises SageMakerUnavailable: when it came to nothing, and may well work later.
+        :raises NotebookInstanceError: the class that says why AWS refused.
+        """
+        self.budget.take(self._clock.now())
+        try:
+            answer = await self._call(getattr(self._hook, operation), *values, **named)
+        except exceptions.NotebookInstanceError as error:
+            raise self._refused(error) from None
+        self.accepted = True
+        self._answered()
+        return answer
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a client."""
+        return self._hook is not None
+
+    async def connect(self) -> None:
+        """
+        Make the client.
+
+        :raises SageMakerUnavailable: when that may well work later.
+        :raises NotebookInstanceError: the class that says why there can be none.
+        """
+        try:
+            self._hook = await self._call(self._connect)
+        except exceptions.NotebookInstanceError as error:
+            raise self._refused(error) from None
+        self._made_at = self._clock.now()
+
+    def close(self) -> None:
+        """Give the connection back, and the client with it."""
+        hook, self._hook = self._hook, None
+        if hook is not None:
+            hook.close()
+
+    def _refused(self, error: exceptions.NotebookInstanceError) -> exceptions.NotebookInstanceError:
+        """Note what came of a request; return what the waits have to hear of it."""
+        from airflow_sagemaker_presign.hooks import aws_errors
+
+        error = aws_errors.while_accepted(error, accepted=self.accepted)
+        if not isinstance(error, exceptions.SageMakerUnavailable):
+            self._answered()
+            return error
+        if error.code in aws_errors.STALE_CREDENTIALS and self._clock.now() - self._made_at >= NEW_CLIENT:
+            self.close()
+        self._note(error, throttled=error.code in aws_errors.THROTTLED)
+        return error
+
+    def _note(self, error: exceptions.SageMakerUnavailable, *, throttled: bool) -> None:
+        now, self.throttled = self._clock.now(), throttled
+        self.first_answer.failed(error, now)
+        self.budget.failed(now, throttled=throttled)
+        if throttled:
+            metrics.count("throttles")
+        if line := self.trouble.began(error, now):
+            self._tell(line)
+
+    def _answered(self) -> None:
+        self.first_answer.came()
+        self.budget.answered()
+        if line := self.trouble.answered(self._clock.now()):
+            self._tell(line)

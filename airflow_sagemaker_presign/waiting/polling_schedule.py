@@ -1,0 +1,52 @@
+"""How often a wait looks at its notebook instance, in worker and triggerer alike: decisions without side effects."""
+
+from __future__ import annotations
+
+from airflow_sagemaker_presign.waiting.state_machine import Wait
+
+FIRST_SECONDS = 3.0
+"""Nothing starts that quickly: until then, one look per poll interval is plenty."""
+
+USUAL_START = 600.0
+"""Seconds within which most starts end; a wait looks twice per poll interval until then."""
+
+DRAGGING_SHARE = 1 / 120
+SLOWEST_PACE = 30.0
+"""Seconds. What drags on is looked at after each 120th part of the time it has taken, but at least this often."""
+
+MAX_BACKOFF = 60.0
+
+
+def pace(wait: Wait, poll_interval: float, now: float, share: float = 0.5) -> float:
+    """
+    Say how many seconds may lie between two looks.
+
+    A change in the usual range is noticed within ``poll_interval`` seconds. In its first seconds a start needs no
+    hurry, and one that drags on has waited so long already that a few seconds more are few.
+
+    :param wait: what the wait knows.
+    :param poll_interval: the operator's ``poll_interval``, in seconds.
+    :param now: seconds since the epoch.
+    :param share: of ``poll_interval``, in the usual range.
+    """
+    age = now - wait.began_at
+    if age < FIRST_SECONDS:
+        return poll_interval
+    if age < USUAL_START:
+        return poll_interval * share
+    return max(poll_interval, min(age * DRAGGING_SHARE, SLOWEST_PACE))
+
+
+def next_look(wait: Wait, poll_interval: float, now: float) -> float:
+    """
+    Say in how many seconds to look again, for a wait that looks by itself; trouble slows it down to one a minute.
+
+    :param wait: what the wait knows.
+    :param poll_interval: the operator's ``poll_interval``, in seconds.
+    :param now: seconds since the epoch.
+    """
+    if wait.troubles:
+        pause: float = min(poll_interval * 2**wait.troubles, max(poll_interval, MAX_BACKOFF))
+    else:
+        pause = pace(wait, poll_interval, now)
+    return max(0.0, min(pause, wait.deadline - now))

@@ -1,0 +1,157 @@
+"""
+The door's page in front of a notebook that a test moves about: the real page, script, words and origin check, without
+an Airflow behind them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException
+
+from airflow_sagemaker_presign.launch_page import csrf, redirect_page, templating
+from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+from airflow_sagemaker_presign.launch_page.http_errors import add_refusals
+from airflow_sagemaker_presign.launch_page.page_state import view_of, view_of_trouble
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+from airflow_sagemaker_presign.links import DOOR_PREFIX
+
+PATH = f"{DOOR_PREFIX}/mornings/manual__1/notebook_link"
+BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+
+
+class Notebook:
+    """
+    What the page meets; a test changes it.
+
+    :param name: its name.
+    """
+
+    def __init__(self, name: str = "research") -> None:
+        self.name = name
+        self.status = "Stopped"
+        self.reason = ""
+        self.region = "eu-central-1"
+        self.since = timedelta(seconds=5)
+        self.visitor = "ada"
+        self.token = "token-0"
+        self.trouble: NotebookInstanceError | None = None
+        self.refusal: Refusal | NotebookInstanceError | None = None
+        """What a click meets."""
+        self.answer: Response | HTTPException | Refusal | None = None
+        """What everybody gets instead of the page."""
+        self.base_url = ""
+        self.page_url = ""
+        self.landing_url = ""
+        self.looks = 0
+        self.clicks: list[str] = []
+        self.landings: list[dict[str, str]] = []
+        """The headers with which somebody came to the notebook."""
+
+    def show(self, refused: NotebookInstanceError | None = None) -> Response:
+        description: dict[str, Any] = {
+            "NotebookInstanceName": self.name,
+            "NotebookInstanceStatus": self.status,
+            "LastModifiedTime": datetime.now(UTC) - self.since,
+            "FailureReason": self.reason,
+        }
+        view = view_of_trouble(self.trouble) if self.trouble else view_of(description, "lab", datetime.now(UTC))
+        region = "" if self.trouble else self.region
+        html = templating.write(
+            "notebook.html",
+            name=self.name,
+            view=view.after(refused) if refused else view,
+            region=region,
+            instance_type="" if self.trouble else "ml.t3.medium",
+            session="8 hours",
+            visitor=self.visitor,
+            token=self.token,
+            prefix="",
+            path=PATH,
+            task_path="/dags/mornings",
+        )
+        return HTMLResponse(html, 502 if refused else 503 if self.trouble else 200, templating.security_headers())
+
+    def click(self, action: str) -> Response:
+        self.clicks.append(action)
+        if isinstance(self.refusal, Refusal):
+            raise self.refusal
+        if self.refusal is not None:
+            return self.show(self.refusal)
+        if action == "start" and self.status in ("Stopped", "Failed"):
+            self.status = "Pending"
+        if action == "open" and self.status == "InService":
+            return Response(status_code=303, headers={**templating.security_headers(), "Location": self.landing_url})
+        return Response(status_code=303, headers={**templating.security_headers(), "Location": PATH})
+
+
+def page_app(notebook: Notebook) -> FastAPI:
+    app = FastAPI(redirect_slashes=False)
+
+    def answer_instead() -> Response | None:
+        if isinstance(notebook.answer, Exception):
+            raise notebook.answer
+        return notebook.answer
+
+    async def show(request: Request, dag_id: str, run_id: str, task_id: str) -> Response:
+        notebook.looks += 1
+        request.state.signed_in_as = notebook.visitor
+        return answer_instead() or notebook.show()
+
+    async def enter(request: Request, dag_id: str, run_id: str, task_id: str) -> Response:
+        form = await request.form()
+        request.state.signed_in_as = notebook.visitor
+        if not csrf.is_same_origin(request.headers, notebook.base_url, request.url.scheme):
+            raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
+        if form["token"] != notebook.token:
+            raise Refusal(403, "This page has expired", "Go back to the notebook and press its button again.")
+        return redirect_page.led_on(answer_instead() or notebook.click(str(form["action"])), request.url.query, "")
+
+    # The path parameters are what refusals know the page by.
+    app.add_api_route(DOOR_PREFIX + "/{dag_id}/{run_id}/{task_id}", show, methods=["GET"])
+    app.add_api_route(DOOR_PREFIX + "/{dag_id}/{run_id}/{task_id}", enter, methods=["POST"])
+
+    @app.get(DOOR_PREFIX + "/assets/{name}")
+    def asset(name: str) -> Response:
+        return Response(templating.asset(name), media_type=templating.ASSETS[name], headers=templating.security_headers())
+
+    @app.get("/api/v2/auth/{what}")
+    def airflow_login(what: str, next: str = "") -> Response:
+        return HTMLResponse(f"<title>{what}</title><h1>Airflow: {what}</h1>")
+
+    add_refusals(app, "")
+    return app
+
+
+def landing_app(notebook: Notebook) -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/lab")
+    def lab(request: Request) -> Response:
+        notebook.landings.append(dict(request.headers))
+        return HTMLResponse("<title>JupyterLab</title><h1>JupyterLab</h1>")
+
+    return app
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[int]:
+    """Serve an app on a free port of this machine, in a thread."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    server.force_exit = True
+    thread.join(10)

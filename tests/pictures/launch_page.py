@@ -1,0 +1,96 @@
+"""The door as the person sees it who got the message: in each state, on a desktop and on a phone, light and dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_sagemaker_presign.local import LocalServices
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
+from tests.pictures.browser import keep, page_of, shot, side_by_side
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+NOTEBOOK = "research"
+PERSON = "ada@example.com"
+READY, STOPPED, STARTING, FAILED = "Ready", "Stopped", "Starting", "The last start failed"
+DESKTOP, PHONE = (640, 720), (375, 770)
+
+
+def keep_pictures(browser: Browser, local: LocalServices, airflow: AirflowStandalone, target: Path) -> None:
+    """
+    Make the pictures of the door to which the newest mail leads.
+
+    :param browser: to look with.
+    :param local: where the notebook is; InService.
+    :param airflow: where the door is; it knows the person.
+    :param target: the folder for the pictures.
+    """
+    (door_url,) = set(re.findall(r"http://\S+/sagemaker-notebooks/\S+", local.inbox.mails[-1].text))
+    visitor = Visitor(browser, airflow, door_url)
+    keep(browser, visitor.at_the_task(), target / "task.png")
+    ready, ready_on_phone = visitor.at_the_door(READY, DESKTOP), visitor.at_the_door(READY, PHONE, dark=True)
+    local.sagemaker.set_status(NOTEBOOK, "Stopped")
+    stopped = visitor.at_the_door(STOPPED, PHONE)
+    local.sagemaker.faults.on_start(NOTEBOOK, "no-capacity")
+    starting = visitor.while_it_starts(then=FAILED)
+    failed = visitor.at_the_door(FAILED, DESKTOP, dark=True)
+    failed_on_phone = visitor.at_the_door(FAILED, PHONE, dark=True)
+    keep(browser, side_by_side(browser, [ready, failed]), target / "door.png")
+    phones = [stopped, starting, ready_on_phone, failed_on_phone]
+    keep(browser, side_by_side(browser, phones), target / "door_on_a_phone.png")
+
+
+class Visitor:
+    """
+    Somebody who is signed in to Airflow.
+
+    :param browser: to look with.
+    :param airflow: where the door is.
+    :param door_url: the door.
+    """
+
+    def __init__(self, browser: Browser, airflow: AirflowStandalone, door_url: str) -> None:
+        self.browser = browser
+        self.airflow = airflow
+        self.door_url = door_url
+
+    def at_the_door(self, headline: str, size: tuple[int, int], dark: bool = False) -> bytes:
+        """Look at the door's page."""
+        with self._page(size, dark) as page:
+            _see(page, headline)
+            return shot(page)
+
+    def while_it_starts(self, then: str) -> bytes:
+        """Press the button, and look when the page has counted some seconds; stay until the start has ended."""
+        with self._page(PHONE) as page:
+            page.get_by_role("button", name="Start").click()
+            _see(page, STARTING)
+            page.locator("#elapsed", has_text=re.compile("^[4-9] s")).wait_for()
+            picture = shot(page)
+            _see(page, then)
+        return picture
+
+    def at_the_task(self) -> bytes:
+        """Look at the task in Airflow, where the button to the door is."""
+        with self._page((1100, 420)) as page:
+            page.get_by_role("link", name="The task in Airflow").click()
+            page.get_by_role("link", name="Details", exact=True).click()
+            page.get_by_role("link", name="Open notebook").wait_for()
+            return shot(page)
+
+    @contextmanager
+    def _page(self, size: tuple[int, int], dark: bool = False) -> Iterator[Page]:
+        with page_of(self.browser, *size, dark=dark) as page:
+            cookie = {"name": "_token", "value": self.airflow.token(PERSON), "url": self.airflow.url}
+            page.context.add_cookies([cookie])  # type: ignore[list-item]
+            page.goto(self.door_url)
+            yield page
+
+
+def _see(page: Page, headline: str) -> None:
+    page.locator("#status .headline", has_text=headline).wait_for()

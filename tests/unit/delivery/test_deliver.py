@@ -1,0 +1,450 @@
+from __future__ import annotations
+
+import logging
+import pickle
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_sagemaker_presign.compat import BaseNotifier
+from airflow_sagemaker_presign.delivery.deliver import Delivery, DeliveryPolicy, deliver
+from airflow_sagemaker_presign.exceptions import (
+    NotebookInstanceAccessDenied,
+    NotebookInstanceError,
+    NotebookInstanceNotFound,
+    NotebookUrlDeliveryError,
+    SageMakerUnavailable,
+)
+from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.redaction import redacted
+from tests.unit.conftest import TOKEN, URL, Clock
+from tests.helpers.odd_errors import CannotSay
+
+POLICY = DeliveryPolicy(min_validity=timedelta(minutes=4), attempts=3, require="all")
+
+
+class Recorder(BaseNotifier):
+    """A notifier that does to each message what its plan says, and remembers what it would have sent."""
+
+    template_fields = ("to", "text")
+
+    def __init__(self, *plan: Callable[[], object], to: str = "ada@example.com") -> None:
+        super().__init__()
+        self.to = to
+        self.text = "{{ presigned_url.url }}"
+        self.plan = list(plan)
+        self.sent: list[str] = []
+
+    def notify(self, context: Any) -> None:
+        step = self.plan.pop(0) if self.plan else None
+        if step is not None:
+            step()
+        self.sent.append(self.text)
+
+
+class Other(Recorder):
+    pass
+
+
+def fail(error: BaseException) -> Callable[[], object]:
+    def step() -> None:
+        raise error
+
+    return step
+
+
+class Asynchronous(Recorder):
+    """One whose ``notify`` is a coroutine."""
+
+    async def notify(self, context: Any) -> None:  # type: ignore[override]
+        super().notify(context)
+
+
+class OnlyAwaitable(BaseNotifier):
+    """One that has but the asynchronous way of Airflow 3.1 and newer."""
+
+    template_fields = ("text",)
+
+    def __init__(self, *sent: str) -> None:
+        super().__init__()
+        self.text = "{{ presigned_url.url }}"
+        self.sent = list(sent)
+
+    async def async_notify(self, context: Any) -> None:
+        self.sent.append(self.text)
+
+
+class Ended(BaseException):
+    """What ends a thread without being an ``Exception``, as Airflow's ``DeadlockImminentError`` does."""
+
+
+class SlackSaysNo(Exception):
+    def __init__(self, status: int, **headers: str) -> None:
+        super().__init__(f"The request to the Slack API failed. status: {status}")
+        self.response = type("Response", (), {"status_code": status, "headers": headers})()
+
+
+@pytest.fixture
+def mints(clock: Clock) -> Callable[[], PresignedNotebookUrl]:
+    count = 0
+    lock = threading.Lock()
+
+    def mint() -> PresignedNotebookUrl:
+        nonlocal count
+        with lock:
+            count += 1
+            number = count
+        return PresignedNotebookUrl(
+            f"{URL}{number}",
+            notebook_instance_name="research",
+            minted_at=clock(),
+            session_expiration_duration=timedelta(hours=1),
+        )
+
+    return mint
+
+
+@pytest.fixture
+def send(mints: Callable[[], PresignedNotebookUrl], clock: Clock) -> Callable[..., list[Delivery]]:
+    def send(*notifiers: Any, policy: DeliveryPolicy = POLICY, mint: Any = mints) -> list[Delivery]:
+        return deliver(
+            notifiers, {"dag": None}, mint, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance
+        )
+
+    return send
+
+
+Send = Callable[..., list[Delivery]]
+
+
+def test_each_notifier_gets_a_url_of_its_own_and_the_receipt_has_none(send: Send) -> None:
+    mail, slack = Recorder(), Other()
+    first, second = send(mail, slack)
+    assert len({*mail.sent, *slack.sent}) == 2
+    assert first.receipt() == {
+        "notifier": "Recorder to ada@example.com",
+        "attempts": 1,
+        "minted_at": "2026-03-02T08:00:00+00:00",
+        "delivered_at": "2026-03-02T08:00:00+00:00",
+        "validity_left": 300.0,
+        "session_ends_by": "2026-03-02T09:05:00+00:00",
+    }
+    assert "authToken" not in repr((first, second, first.receipt()))
+
+
+def test_a_notifier_is_copied_so_that_a_second_delivery_sends_a_second_url(send: Send) -> None:
+    mail = Recorder()
+    send(mail)
+    send(mail)
+    assert len(set(mail.sent)) == 2
+    assert mail.text == "{{ presigned_url.url }}"
+
+
+def test_a_notifier_whose_send_is_a_coroutine_is_waited_for(send: Send) -> None:
+    mail = Asynchronous(fail(ValueError("once")))
+    (delivery,) = send(mail)
+    assert (delivery.attempts, delivery.failure, len(mail.sent)) == (2, "", 1)
+
+
+@pytest.mark.skipif(not hasattr(BaseNotifier, "async_notify"), reason="this Airflow knows one way only")
+def test_a_notifier_that_has_but_the_asynchronous_way_is_sent_with_it(send: Send) -> None:
+    mail = OnlyAwaitable()
+    (delivery,) = send(mail)
+    assert (delivery.attempts, mail.sent) == (1, [f"{URL}1"])
+
+
+@pytest.mark.parametrize(
+    ("to", "named"), [(-100123, "-100123"), (["a", 2], "a, 2"), (("a",), "a"), (CannotSay(), "")], ids=repr
+)
+def test_a_recipient_of_any_type_is_named_or_left_out(send: Send, to: Any, named: str) -> None:
+    (delivery,) = send(Recorder(to=to))
+    assert delivery.notifier == ("Recorder" + (named and f" to {named}"))
+
+
+@pytest.mark.parametrize("error", [CannotSay(), Ended("no more")], ids=["cannot say", "ended"])
+def test_whatever_a_send_or_a_mint_raises_is_told_as_what_it_is(send: Send, error: BaseException) -> None:
+    with pytest.raises(NotebookUrlDeliveryError) as sending:
+        send(Recorder(fail(error), fail(error), fail(error)))
+    with pytest.raises(NotebookUrlDeliveryError) as minting:
+        send(Recorder(), mint=fail(error))
+    name = type(error).__name__
+    assert sending.value.failures["Recorder to ada@example.com"].startswith(name)
+    assert minting.value.failures["Recorder to ada@example.com"].startswith(f"no URL could be minted: {name}")
+
+
+def test_a_send_that_failed_is_tried_again_with_a_fresh_url(send: Send, clock: Clock) -> None:
+    mail = Recorder(fail(OSError("refused")), fail(OSError("refused")))
+    began = clock()
+    (delivery,) = send(mail)
+    assert delivery.attempts == 3
+    assert mail.sent == [f"{URL}3"]
+    assert clock() - began == timedelta(seconds=1 + 2)
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("0", 1), ("30", 30), ("nonsense", 1)])
+def test_a_429_is_waited_out_as_long_as_slack_asks(send: Send, clock: Clock, asked: str, waited: int) -> None:
+    slack = Recorder(fail(SlackSaysNo(429, **{"Retry-After": asked})))
+    began = clock()
+    (delivery,) = send(slack)
+    assert delivery.attempts == 2
+    assert clock() - began == timedelta(seconds=waited)
+    assert delivery.receipt()["validity_left"] == 300.0
+
+
+def test_a_429_that_asks_for_an_hour_is_not_waited_for(send: Send) -> None:
+    with pytest.raises(NotebookUrlDeliveryError, match="asks to wait 3600 s"):
+        send(Recorder(fail(SlackSaysNo(429, **{"Retry-After": "3600"}))))
+
+
+def test_a_link_that_arrived_late_is_reported_and_not_sent_again(send: Send, clock: Clock) -> None:
+    mail, slack = Recorder(lambda: clock.advance(61)), Other(to="grace@example.com")
+    with pytest.raises(NotebookUrlDeliveryError, match=r"it arrived late, with 239 s .* not sent again") as raised:
+        send(mail)
+    assert mail.sent == [f"{URL}1"]
+    assert "whether they opened the link in time" in raised.value.advice
+    send(slack)
+    assert len(slack.sent) == 1
+
+
+def test_a_link_that_was_dead_when_it_arrived_is_not_sent_again_either(send: Send, clock: Clock) -> None:
+    mail = Recorder(lambda: clock.advance(1_000))
+    with pytest.raises(NotebookUrlDeliveryError, match="it arrived late, with 0 s of its URL's life left"):
+        send(mail)
+    assert len(mail.sent) == 1
+
+
+def test_a_link_that_arrives_late_at_the_second_attempt_ends_the_attempts(send: Send, clock: Clock) -> None:
+    mail = Recorder(fail(OSError("refused")), lambda: clock.advance(61))
+    with pytest.raises(NotebookUrlDeliveryError, match="arrived late"):
+        send(mail)
+    assert mail.sent == [f"{URL}2"]
+
+
+def test_a_mint_that_takes_too_long_sends_nothing_dead(
+    send: Send, mints: Callable[[], PresignedNotebookUrl], clock: Clock
+) -> None:
+    def slow() -> PresignedNotebookUrl:
+        presigned_url = mints()
+        clock.advance(61)
+        return presigned_url
+
+    mail = Recorder()
+    with pytest.raises(NotebookUrlDeliveryError, match="too old before it could be sent"):
+        send(mail, mint=slow)
+    assert mail.sent == []
+
+
+def test_a_send_that_hangs_is_given_up_in_time_and_not_repeated(send: Send) -> None:
+    over = threading.Event()
+    mail = Recorder(over.wait)
+    policy = DeliveryPolicy(timedelta(seconds=299.8), attempts=3, require="all")
+    try:
+        with pytest.raises(NotebookUrlDeliveryError, match=r"hung and was given up .* may still arrive"):
+            send(mail, policy=policy)
+        assert mail.plan == []
+    finally:
+        over.set()
+
+
+@pytest.mark.parametrize("error", [TimeoutError("timed out"), ConnectionResetError(), requests.ReadTimeout()])
+def test_a_send_that_may_have_arrived_is_not_repeated(send: Send, error: Exception) -> None:
+    mail = Recorder(fail(error))
+    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again"):
+        send(mail)
+    assert mail.sent == []
+
+
+def test_one_that_fails_does_not_keep_the_others_and_is_named_with_who_got_none(send: Send) -> None:
+    mail = Recorder(*[fail(OSError("no route to host"))] * 3, to="grace@example.com")
+    slack, chime = Other(), Recorder()
+    with pytest.raises(NotebookUrlDeliveryError) as raised:
+        send(slack, mail, chime)
+    assert raised.value.failures == {"Recorder #1 to grace@example.com": "OSError: no route to host"}
+    assert raised.value.delivered == ("Other to ada@example.com", "Recorder #2 to ada@example.com")
+    assert len(slack.sent) == len(chime.sent) == 1
+    assert "'research'" in str(raised.value)
+
+
+def test_with_any_one_delivery_is_enough(send: Send) -> None:
+    failing = Recorder(*[fail(OSError("down"))] * 3)
+    policy = DeliveryPolicy(timedelta(minutes=4), attempts=3, require="any")
+    failed, delivered = send(failing, Other(), policy=policy)
+    assert failed.receipt()["failure"] == "OSError: down"
+    assert not delivered.failure
+
+
+@pytest.mark.parametrize("require", ["all", "any"])
+def test_when_all_fail_all_are_named(send: Send, require: str) -> None:
+    with pytest.raises(NotebookUrlDeliveryError) as raised:
+        send(
+            Recorder(*[fail(OSError("down"))] * 3),
+            Other(*[fail(OSError("down too"))] * 3),
+            policy=DeliveryPolicy(timedelta(minutes=4), 3, require),
+        )
+    assert len(raised.value.failures) == 2
+
+
+class Mint:
+    """A mint that fails as planned, and makes a URL when it has no plan any more."""
+
+    def __init__(self, make: Callable[[], PresignedNotebookUrl], *errors: Exception) -> None:
+        self.make = make
+        self.errors = list(errors)
+        self.asked = 0
+
+    def __call__(self) -> PresignedNotebookUrl:
+        self.asked += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return self.make()
+
+
+THROTTLED = SageMakerUnavailable("research", "AWS could not presign a URL for it just now: Rate exceeded.")
+DENIED = NotebookInstanceAccessDenied("research", "AWS refused to presign a URL for it: AccessDeniedException: no.")
+NOT_IN_SERVICE = NotebookInstanceError("research", "AWS refused: Status (Stopped) not in ([InService]).")
+NOT_KNOWN_YET = NotebookInstanceAccessDenied("research", "The security token included in the request is invalid.")
+NOT_KNOWN_YET.code = "UnrecognizedClientException"
+
+
+@pytest.mark.parametrize("error", [THROTTLED, NOT_KNOWN_YET, RuntimeError("Rate exceeded")])
+def test_a_mint_that_may_work_a_little_later_is_tried_again(
+    send: Send, mints: Callable[[], PresignedNotebookUrl], error: Exception
+) -> None:
+    mail, mint = Recorder(), Mint(mints, error, error)
+    (delivery,) = send(mail, mint=mint)
+    assert (delivery.attempts, mint.asked, len(mail.sent)) == (3, 3, 1)
+
+
+@pytest.mark.parametrize("error", [DENIED, NOT_IN_SERVICE, NotebookInstanceNotFound("research", "None of this name.")])
+def test_a_mint_that_no_attempt_can_mend_is_asked_for_once(
+    send: Send, mints: Callable[[], PresignedNotebookUrl], error: NotebookInstanceError
+) -> None:
+    mail, mint = Recorder(), Mint(mints, error, error, error)
+    with pytest.raises(NotebookUrlDeliveryError, match="no URL could be minted") as raised:
+        send(mail, mint=mint)
+    assert (mint.asked, mail.sent) == (1, [])
+    assert error.problem.rstrip(".") in raised.value.failures["Recorder to ada@example.com"]
+
+
+@pytest.mark.parametrize("error", [THROTTLED, DENIED, NOT_IN_SERVICE])
+def test_the_advice_for_a_mint_is_the_mints_and_not_about_a_notifier(
+    send: Send, mints: Callable[[], PresignedNotebookUrl], error: NotebookInstanceError
+) -> None:
+    with pytest.raises(NotebookUrlDeliveryError) as raised:
+        send(Recorder(), Other(), mint=Mint(mints, *[error] * 6))
+    assert raised.value.advice.startswith(error.advice)
+    assert str(raised.value).count(error.advice) == 1
+    assert "notifier's" not in str(raised.value)
+
+
+def test_failures_of_several_causes_each_say_what_to_do(send: Send) -> None:
+    with pytest.raises(NotebookUrlDeliveryError) as raised:
+        send(
+            Recorder(*[fail(OSError("no route to host"))] * 3, to="grace@example.com"),
+            Other(fail(TimeoutError())),
+            Recorder(fail(SlackSaysNo(429, **{"Retry-After": "3600"})), to="ada@example.com"),
+        )
+    advice = raised.value.advice
+    assert "Recorder #1 to grace@example.com: Fix the notifier's recipient or connection" in advice
+    assert "Other to ada@example.com: Ask the recipient whether the message came" in advice
+    assert "Recorder #2 to ada@example.com: Clear the task after that time." in advice
+    assert advice.endswith("Clearing the task sends everybody a link, those who have one already too.")
+    assert pickle.loads(pickle.dumps(raised.value)).advice == advice
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_service_that_failed_amid_the_send_is_not_sent_to_again(send: Send, status: int) -> None:
+    webhook = Recorder(fail(SlackSaysNo(status)))
+    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again"):
+        send(webhook)
+    assert webhook.sent == []
+
+
+def test_a_service_that_took_nothing_is_sent_to_again(send: Send) -> None:
+    (delivery,) = send(Recorder(fail(SlackSaysNo(503)), fail(SlackSaysNo(400))))
+    assert delivery.attempts == 3
+
+
+def test_what_a_mint_logs_after_the_answer_loses_the_url(
+    send: Send, mints: Callable[[], PresignedNotebookUrl], caplog: pytest.LogCaptureFixture
+) -> None:
+    def mint() -> PresignedNotebookUrl:
+        presigned_url = mints()
+        with redacted(presigned_url.url):
+            pass  # What reads AWS's answer knows the URL, and has its own redaction...
+        # ... and what Airflow's own calls log between that and the send, at DEBUG in a process that only looks so.
+        logging.getLogger("somebodys.supervisor").warning("Sending request %r", [presigned_url.url])
+        return presigned_url
+
+    with caplog.at_level(logging.DEBUG):
+        send(Recorder(), mint=mint)
+    assert "Sending request" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+def test_whatever_a_notifier_writes_the_url_is_not_in_it(
+    send: Send, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Chatty(Recorder):
+        def notify(self, context: Any) -> None:
+            print("sending", self.text)
+            logging.getLogger("somebodys.client").debug("request %s", self.text)
+            logging.getLogger("somebodys.client").info("request %s", {"url": self.text})
+            try:
+                raise ValueError(f"cannot send {self.text}")
+            except ValueError:
+                logging.getLogger("somebodys.client").exception("trouble")
+                self.log.warning("trouble with %s", self.text)
+                raise
+
+    with caplog.at_level(logging.DEBUG), pytest.raises(NotebookUrlDeliveryError) as raised:
+        send(Chatty())
+    captured = capsys.readouterr()
+    everything = caplog.text + captured.out + captured.err + str(raised.value) + repr(raised.value.failures)
+    assert "sending ***" in captured.out
+    assert "cannot send ***" in everything
+    assert TOKEN not in everything
+    assert "secret" not in everything
+
+
+@pytest.mark.parametrize("before", range(0, 600, 25))
+def test_an_error_that_is_cut_short_keeps_no_half_of_the_token(send: Send, before: int) -> None:
+    mail = Recorder()
+    mail.plan = [lambda: fail(OSError("x" * before + f"{TOKEN}1"))()]
+    with pytest.raises(NotebookUrlDeliveryError) as raised:
+        send(mail, policy=DeliveryPolicy(timedelta(minutes=4), attempts=1, require="all"))
+    assert TOKEN[:6] not in str(raised.value)
+
+
+def test_a_task_that_is_killed_sends_nothing_more(
+    mints: Callable[[], PresignedNotebookUrl], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept = threading.Event()
+    killed = threading.Event()
+    mail = Recorder(fail(OSError("refused")))
+
+    def sleep(_: float) -> None:
+        slept.set()
+        killed.wait(10)
+
+    real_join = threading.Thread.join
+
+    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+        if timeout is not None:
+            return real_join(thread, timeout)
+        slept.wait(10)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "join", join)
+    with pytest.raises(KeyboardInterrupt):
+        deliver([mail], {"dag": None}, mints, POLICY, notebook_instance_name="research", clock=clock, sleep=sleep)
+    monkeypatch.undo()
+    killed.set()
+    for thread in threading.enumerate():
+        if thread.daemon and thread is not threading.current_thread() and "Thread-" in thread.name:
+            thread.join(5)
+    assert mail.sent == []

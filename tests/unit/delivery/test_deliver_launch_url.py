@@ -1,0 +1,70 @@
+"""The delivery without a mint: the same attempts, pauses and doubts, and nothing to judge."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_sagemaker_presign.delivery.deliver import Delivery, DeliveryPolicy, deliver
+from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
+from tests.unit.conftest import Clock
+from tests.unit.delivery.test_deliver import POLICY, Recorder, SlackSaysNo, fail
+
+Send = Callable[..., list[Delivery]]
+
+
+@pytest.fixture
+def send(clock: Clock) -> Send:
+    def send(*notifiers: Recorder, policy: DeliveryPolicy = POLICY) -> list[Delivery]:
+        for notifier in notifiers:
+            notifier.text = "{{ door_url }}"
+        context: dict[str, Any] = {"dag": None, "door_url": "https://airflow.example.com/door"}
+        return deliver(
+            notifiers, context, None, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance
+        )
+
+    return send
+
+
+def test_the_receipt_says_when_it_was_delivered_and_nothing_of_a_url(send: Send) -> None:
+    mail = Recorder()
+    (delivery,) = send(mail)
+    assert mail.sent == ["https://airflow.example.com/door"]
+    assert delivery.receipt() == {
+        "notifier": "Recorder to ada@example.com",
+        "attempts": 1,
+        "delivered_at": "2026-03-02T08:00:00+00:00",
+    }
+
+
+def test_a_send_that_failed_is_tried_again_with_backoff(send: Send, clock: Clock) -> None:
+    began = clock()
+    (delivery,) = send(Recorder(fail(OSError("refused")), fail(SlackSaysNo(429, **{"Retry-After": "30"}))))
+    assert delivery.attempts == 3
+    assert clock() - began == timedelta(seconds=1 + 30)
+
+
+def test_a_slow_send_is_not_too_late(send: Send, clock: Clock) -> None:
+    (delivery,) = send(Recorder(lambda: clock.advance(3600)))
+    assert delivery.attempts == 1
+
+
+def test_a_send_that_may_have_arrived_is_not_repeated(send: Send) -> None:
+    mail = Recorder(fail(TimeoutError("timed out")))
+    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again"):
+        send(mail)
+    assert mail.sent == []
+
+
+def test_a_send_that_hangs_is_given_up_and_not_repeated(send: Send) -> None:
+    over = threading.Event()
+    policy = DeliveryPolicy(timedelta(seconds=299.8), attempts=3, require="all")
+    try:
+        with pytest.raises(NotebookUrlDeliveryError, match="hung and was given up; it may still arrive, so"):
+            send(Recorder(over.wait), policy=policy)
+    finally:
+        over.set()

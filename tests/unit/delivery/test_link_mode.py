@@ -1,0 +1,229 @@
+"""What a message carries: the presigned URL, the door, or both."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_sagemaker_presign.delivery import link_mode
+from airflow_sagemaker_presign import links
+from airflow_sagemaker_presign.compat import BaseNotifier
+from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
+from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
+from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
+from tests.unit.conftest import URL, Clock, Script
+
+DOOR = "https://airflow.example.com/sagemaker-notebooks/mornings/manual__1/notebook"
+
+
+class Recorder(BaseNotifier):
+    template_fields = ("text", "more")
+
+    def __init__(self, text: Any = "door: {% if door_url %}{{ door_url }}{% endif %}", more: Any = None) -> None:
+        super().__init__()
+        self.text, self.more = text, more
+        self.sent: list[tuple[str, str]] = []
+
+    def notify(self, context: Any) -> None:
+        self.sent.append((self.text, getattr(context.get("presigned_url"), "url", "none")))
+
+
+@pytest.fixture(autouse=True)
+def door(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """An Airflow with a door, whichever runs the tests, that has said nothing yet."""
+    monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", True)
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
+    monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
+    link_mode._say_that_there_is_no_door.cache_clear()
+    clock.now = datetime.now(UTC)
+
+
+@pytest.fixture
+def no_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "")
+
+
+@pytest.fixture
+def run(hook: SageMakerNotebookHook, context: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+    def run(notifier: BaseNotifier, **kwargs: Any) -> dict[str, Any]:
+        operator: Any = Link(
+            task_id="notebook", notebook_instance_name="research", notifiers=notifier, deferrable=False, **kwargs
+        )
+        operator.__dict__["hook"] = hook
+        return operator.execute(context)  # type: ignore[no-any-return]
+
+    return run
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.mark.parametrize(
+    ("link", "door_url", "presigned_url"),
+    [("presigned", "", f"{URL}&view=lab"), ("door", DOOR, "none"), ("both", DOOR, f"{URL}&view=lab")],
+)
+def test_a_message_carries_what_was_chosen(
+    run: Run, sagemaker: Script, link: str, door_url: str, presigned_url: str
+) -> None:
+    sagemaker.describe("InService").describe("InService")
+    if link != "door":
+        sagemaker.mint()
+    notifier = Recorder()
+    receipt = run(notifier, link=link)
+    assert notifier.sent == [(f"door: {door_url}", presigned_url)]
+    assert receipt["link"] == link
+    assert receipt.get("door_url", "") == door_url
+    assert ("session_ends_by" in receipt) == (link != "door")
+    assert {"notifier", "attempts", "delivered_at"} <= set(receipt["deliveries"][0])
+    assert ("minted_at" in receipt["deliveries"][0]) == (link != "door")
+    assert "authToken" not in repr(receipt)
+
+
+@pytest.mark.parametrize(("supported", "needed"), [(True, "[api] base_url"), (False, "Airflow 3.1.1 or newer")])
+def test_both_without_a_door_is_the_presigned_url_and_says_once_what_a_door_needs(
+    run: Run,
+    sagemaker: Script,
+    no_base_url: None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    supported: bool,
+    needed: str,
+) -> None:
+    monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", supported)
+    notifier = Recorder()
+    with caplog.at_level(logging.INFO, logger=link_mode.__name__):
+        for _ in range(2):
+            sagemaker.describe("InService").describe("InService").mint()
+            receipt = run(notifier)
+            assert receipt["link"] == "presigned"
+            assert "door_url" not in receipt
+    assert notifier.sent == [("door: ", f"{URL}&view=lab")] * 2
+    (said,) = [record.getMessage() for record in caplog.records if record.name == link_mode.__name__]
+    assert f"a door needs {needed}" in said
+
+
+def test_the_door_without_a_base_url_is_an_error_before_the_first_aws_call(
+    run: Run, sagemaker: Script, no_base_url: None
+) -> None:
+    with pytest.raises(ValueError, match=r"link='door' is not allowed: only with \[api\] base_url set"):
+        run(Recorder(), link="door")
+
+
+def test_a_base_url_that_is_lost_during_the_wait_sends_no_credential_instead(
+    hook: SageMakerNotebookHook, context: dict[str, Any], no_base_url: None, sagemaker: Script
+) -> None:
+    notifier = Recorder()
+    operator: Any = Link(task_id="notebook", notebook_instance_name="research", notifiers=notifier, link="door")
+    operator.__dict__["hook"] = hook
+    sagemaker.describe("InService")
+    with pytest.raises(ValueError, match=r"\[api\] base_url"):
+        operator.execute_complete(context, {"status": "success", "notebook_instance_status": "InService"})
+    assert notifier.sent == []
+
+
+def test_the_door_is_refused_at_parse_where_airflow_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", False)
+    with pytest.raises(ValueError, match=r"link='door' is not allowed: .*Airflow 3\.1\.1 or newer"):
+        Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="door")
+    Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="both")
+
+
+SPEAKS = "{{ presigned_url.url }}"
+
+
+@pytest.mark.parametrize(
+    ("notifier", "field"),
+    [
+        (Recorder(SPEAKS), "text"),
+        (Recorder("{{ ts | ts_nodash }}" + SPEAKS), "text"),
+        (Recorder("{% if x %}{{ presigned_url.expires_at | ds }}{% endif %}"), "text"),
+        (Recorder(more=[{"type": "section", "text": {"text": f"<{SPEAKS}|Open>"}}]), "more"),
+        (Recorder(more=("x", {"y": [SPEAKS]})), "more"),
+        (NotebookUrlSmtpNotifier(note="until {{ presigned_url.expires_at }}"), "note"),
+        (NotebookUrlSmtpNotifier(subject="{{ presigned_url.notebook_instance_name }}"), "subject"),
+    ],
+)
+def test_a_template_that_asks_for_the_presigned_url_is_refused_at_parse(notifier: BaseNotifier, field: str) -> None:
+    with pytest.raises(ValueError, match=rf"notifiers\[1\]\.{field}=.* no presigned_url; use {{{{ door_url }}}} or"):
+        Link(task_id="t", notebook_instance_name="r", notifiers=[Recorder(), notifier], link="door")
+    Link(task_id="t", notebook_instance_name="r", notifiers=[Recorder(), notifier], link="both")
+
+
+@pytest.mark.parametrize(
+    "notifier",
+    [
+        Recorder("the presigned_url is not used here"),
+        Recorder("{{ my_presigned_url }}"),
+        Recorder("{% raw %}{{ presigned_url }}{% endraw %}"),
+        Recorder("{% if presigned_url is defined %}{{ presigned_url.url }}{% else %}{{ door_url }}{% endif %}"),
+        Recorder("{% broken presigned_url"),
+        NotebookUrlSmtpNotifier(),
+        NotebookUrlSlackNotifier(user="{{ recipient }}", note="{{ door_url }}"),
+    ],
+)
+def test_a_template_that_does_without_it_is_taken(notifier: BaseNotifier) -> None:
+    Link(task_id="t", notebook_instance_name="r", notifiers=notifier, link="door")
+
+
+class AsksInCode(Recorder):
+    def notify(self, context: Any) -> None:
+        context["presigned_url"]
+
+
+class AsksInATemplateMadeLate(Recorder):
+    def prepare(self, context: Any) -> None:
+        self.text = SPEAKS
+
+
+@pytest.mark.parametrize("kind", [AsksInCode, AsksInATemplateMadeLate])
+def test_what_asks_for_it_only_when_it_is_sent_is_told_so_and_not_tried_again(
+    run: Run, sagemaker: Script, monkeypatch: pytest.MonkeyPatch, kind: type[Recorder]
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it was tried again"))
+    sagemaker.describe("InService").describe("InService")
+    with pytest.raises(NotebookUrlDeliveryError) as raised:
+        run(kind(), link="door")
+    assert list(raised.value.failures.values()) == [link_mode.NO_PRESIGNED_URL]
+
+
+def test_a_notifier_that_fails_is_tried_again_without_a_mint(
+    run: Run, sagemaker: Script, no_sleep: Callable[[float], None]
+) -> None:
+    class Fails(Recorder):
+        def notify(self, context: Any) -> None:
+            self.sent.append(("tried", ""))
+            if len(self.sent) < 3:
+                raise KeyError("something else")
+
+    sagemaker.describe("InService").describe("InService")
+    assert run(Fails(), link="door")["deliveries"][0]["attempts"] == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [(timedelta(days=2), 172800), (3600, 3600), (0.5, 1), (timedelta(milliseconds=1500), 2)]
+)
+def test_how_long_the_door_opens_is_kept_as_whole_seconds(given: Any, kept: int) -> None:
+    operator = Link(task_id="t", notebook_instance_name="r", notifiers=Recorder(), door_open_for=given)
+    assert operator.door_open_for == kept
+    assert isinstance(operator.door_open_for, int)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"link": "url"}, r"link='url' is not allowed: 'presigned' or 'door' or 'both'"),
+        ({"link": None}, r"link=None is not allowed"),
+        ({"door_open_for": 0}, r"door_open_for=0 is not allowed: a timedelta, or a number of seconds, above 0"),
+        ({"door_open_for": timedelta(-1)}, r"door_open_for=.* is not allowed"),
+        ({"door_open_for": "{{ params.days }}"}, r"door_open_for=.* is not allowed"),
+    ],
+)
+def test_wrong_input_is_refused_when_the_dag_is_parsed(kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Link(task_id="t", notebook_instance_name="r", notifiers=Recorder(), **kwargs)

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
+from airflow_sagemaker_presign.launch_page import rendered_task
+from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey, rendered_task_of
+from tests.helpers.airflow_database import Sessions, insert
+
+BEGAN = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
+KEY = TaskKey("mornings", "manual__1", "notebook_link")
+FIELDS: dict[str, Any] = {
+    "notebook_instance_name": "research",
+    "aws_conn_id": "aws_default",
+    "region_name": None,
+    "verify": None,
+    "session_expiration_duration": 28800,
+    "recipient": "ada@example.com",
+    "landing": "lab",
+    "allowed_users": None,
+    "door_open_for": 604800,
+}
+
+
+def read(now: datetime = BEGAN, **others: Any) -> RenderedTask:
+    return rendered_task_of(KEY, {**FIELDS, **others}, try_number=1, began=BEGAN, now=now)
+
+
+def test_what_a_task_rendered() -> None:
+    task = read(
+        session_expiration_duration="3600", allowed_users=["ada"], verify="/etc/ca.pem", region_name="eu-west-1"
+    )
+    assert (task.notebook_instance_name, task.landing, task.allowed_users) == ("research", "lab", ("ada",))
+    assert task.session_expiration_duration == timedelta(hours=1)
+    assert (task.verify, task.region_name) == ("/etc/ca.pem", "eu-west-1")
+
+
+def test_it_is_open_for_so_long_and_no_longer() -> None:
+    assert read(now=BEGAN + timedelta(days=7)).key == KEY
+    with pytest.raises(Refusal) as refusal:
+        read(now=BEGAN + timedelta(days=7, seconds=1))
+    assert refusal.value.status == 410
+    assert "7 days" in refusal.value.words
+
+
+def test_a_task_of_another_kind_opens_nothing() -> None:
+    fields = {"notebook_instance_name": "research", "aws_conn_id": "aws_default"}
+    with pytest.raises(Refusal) as refusal:
+        rendered_task_of(KEY, fields, try_number=1, began=BEGAN, now=BEGAN)
+    assert refusal.value.status == 404
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"notebook_instance_name": "***"},
+        {"notebook_instance_name": "{{ params.name }}"},
+        {"notebook_instance_name": None},
+        {"session_expiration_duration": "8:00:00"},
+        {"session_expiration_duration": 100},
+        {"landing": "terminal"},
+        {"aws_conn_id": {"a": 1}},
+        {"region_name": 1},
+        {"verify": ["x"]},
+        {"door_open_for": "Truncated"},
+        {"door_open_for": None},
+        {"door_open_for": "nan"},
+        {"door_open_for": "inf"},
+        {"allowed_users": []},
+        {"allowed_users": ""},
+        {"allowed_users": "ada"},
+        {"allowed_users": "Truncated. You can change this behaviour in [core]max_templated_field_length. ['ada'"},
+        {"allowed_users": {"ada": True}},
+        {"allowed_users": ["ada", ""]},
+        {"allowed_users": ["ada", " "]},
+        {"allowed_users": [None]},
+        {"allowed_users": False},
+        {"allowed_users": 0},
+    ],
+)
+def test_what_makes_no_sense_opens_nothing(odd: dict[str, Any]) -> None:
+    with pytest.raises(Refusal) as refusal:
+        read(**odd)
+    assert refusal.value.status == 500
+    assert "max_templated_field_length" in refusal.value.words
+
+
+def test_a_field_that_is_missing_opens_nothing() -> None:
+    for name in FIELDS.keys() - {"door_open_for", "recipient"}:
+        fields = {field: value for field, value in FIELDS.items() if field != name}
+        with pytest.raises(Refusal) as refusal:
+            rendered_task_of(KEY, fields, try_number=1, began=BEGAN, now=BEGAN)
+        assert refusal.value.status == 500
+
+
+with_a_door = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
+Set = Callable[..., None]
+
+
+@pytest.fixture
+def put(sessions: Sessions) -> Set:
+    """Have the database be otherwise."""
+
+    def put(statement: str, **values: Any) -> None:
+        with sessions() as session:
+            session.execute(text(statement), values)
+            session.commit()
+
+    return put
+
+
+def dag_of(**task: Any) -> str:
+    link = {"task_id": "notebook_link", "template_fields": ["allowed_users"], **task}
+    return json.dumps({"dag": {"dag_id": "mornings", "tasks": [{"__var": link, "__type": "operator"}]}})
+
+
+@pytest.fixture
+def ran(sessions: Sessions) -> Sessions:
+    """A run of a DAG whose task has opened a notebook for Ada."""
+    began = BEGAN.isoformat(" ").removesuffix("+00:00") + ".000000"
+    run = {"dag_id": KEY.dag_id, "run_id": KEY.run_id}
+    of_task = {**run, "task_id": KEY.task_id, "map_index": -1}
+    insert(sessions, "dag", dag_id="mornings", is_stale=False, is_paused=False)
+    insert(sessions, "serialized_dag", dag_id="mornings", dag_hash="a", data=dag_of(allowed_users=["ada"]))
+    insert(sessions, "dag_run", **run, id=1, start_date=began, run_after=began)
+    insert(sessions, "task_instance", **of_task, try_number=1, state="success", start_date=began)
+    fields = json.dumps({**FIELDS, "allowed_users": ["ada"]})
+    insert(sessions, "rendered_task_instance_fields", **of_task, rendered_fields=fields)
+    return sessions
+
+
+def read_from(sessions: Sessions) -> RenderedTask:
+    with sessions() as session:
+        return rendered_task.read(KEY, BEGAN, session)
+
+
+@with_a_door
+def test_what_airflow_keeps_of_a_task(ran: Sessions) -> None:
+    task = read_from(ran)
+    assert (task.notebook_instance_name, task.allowed_users, task.allowed_now) == ("research", ("ada",), (("ada",),))
+    assert task.team_name is None
+
+
+@with_a_door
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE dag SET is_stale = 1",
+        "UPDATE dag SET is_stale = NULL",
+        "DELETE FROM dag",
+        "DELETE FROM serialized_dag",
+        "UPDATE serialized_dag SET dag_hash = 'b', data = replace(data, 'notebook_link', 'other')",
+    ],
+)
+def test_when_the_dag_or_its_task_is_gone_so_is_the_page(ran: Sessions, put: Set, change: str) -> None:
+    read_from(ran)
+    if "NULL" in change:
+        put("CREATE TABLE d AS SELECT * FROM dag")
+        put("DROP TABLE dag")
+        put("ALTER TABLE d RENAME TO dag")
+    put(change)
+    with pytest.raises(Refusal) as refusal:
+        read_from(ran)
+    assert refusal.value.status == 410
+
+
+@with_a_door
+def test_a_paused_dag_opens(ran: Sessions, put: Set) -> None:
+    put("UPDATE dag SET is_paused = 1")
+    assert read_from(ran).key == KEY
+
+
+@with_a_door
+def test_the_latest_version_of_the_dag_counts(ran: Sessions, put: Set) -> None:
+    assert read_from(ran).allowed_now == (("ada",),)
+    # A DAG that no run has used since is changed in place ...
+    put("UPDATE serialized_dag SET dag_hash = 'b', data = :data", data=dag_of(allowed_users=["grace"]))
+    assert read_from(ran).allowed_now == (("grace",),)
+    # ... and else there is a new version of it.
+    insert(
+        ran,
+        "serialized_dag",
+        id="1" * 32,
+        dag_version_id="1" * 32,
+        dag_id="mornings",
+        dag_hash="b",
+        data=dag_of(),
+        created_at="2026-06-15 09:31:00",
+    )
+    assert read_from(ran).allowed_now == (None,)
+
+
+@with_a_door
+@pytest.mark.parametrize("state", [None, "scheduled", "queued", "restarting"])
+def test_what_a_cleared_task_rendered_before_opens_nothing(ran: Sessions, put: Set, state: str | None) -> None:
+    put("UPDATE task_instance SET state = :state", state=state)
+    with pytest.raises(Refusal) as refusal:
+        read_from(ran)
+    assert refusal.value.status == 409
+
+
+@with_a_door
+@pytest.mark.parametrize("state", ["running", "deferred", "up_for_retry", "failed", "success"])
+def test_a_task_that_has_begun_opens_in_every_state(ran: Sessions, put: Set, state: str) -> None:
+    put("UPDATE task_instance SET state = :state", state=state)
+    assert read_from(ran).key == KEY
+
+
+@with_a_door
+def test_a_task_that_goes_on_after_its_wait_opens(ran: Sessions, put: Set) -> None:
+    put("UPDATE task_instance SET state = 'scheduled', next_method = 'execute_complete'")
+    assert read_from(ran).key == KEY
+
+
+@with_a_door
+def test_a_run_that_was_deleted_opens_nothing(ran: Sessions, put: Set) -> None:
+    put("DELETE FROM task_instance")
+    with pytest.raises(Refusal) as refusal:
+        read_from(ran)
+    assert refusal.value.status == 404

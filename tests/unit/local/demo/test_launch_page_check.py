@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from airflow_sagemaker_presign.local.demo.link_check import LinkNotGoodError
+from airflow_sagemaker_presign.local.demo.launch_page_check import check_door
+
+PAGE = '<input type="hidden" name="token" value="a.b&amp;c"><dd id="status-word" data-state="x">{}</dd>'
+
+
+@dataclass
+class World:
+    """Airflow with its door, SageMaker and JupyterLab in one, and what is wrong with it."""
+
+    page: tuple[int, str] = (200, PAGE.format("InService"))
+    page_mints: int = 0
+    click_mints: int = 1
+    leads_to: str | None = "/open?authToken=secret"
+    lab_status: int = 200
+    minted: int = 0
+    clicks: list[tuple[dict[str, list[str]], str | None, str | None]] = field(default_factory=list)
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a world."""
+
+    world: World
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        world = self.server.world
+        if self.path == "/door":
+            world.minted += world.page_mints
+            self.answer(*world.page)
+        elif self.path == "/requests":
+            mint = {"operation": "CreatePresignedNotebookInstanceUrl"}
+            self.answer(200, json.dumps([{"operation": "DescribeNotebookInstance"}, *[mint] * world.minted]))
+        elif "authToken" in self.path:
+            self.answer(302, "", "/lab")
+        else:
+            self.answer(world.lab_status, '{"kernels": 0}')
+
+    def do_POST(self) -> None:
+        world = self.server.world
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        world.clicks.append((form, self.headers["Cookie"], self.headers["Sec-Fetch-Site"]))
+        world.minted += world.click_mints
+        self.answer(303, "", world.leads_to and f"http://{self.headers['Host']}{world.leads_to}")
+
+    def answer(self, status: int, body: str, location: str | None = None) -> None:
+        self.send_response(status)
+        if location:
+            self.send_header("Location", location)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server(("127.0.0.1", 0), Handler)
+    server.world = World()
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def check(server: Server) -> None:
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    check_door(f"{url}/door", "ada", f"{url}/requests")
+
+
+def test_the_button_is_pressed_once_as_somebody_signed_in_with_the_forms_own_token(server: Server) -> None:
+    check(server)
+
+    assert server.world.clicks == [({"action": ["open"], "token": ["a.b&c"]}, "_token=ada", "same-origin")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"page": (303, "")}, "page answered 303"),
+        ({"page": (200, "Somebody else's page")}, "not the page of a notebook"),
+        ({"page": (200, PAGE.format("Stopped"))}, "says Stopped"),
+        ({"page_mints": 1}, "minted a URL when it was only looked at"),
+        ({"leads_to": "/door"}, "answered 303, and leads to no notebook"),
+        ({"leads_to": None}, "answered 303, and leads to no notebook"),
+        ({"click_mints": 2}, "minted 2 URLs"),
+        ({"lab_status": 403}, "door's link opened /lab with status 403"),
+    ],
+)
+def test_a_door_that_is_not_as_it_should_be_is_told_without_the_link(
+    server: Server, wrong: dict[str, Any], reason: str
+) -> None:
+    server.world = World(**wrong)
+
+    with pytest.raises(LinkNotGoodError, match=reason) as refused:
+        check(server)
+
+    assert "authToken" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_door_that_does_not_answer_is_told() -> None:
+    with pytest.raises(LinkNotGoodError, match="does not answer: ConnectError"):
+        check_door("http://127.0.0.1:9/door", "ada", "http://127.0.0.1:9/requests")

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from airflow_sagemaker_presign.local.clock import LocalClock
+from airflow_sagemaker_presign.local.demo.link_check import LinkNotGoodError, check_newest, link_in
+from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import PresignedTokens
+
+
+class Jupyter(BaseHTTPRequestHandler):
+    """Answers as JupyterLab does to somebody who holds a good link: redirects it to /lab."""
+
+    def do_GET(self) -> None:
+        if "authToken" in self.path:
+            self.send_response(302)
+            self.send_header("Location", "/lab")
+            self.end_headers()
+            return
+        broken = isinstance(self.server, BrokenServer) and self.path == "/api/status"
+        self.send_response(403 if broken else 200)
+        self.end_headers()
+        self.wfile.write(b'{"kernels": 0}')
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class BrokenServer(ThreadingHTTPServer):
+    """Its /api/status refuses."""
+
+
+def serve(server: ThreadingHTTPServer) -> Iterator[str]:
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def jupyter() -> Iterator[str]:
+    yield from serve(ThreadingHTTPServer(("127.0.0.1", 0), Jupyter))
+
+
+@pytest.fixture
+def broken_jupyter() -> Iterator[str]:
+    yield from serve(BrokenServer(("127.0.0.1", 0), Jupyter))
+
+
+def mail(address: str, arrived_after: float = 0) -> dict[str, Any]:
+    clock = LocalClock()
+    token = PresignedTokens(b"key", clock).mint("research", timedelta(hours=8))
+    text = f'<p><a href="{address}?view=lab&amp;authToken={token}">Open JupyterLab</a></p>'
+    return {"kind": "mail", "text": "Hello", "html": text, "arrived_at": clock.now().timestamp() + arrived_after}
+
+
+def test_a_link_that_opens_jupyterlab_tells_how_long_it_was_valid_on_arrival(jupyter: str) -> None:
+    arrival = check_newest([mail(jupyter, arrived_after=4)], "mail")
+
+    assert arrival.validity_left == pytest.approx(296, abs=0.5)
+    assert str(arrival).endswith(" of 300 s")
+
+
+def test_a_link_that_arrived_late_is_not_good(jupyter: str) -> None:
+    with pytest.raises(LinkNotGoodError, match=r"289.* left on arrival; it has to be 290"):
+        check_newest([mail(jupyter, arrived_after=10.5)], "mail")
+
+
+def test_a_jupyterlab_that_does_not_let_one_in_is_told_without_the_link(broken_jupyter: str) -> None:
+    message = mail(broken_jupyter)
+
+    with pytest.raises(LinkNotGoodError, match="answered 403") as refused:
+        check_newest([message], "mail")
+
+    assert "authToken" not in str(refused.value)
+
+
+def test_a_link_that_leads_nowhere_is_told_without_the_link() -> None:
+    with pytest.raises(LinkNotGoodError, match="does not open: ConnectError") as refused:
+        check_newest([mail("http://127.0.0.1:9/")], "mail")
+
+    assert refused.value.__cause__ is None
+    assert "authToken" not in str(refused.value)
+
+
+def test_no_message_and_a_message_without_a_link_are_told_apart() -> None:
+    with pytest.raises(LinkNotGoodError, match="No slack message"):
+        check_newest([], "slack")
+    with pytest.raises(LinkNotGoodError, match="no presigned URL in the newest slack message"):
+        check_newest([{"kind": "slack", "text": "Hello", "arrived_at": 0}], "slack")
+
+
+def test_a_link_is_found_in_slacks_button() -> None:
+    link = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=abc.def"
+    blocks = [{"type": "actions", "elements": [{"type": "button", "url": link}]}]
+
+    assert link_in({"kind": "slack", "text": "Press the button", "blocks": blocks}) == link

@@ -1,0 +1,165 @@
+"""For what a notifier is called, as each Airflow calls it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_sagemaker_presign.compat import DAG, BaseOperator
+from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
+from airflow_sagemaker_presign.notifications.callback_kind import Occasion, occasion_of
+from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
+from airflow_sagemaker_presign.operators.sagemaker_notebook import (
+    SageMakerPresignedNotebookUrlOperator,
+    SageMakerStopNotebookInstanceOperator,
+)
+
+ME, OTHER = object(), object()
+ERROR = RuntimeError("no")
+
+
+def ti(state: str | None = None, *, started: bool = True, tries: tuple[int, int] = (1, 0)) -> Any:
+    """A task instance: Airflow 3's DAG processor knows neither its state nor when it began."""
+    start = {"start_date": "2026-01-01"} if started else {}
+    return SimpleNamespace(state=state, try_number=tries[0], max_tries=tries[1], **start)
+
+
+def task(**callbacks: Any) -> Any:
+    return SimpleNamespace(**{"on_failure_callback": [], **callbacks})
+
+
+ON_FAILURE = task(on_failure_callback=[ME])
+ON_RETRY = task(on_retry_callback=[ME])
+BOTH = task(on_failure_callback=[ME], on_retry_callback=[ME])
+ALL = task(on_failure_callback=[ME], on_success_callback=[ME], on_execute_callback=[ME], on_skipped_callback=[ME])
+KILLED: dict[str, Any] = {"ti": ti(started=False)}
+KILLED_TRIED_AGAIN: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
+
+
+@pytest.mark.parametrize(
+    ("context", "occasion"),
+    [
+        # The operator's delivery.
+        ({"presigned_url": object(), "ti": ti(), "task": ON_FAILURE}, Occasion.LINK),
+        ({"door_url": "https://a.example", "presigned_url": None}, Occasion.LINK),
+        # A task's on_failure_callback: in the worker, on 2.11 with a text for a killed one, in 3's DAG processor.
+        ({"exception": ERROR, "ti": ti("failed"), "task": ON_FAILURE}, Occasion.TASK_FAILED),
+        ({"exception": "killed", "ti": ti("failed"), "task": ON_FAILURE}, Occasion.TASK_FAILED),
+        ({"exception": None, "ti": ti("failed"), "task": ON_FAILURE}, Occasion.TASK_FAILED),
+        ({"exception": ERROR, "ti": ti("failed"), "task": ALL}, Occasion.TASK_FAILED),
+        ({**KILLED, "task": ON_FAILURE}, Occasion.TASK_FAILED),
+        ({**KILLED, "task": ALL}, Occasion.TASK_FAILED),
+        ({**KILLED, "task": BOTH}, Occasion.TASK_FAILED),
+        # Called by a function of the DAG author's, which is the callback.
+        ({"exception": ERROR, "ti": ti("failed"), "task": task(on_failure_callback=[OTHER])}, Occasion.TASK_FAILED),
+        ({**KILLED, "task": task(on_failure_callback=[OTHER])}, Occasion.TASK_FAILED),
+        ({"exception": ERROR}, Occasion.TASK_FAILED),
+        # on_retry_callback
+        ({"exception": ERROR, "ti": ti("up_for_retry"), "task": ON_RETRY}, Occasion.NOTHING),
+        ({"exception": ERROR, "ti": ti("up_for_retry"), "task": BOTH}, Occasion.NOTHING),
+        ({**KILLED_TRIED_AGAIN, "task": ON_RETRY}, Occasion.NOTHING),
+        ({**KILLED_TRIED_AGAIN, "task": BOTH}, Occasion.NOTHING),
+        ({**KILLED, "task": task(on_failure_callback=[OTHER], on_retry_callback=[ME])}, Occasion.NOTHING),
+        # on_success_callback, on_skipped_callback, on_execute_callback
+        ({"exception": None, "ti": ti("success"), "task": ALL}, Occasion.NOTHING),
+        ({"ti": ti("success"), "task": ALL}, Occasion.NOTHING),
+        ({"exception": None, "ti": ti("skipped"), "task": ALL}, Occasion.NOTHING),
+        ({"ti": ti("running"), "task": ALL}, Occasion.NOTHING),
+        ({"ti": ti(None), "task": ALL}, Occasion.NOTHING),
+        # `airflow dags test` on 2.11, where nothing has set the task instance's start.
+        ({"ti": SimpleNamespace(state=None, start_date=None), "task": ALL}, Occasion.NOTHING),
+        # A human's approval is waited for; its operator has the notifier as on_failure_callback, too.
+        ({"ti": ti(None), "task": ON_FAILURE}, Occasion.NOTHING),
+        ({"ti": ti("running"), "task": ON_FAILURE}, Occasion.NOTHING),
+        # A deadline; an SLA on Airflow 2.
+        ({"dag_run": {}, "deadline": {"id": "1"}}, Occasion.NOTHING),
+        ({"blocking_tis": [], "task_list": "a"}, Occasion.NOTHING),
+        ({}, Occasion.NOTHING),
+        # A DAG's callbacks: 3.x without, the others with a task instance, in whatever state it is.
+        ({"dag": ON_FAILURE, "run_id": "r", "reason": "task_failure"}, Occasion.DAG_FAILED),
+        ({"dag": ON_FAILURE, "reason": "timed_out", "ti": ti("success"), "task": ALL}, Occasion.DAG_FAILED),
+        ({"dag": ON_FAILURE, "reason": "all_tasks_deadlocked", "ti": ti(None, started=False)}, Occasion.DAG_FAILED),
+        ({"dag": ON_FAILURE, "reason": "brand_new"}, Occasion.DAG_FAILED),
+        ({"dag": ON_FAILURE, "reason": None}, Occasion.DAG_FAILED),
+        ({"dag": ALL, "reason": "success", "ti": ti("success")}, Occasion.NOTHING),
+        ({"dag": ON_FAILURE, "reason": "success"}, Occasion.NOTHING),
+        ({"dag": task(on_success_callback=ME), "reason": "brand_new"}, Occasion.NOTHING),
+    ],
+)
+def test_only_a_failure_is_told_as_one(context: dict[str, Any], occasion: Occasion) -> None:
+    called = occasion_of(context, ME)
+    assert called.occasion is occasion
+    assert bool(called.why) == (occasion is Occasion.NOTHING)
+
+
+@pytest.mark.parametrize(
+    "name", ["on_success_callback", "on_execute_callback", "on_skipped_callback", "on_retry_callback"]
+)
+@pytest.mark.parametrize(
+    "make", [lambda: NotebookUrlSlackNotifier(channel="#a"), lambda: NotebookUrlSmtpNotifier(to="a@x.org")]
+)
+@pytest.mark.parametrize("as_list", [True, False])
+def test_another_callback_is_refused_where_the_dag_is_written(name: str, make: Any, as_list: bool) -> None:
+    notifier = make()
+    arguments: dict[str, Any] = {name: [print, notifier] if as_list else notifier}
+    with pytest.raises(ValueError, match=rf"^{name}='NotebookUrl\w+' is not allowed: .* on_failure_callback only"):
+        SageMakerPresignedNotebookUrlOperator(
+            task_id="t", notebook_instance_name="research", notifiers=notifier, **arguments
+        )
+    with pytest.raises(ValueError, match=rf"^{name}="):
+        SageMakerStopNotebookInstanceOperator(task_id="t", notebook_instance_name="research", **arguments)
+
+
+def test_a_dags_on_success_callback_and_default_args_are_seen_too() -> None:
+    notifier = NotebookUrlSlackNotifier(channel="#a")
+    with (
+        DAG("a", schedule=None, on_success_callback=notifier),
+        pytest.raises(ValueError, match=r"^DAG\.on_success_callback="),
+    ):
+        SageMakerStopNotebookInstanceOperator(task_id="t", notebook_instance_name="research")
+    with (
+        DAG("b", schedule=None, default_args={"on_retry_callback": [notifier]}),
+        pytest.raises(ValueError, match=r"^on_retry_callback="),
+    ):
+        SageMakerStopNotebookInstanceOperator(task_id="t", notebook_instance_name="research")
+
+
+def test_failure_callbacks_and_other_peoples_callbacks_are_fine() -> None:
+    notifier = NotebookUrlSlackNotifier(channel="#a")
+    with DAG("c", schedule=None, on_failure_callback=notifier, on_success_callback=[print]):
+        SageMakerPresignedNotebookUrlOperator(
+            task_id="t",
+            notebook_instance_name="research",
+            notifiers=notifier,
+            on_failure_callback=notifier,
+            on_success_callback=print,
+            on_retry_callback=[print],
+        )
+
+
+def test_a_deadline_cannot_be_given_a_notifier_that_tells_of_none() -> None:
+    callback = pytest.importorskip("airflow.sdk.definitions.callback", reason="Airflow has no deadlines")
+    with pytest.raises(AttributeError, match="not awaitable"):
+        callback.AsyncCallback(NotebookUrlSlackNotifier, kwargs={"channel": "#a"})
+
+
+class Bash(BaseOperator):
+    """Any other operator, whose callbacks nobody sees where the DAG is written."""
+
+
+@pytest.mark.parametrize("extra", [{"exception": None}, {}])
+def test_called_for_something_else_it_sends_nothing_and_logs_why(
+    caplog: pytest.LogCaptureFixture, extra: dict[str, Any]
+) -> None:
+    notifier = NotebookUrlSlackNotifier(channel="#a", slack_conn_id="there_is_none")
+    other = Bash(task_id="other", on_success_callback=[notifier])
+    notifier({"task": other, "ti": ti("success" if extra else "running"), "dag": None, **extra})
+    assert "NotebookUrlSlackNotifier has sent nothing: it tells of a link or a failure, and " in caplog.text
+    assert "Use it as on_failure_callback only." in caplog.text
+
+
+def test_an_sla_that_was_missed_sends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    NotebookUrlSlackNotifier(channel="#a", slack_conn_id="there_is_none")(None, "tasks", "blocking", [], [])
+    assert "a deadline or an SLA was missed" in caplog.text
