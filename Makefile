@@ -15,20 +15,21 @@ matrix-3.3.0: preferred = $(PYTHON_3_13)
 # What the version of Airflow and of its providers is something to; and with the newest patches, which most people have,
 # also a whole Airflow, its commands and the launch page. Airflow 3.0.0 alone has a channel to its tasks like no other.
 PATHS = tests/unit $(patsubst %,tests/integration/%, \
-	notifications test_any_notifier.py test_dag_parsing.py test_plugin_import.py)
-NOT_OF_AIRFLOW = $(patsubst %,tests/unit/%,local demo fleet) \
-	$(patsubst %,tests/unit/test_%.py,answers_not_by_aws describe_queue request_budget status_poller \
-	unusable_connections waits_of_any_age waits_taken_over) tests/integration/notifications/test_email_in_browser.py
+	notifications delivery/test_any_notifier.py test_dag_parsing.py test_plugin_import.py)
+NOT_OF_AIRFLOW = $(patsubst %,tests/unit/%,local fleet) \
+	$(patsubst %,tests/unit/hooks/test_%.py,responses_not_from_aws unusable_connections) \
+	$(patsubst %,tests/unit/waiting/poller/test_%.py,describe_queue rate_limiter poller \
+	waits_of_any_age waits_taken_over) tests/integration/notifications/test_email_in_browser.py
 MATRIX_TESTS = $(PATHS) $(NOT_OF_AIRFLOW:%=--ignore=%) $(MORE_TESTS) $(SYSTEM_TESTS:%=tests/system/test_%.py)
 matrix-2.11.2 matrix-3.0.6 matrix-3.1.8 matrix-3.2.2: SYSTEM_TESTS = \
-	airflow_2 many_links_at_once dags_test_command door
+	airflow_2 many_links_at_once dags_test_command launch_page
 matrix-2.11.2 matrix-3.0.6 matrix-3.1.8 matrix-3.2.2: MORE_TESTS = \
 	$(patsubst %,tests/faults/test_%.py,airflow_fails deliveries old_events) \
-	$(patsubst %,tests/integration/test_%.py,aws_connection delivery_faults)
+	$(patsubst %,tests/integration/%.py,hooks/test_aws_connection delivery/test_delivery_faults)
 matrix-3.0.0: SYSTEM_TESTS = many_links_at_once
 # What another moto, flask, botocore and mail server is something to.
-matrix-lowest: MATRIX_TESTS = $(patsubst %,tests/unit/%,local notifications test_hook.py) \
-	$(patsubst %,tests/integration/%,local notifications test_any_notifier.py)
+matrix-lowest: MATRIX_TESTS = $(patsubst %,tests/unit/%,local notifications hooks/test_sagemaker_notebook.py) \
+	$(patsubst %,tests/integration/%,local notifications delivery/test_any_notifier.py)
 
 # $(call in_environment,GROUP) COMMAND: run a command in .venv. With exec, so that signals reach the command itself.
 in_environment = $(call python,.ci/environment.py $(1) $(2))
@@ -48,12 +49,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo         see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C"
-	@echo "make demo once=1  the same, but open the link and the door, check them, and end"
+	@echo "make demo once=1  the same, but open the link and the launch page, check them, and end"
 	@echo "make test         lint, types, and all tests: unit, integration, system"
 	@echo "make matrix       tests with other versions: $(MATRIX) (only=3.1.8: one of them)"
 	@echo "make long         random sequences of faults, others each time, for half an hour (N=: so many)"
 	@echo "make fab          the launch page with Flask-AppBuilder's users"
-	@echo "make bench        measure: parsing, delivery, the door, and many waits at once (N=1000: so many; only=polling)"
+	@echo "make bench        measure: parsing, delivery, the launch page, and many waits at once (N=1000: so many; only=polling)"
 	@echo "make fleet        two workers and two triggerers, 200 notebooks (N=), killed in mid-run ten times (runs=)"
 	@echo "make pictures     make the pictures of the README (needs Chromium)"
 	@echo "make constraints  resolve the versions that the tests run with anew (only=3.1.8: those of one Airflow)"

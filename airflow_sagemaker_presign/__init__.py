@@ -35,6 +35,6 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "extra-links": [
             f"{package}.links.SageMakerNotebookConsoleLink",
-            f"{package}.links.SageMakerNotebookDoorLink",
+            f"{package}.links.SageMakerNotebookLaunchLink",
         ],
     }

@@ -10,7 +10,7 @@ from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE, BaseOperatorLink, 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseOperator, Context, TaskInstanceKey
 
-DOOR_PREFIX = "/sagemaker-notebooks"
+LAUNCH_PAGE_PREFIX = "/sagemaker-notebooks"
 """Where the door is, below the api-server's ``[api] base_url``."""
 
 CONSOLE_DOMAINS = {
@@ -44,32 +44,32 @@ def region_of(notebook_instance_arn: str) -> str:
     return parts[3] if len(parts) == 6 else ""
 
 
-def door_is_supported() -> bool:
+def launch_page_is_supported() -> bool:
     """Tell whether this Airflow can have a door."""
     return HAS_LAUNCH_PAGE
 
 
-def door_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
+def launch_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
     """
     Say where the door of a task instance is, below the api-server's base URL.
 
     :param map_index: the mapped task's index; -1: it is not mapped.
     """
     parts = (dag_id, run_id, task_id) if map_index < 0 else (dag_id, run_id, task_id, str(map_index))
-    return "/".join((DOOR_PREFIX, *(quote(part, safe="") for part in parts)))
+    return "/".join((LAUNCH_PAGE_PREFIX, *(quote(part, safe="") for part in parts)))
 
 
-def door_url(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
+def launch_url(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
     """
     Link to the door of a task instance: a page that mints when it is clicked, behind Airflow's login. No credential.
 
     :param map_index: the mapped task's index; -1: it is not mapped.
     :return: the link, or ``None`` where there is no door: Airflow before 3.1.1, or no ``[api] base_url``.
     """
-    base_url = conf.get("api", "base_url", fallback="") if door_is_supported() else ""
+    base_url = conf.get("api", "base_url", fallback="") if launch_page_is_supported() else ""
     if urlsplit(base_url).scheme not in ("http", "https"):
         return None
-    return base_url.rstrip("/") + door_path(dag_id, run_id, task_id, map_index)
+    return base_url.rstrip("/") + launch_path(dag_id, run_id, task_id, map_index)
 
 
 def _console_page(notebook_instance_arn: str) -> tuple[str, str] | None:
@@ -99,7 +99,7 @@ class SageMakerNotebookConsoleLink(BaseOperatorLink):
         return (console_page_url(arn) or "") if isinstance(arn, str) else ""
 
 
-class SageMakerNotebookDoorLink(BaseOperatorLink):
+class SageMakerNotebookLaunchLink(BaseOperatorLink):
     """The task's button to its door; there as soon as the task is, whatever it waits for."""
 
     name = "Open notebook"
@@ -107,11 +107,11 @@ class SageMakerNotebookDoorLink(BaseOperatorLink):
     def persist(self, context: Context) -> None:
         """Show the button from now on."""
         ti: Any = context["ti"]
-        _show(self, context, door_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
+        _show(self, context, launch_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Answer the door, or nothing where there is none."""
-        return door_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index) or ""
+        return launch_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index) or ""
 
 
 def _show(link: BaseOperatorLink, context: Context, url: str | None) -> None:

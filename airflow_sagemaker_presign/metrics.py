@@ -15,17 +15,17 @@ PREFIX = "sagemaker_notebook"
 log = logging.getLogger(__name__)
 
 
-def count(name: str, by: int = 1) -> None:
+def incr(name: str, by: int = 1) -> None:
     """Count something that happened."""
     _send("incr", name, by)
 
 
-def lasted(name: str, duration: timedelta) -> None:
+def timing(name: str, duration: timedelta) -> None:
     """Say how long something took."""
     _send("timing", name, duration)
 
 
-def level(name: str, value: float) -> None:
+def gauge(name: str, value: float) -> None:
     """Say how much there is of something."""
     _send("gauge", name, value)
 

@@ -45,7 +45,7 @@ def notebook_instance_name_of(value: object) -> str:
     """
     name = _digits_or(value)
     if not isinstance(name, str) or len(name) > _MAX_NAME_LENGTH or not re.fullmatch(_NAME, name):
-        refuse(
+        reject(
             "notebook_instance_name",
             value,
             f"1 to {_MAX_NAME_LENGTH} letters, digits and hyphens, with a letter or digit at both ends"
@@ -66,9 +66,9 @@ def text_of(name: str, value: object) -> str | None:
     if text is None:
         return None
     if not isinstance(text, str):
-        refuse(name, value, f"a text, or None{_made_native(value)}")
+        reject(name, value, f"a text, or None{_made_native(value)}")
     if not text.strip() or text == "None":
-        refuse(name, value, f"a text, or None{_EMPTY}")
+        reject(name, value, f"a text, or None{_EMPTY}")
     return text
 
 
@@ -83,12 +83,12 @@ def verify_of(value: object) -> bool | str | None:
     if value is None or isinstance(value, bool):
         return value
     if not isinstance(value, (str, os.PathLike)):
-        refuse("verify", value, f"{allowed}{_made_native(value)}")
+        reject("verify", value, f"{allowed}{_made_native(value)}")
     path = os.fspath(value)
     if not isinstance(path, str) or path.strip().lower() in _NO_PATHS:
-        refuse("verify", value, allowed)
+        reject("verify", value, allowed)
     if not path.strip() or path == "None":
-        refuse("verify", value, f"{allowed}{_EMPTY}")
+        reject("verify", value, f"{allowed}{_EMPTY}")
     return {"true": True, "false": False}.get(path.strip().lower(), path)
 
 
@@ -100,7 +100,7 @@ def ca_bundle_of(verify: bool | str | None) -> bool | str | None:
     :raises ValueError: when it is a path, and nothing is there.
     """
     if isinstance(verify, str) and not os.path.exists(verify):
-        refuse(
+        reject(
             "verify",
             verify,
             "there is no such file or folder on this machine; give the path of one with CA certificates, True or False",
@@ -116,11 +116,11 @@ def botocore_config_of(value: object) -> dict[str, Any] | None:
     """
     allowed = "a dict of botocore's Config options, each a plain JSON value, or None"
     if value is not None and not isinstance(value, dict):
-        refuse("botocore_config", value, allowed)
+        reject("botocore_config", value, allowed)
     try:
         json.dumps(value)
     except (TypeError, ValueError):
-        refuse("botocore_config", value, allowed)
+        reject("botocore_config", value, allowed)
     return value
 
 
@@ -149,7 +149,7 @@ def session_expiration_duration_of(value: object) -> timedelta:
     duration = _timedelta_of(value)
     low, high = MIN_SESSION_EXPIRATION_DURATION, MAX_SESSION_EXPIRATION_DURATION
     if duration is None or not low <= duration <= high or duration.microseconds:
-        refuse(
+        reject(
             "session_expiration_duration",
             value,
             f"{low.total_seconds():g} to {high.total_seconds():g} whole seconds (30 minutes to 12 hours), "
@@ -170,7 +170,7 @@ def landing_of(value: object) -> Landing | None:
 def one_of(name: str, value: object, allowed: tuple[Any, ...]) -> Any:
     """Check a parameter that takes one of a few values."""
     if value not in allowed:
-        refuse(name, value, " or ".join(map(repr, allowed)))
+        reject(name, value, " or ".join(map(repr, allowed)))
     return value
 
 
@@ -184,7 +184,7 @@ def positive_duration_of(name: str, value: object) -> timedelta:
     """
     duration = _seconds_or(value)
     if not isinstance(duration, timedelta) or duration <= timedelta(0):
-        refuse(name, value, "a timedelta, or a number of seconds, above 0")
+        reject(name, value, "a timedelta, or a number of seconds, above 0")
     return duration
 
 
@@ -196,14 +196,14 @@ def min_validity_of(value: object) -> timedelta:
     """
     duration = _seconds_or(value)
     if not isinstance(duration, timedelta) or not timedelta(0) < duration < URL_VALIDITY:
-        refuse("min_validity", value, "above 0 and below 5 minutes, the whole life of a presigned URL")
+        reject("min_validity", value, "above 0 and below 5 minutes, the whole life of a presigned URL")
     return duration
 
 
 def positive_int_of(name: str, value: object) -> int:
     """Check a count that has to be 1 or more."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        refuse(name, value, "a whole number, 1 or more")
+        reject(name, value, "a whole number, 1 or more")
     return value
 
 
@@ -218,10 +218,10 @@ def notifiers_of(value: object) -> tuple[Any, ...]:
 
     notifiers = (value,) if isinstance(value, BaseNotifier) or not isinstance(value, Iterable) else tuple(value)
     if not notifiers or isinstance(value, (str, bytes)):
-        refuse("notifiers", value, "at least one notifier, such as NotebookUrlSmtpNotifier(...)")
+        reject("notifiers", value, "at least one notifier, such as NotebookUrlSmtpNotifier(...)")
     for index, notifier in enumerate(notifiers):
         if not isinstance(notifier, BaseNotifier):
-            refuse(f"notifiers[{index}]", notifier, "an instance of a subclass of Airflow's BaseNotifier")
+            reject(f"notifiers[{index}]", notifier, "an instance of a subclass of Airflow's BaseNotifier")
     return notifiers
 
 
@@ -256,11 +256,11 @@ def rendered_allowed_users_of(value: object) -> list[str]:
     # What is longer Airflow cuts when it keeps the rendered fields, out of which the door reads them.
     longest = conf.getint("core", "max_templated_field_length", fallback=4096)
     if len(str(users)) > longest:
-        refuse("allowed_users", users, f"up to {longest} characters in all ([core] max_templated_field_length)")
+        reject("allowed_users", users, f"up to {longest} characters in all ([core] max_templated_field_length)")
     return users
 
 
-def refuse(name: str, value: object, allowed: str) -> NoReturn:
+def reject(name: str, value: object, allowed: str) -> NoReturn:
     """Raise the error of a parameter that is not what it has to be."""
     shown = repr(value)
     raise ValueError(f"{name}={shown if len(shown) <= 120 else shown[:117] + '...'} is not allowed: {allowed}.")
@@ -268,18 +268,18 @@ def refuse(name: str, value: object, allowed: str) -> NoReturn:
 
 def _list_of_users(value: object) -> Sequence[Any]:
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or not value:
-        refuse("allowed_users", value, _USERS)
+        reject("allowed_users", value, _USERS)
     return value
 
 
 def _check_user(index: int, user: object) -> None:
     name = f"allowed_users[{index}]"
     if not isinstance(user, str) or not user.isprintable() or user.strip() != user or user in ("", "None"):
-        refuse(name, user, _USER)
+        reject(name, user, _USER)
     if any(character in user for character in "<>") or is_template(user):
-        refuse(name, user, _USER)
+        reject(name, user, _USER)
     if user.startswith("["):
-        refuse(name, user, f"{_USER}; a template becomes a list only with the DAG's render_template_as_native_obj=True")
+        reject(name, user, f"{_USER}; a template becomes a list only with the DAG's render_template_as_native_obj=True")
 
 
 def _timedelta_of(value: object) -> timedelta | None:

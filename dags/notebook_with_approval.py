@@ -102,7 +102,7 @@ if HAS_LAUNCH_PAGE:
             session_expiration_duration=timedelta(hours=8),
             recipient="{{ params.recipient }}",
             notifiers=[MAIL],
-            link="door",
+            link="launch_page",
             allowed_users=["{{ params.recipient }}"],
             deferrable=True,
             on_failure_callback=[MAIL],

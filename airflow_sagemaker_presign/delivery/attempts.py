@@ -17,11 +17,11 @@ from airflow_sagemaker_presign.delivery import failures
 from airflow_sagemaker_presign.delivery.failures import Failure
 from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY, PresignedNotebookUrl
 from airflow_sagemaker_presign.minting.redaction import redacted
-from airflow_sagemaker_presign.delivery.supervisor_channel import leave_behind
+from airflow_sagemaker_presign.delivery.supervisor_channel import abandon
 
 log = logging.getLogger(__name__)
 
-FIRST_BACKOFF = 1.0
+FIRST_BACKOFF_SECONDS = 1.0
 """Seconds before the second attempt; each further one waits twice as long."""
 
 
@@ -75,7 +75,7 @@ class _NoPresignedUrl(Exception):
 
 
 @dataclass(eq=False)
-class Courier:
+class DeliveryAttempts:
     """
     Brings one notifier's message on its way, in a thread of its own.
 
@@ -96,13 +96,13 @@ class Courier:
     def __post_init__(self) -> None:
         self.thread = _thread(self._run)
         self._sender: threading.Thread | None = None
-        self._failed(0, failures.ENDED_BEFORE_TRIED)
+        self._failed(0, failures.CANCELLED_BEFORE_ATTEMPT)
 
-    def leave_behind(self) -> None:
+    def abandon(self) -> None:
         """Let go of whatever still runs, now that nobody waits for it any more."""
         for thread in (self.thread, self._sender):
             if thread is not None:
-                leave_behind(thread)
+                abandon(thread)
 
     def _run(self) -> None:
         for attempt in range(1, self.policy.attempts + 1):
@@ -112,7 +112,7 @@ class Courier:
             self._failed(attempt, failure)
             if failure.pause is None or attempt == self.policy.attempts or self.cancelled.is_set():
                 break
-            wait = max(failure.pause, FIRST_BACKOFF * 2 ** (attempt - 1))
+            wait = max(failure.pause, FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1))
             log.warning("%s, attempt %d: %s; trying again in %g s.", self.name, attempt, failure.reason, wait)
             self.sleep(wait)
             if self.cancelled.is_set():
@@ -130,17 +130,17 @@ class Courier:
     def _attempt(self, attempt: int) -> Failure | None:
         """Try once: why it failed, or nothing."""
         if self.mint is None:
-            return self._send(None) or self._judge(attempt, None)
+            return self._send(None) or self._check_arrival(attempt, None)
         # From before the mint on: whatever Airflow and AWS's client log of the URL meanwhile loses it.
-        with redacted() as redact_too:
+        with redacted() as redact_also:
             try:
                 presigned_url = self.mint()
             except BaseException as error:  # whatever ends a mint early is no URL
                 return failures.failed_mint(error)
-            redact_too(presigned_url.url)
-            return self._send(presigned_url) or self._judge(attempt, presigned_url)
+            redact_also(presigned_url.url)
+            return self._send(presigned_url) or self._check_arrival(attempt, presigned_url)
 
-    def _judge(self, attempt: int, presigned_url: PresignedNotebookUrl | None) -> Failure | None:
+    def _check_arrival(self, attempt: int, presigned_url: PresignedNotebookUrl | None) -> Failure | None:
         """Tell a link that arrived in time from one that arrived late."""
         arrived = self.clock()
         if presigned_url is None:
@@ -149,7 +149,7 @@ class Courier:
             return None
         left = presigned_url.remaining(arrived)
         if left < self.policy.min_validity:
-            return failures.arrived_late(left, self.policy.min_validity)
+            return failures.late_arrival(left, self.policy.min_validity)
         self.delivery = Delivery(
             self.name,
             attempt,
@@ -172,11 +172,11 @@ class Courier:
         self._sender = sender = _thread(lambda: self._notify(presigned_url, errors))
         # After it was made known, and before it starts: whoever sets this leaves behind what is known by then.
         if self.cancelled.is_set():
-            return failures.ENDED_BEFORE_SENT
+            return failures.CANCELLED_BEFORE_SEND
         sender.start()
         sender.join(time_left)
         if sender.is_alive():
-            leave_behind(sender)
+            abandon(sender)
             return failures.HUNG_WITHOUT_URL if presigned_url is None else failures.HUNG
         if errors and isinstance(errors[0], _NoPresignedUrl):
             return failures.NOTHING_TO_SEND

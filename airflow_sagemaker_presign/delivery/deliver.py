@@ -16,14 +16,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_sagemaker_presign import metrics
-from airflow_sagemaker_presign.delivery.attempts import Courier, Delivery, DeliveryPolicy
+from airflow_sagemaker_presign.delivery.attempts import DeliveryAttempts, Delivery, DeliveryPolicy
 from airflow_sagemaker_presign.delivery.failures import describe
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
 from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
 from airflow_sagemaker_presign.minting.redaction import redact
 from airflow_sagemaker_presign.delivery.supervisor_channel import serialize_requests
 
-__all__ = ["Delivery", "DeliveryPolicy", "deliver", "prepare", "report"]
+__all__ = ["Delivery", "DeliveryPolicy", "deliver", "prepare", "record_metrics"]
 
 log = logging.getLogger(__name__)
 
@@ -60,19 +60,19 @@ def deliver(
     :raises NotebookUrlDeliveryError: when a notifier (with ``require="any"``: every one) failed, after all were tried.
     """
     cancelled = threading.Event()
-    couriers = [
-        Courier(_name_of(notifiers, index, context), notifier, context, mint, policy, clock, sleep, cancelled)
+    all_attempts = [
+        DeliveryAttempts(_name_of(notifiers, index, context), notifier, context, mint, policy, clock, sleep, cancelled)
         for index, notifier in enumerate(notifiers)
     ]
     try:
-        _run(couriers, side_by_side=serialize_requests())
+        _run(all_attempts, side_by_side=serialize_requests())
     finally:
         # Whatever ends the task early (a kill, its execution timeout) must not leave a courier that sends on.
         cancelled.set()
-        for courier in couriers:
-            courier.leave_behind()
-    deliveries = [courier.delivery for courier in couriers]
-    report(deliveries, context)
+        for attempts in all_attempts:
+            attempts.abandon()
+    deliveries = [attempts.delivery for attempts in all_attempts]
+    record_metrics(deliveries, context)
     failures = {delivery.notifier: delivery.failure for delivery in deliveries if delivery.failure}
     delivered = tuple(delivery.notifier for delivery in deliveries if not delivery.failure)
     if failures and (policy.require == "all" or not delivered):
@@ -81,16 +81,16 @@ def deliver(
     return deliveries
 
 
-def _run(couriers: Sequence[Courier], *, side_by_side: bool) -> None:
+def _run(all_attempts: Sequence[DeliveryAttempts], *, side_by_side: bool) -> None:
     if side_by_side:
-        for courier in couriers:
-            courier.thread.start()
-        for courier in couriers:
-            courier.thread.join()
+        for attempts in all_attempts:
+            attempts.thread.start()
+        for attempts in all_attempts:
+            attempts.thread.join()
         return
-    for courier in couriers:
-        courier.thread.start()
-        courier.thread.join()
+    for attempts in all_attempts:
+        attempts.thread.start()
+        attempts.thread.join()
 
 
 def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) -> None:
@@ -114,7 +114,7 @@ def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) 
         raise errors[0]
 
 
-def report(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -> None:
+def record_metrics(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -> None:
     """
     Count links that arrived and that did not, with the life that was left, and how long after InService it was.
 
@@ -124,13 +124,13 @@ def report(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -> None:
     in_service_since = _in_service_since(context)
     for delivery in deliveries:
         if delivery.failure or delivery.delivered_at is None:
-            metrics.count("links_failed")
+            metrics.incr("links_failed")
             continue
-        metrics.count("links_delivered")
+        metrics.incr("links_delivered")
         if delivery.expires_at is not None:
-            metrics.lasted("validity_left", delivery.expires_at - delivery.delivered_at)
+            metrics.timing("validity_left", delivery.expires_at - delivery.delivered_at)
         if in_service_since is not None:
-            metrics.lasted("in_service_to_arrival", delivery.delivered_at - in_service_since)
+            metrics.timing("in_service_to_arrival", delivery.delivered_at - in_service_since)
 
 
 def _in_service_since(context: Mapping[str, Any]) -> datetime | None:

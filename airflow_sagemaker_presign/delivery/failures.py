@@ -8,9 +8,9 @@ from datetime import timedelta
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
 from airflow_sagemaker_presign.delivery.link_mode import NO_PRESIGNED_URL
 from airflow_sagemaker_presign.minting.redaction import redact
-from airflow_sagemaker_presign.delivery.send_errors import may_have_arrived, retry_after, words_of
+from airflow_sagemaker_presign.delivery.send_errors import may_have_arrived, retry_after, error_text
 
-MAX_RETRY_AFTER = 600.0
+MAX_RETRY_AFTER_SECONDS = 600.0
 """The longest pause, in seconds, that a service may ask for. No URL ages meanwhile: each attempt mints its own."""
 
 _FIX = "Fix the notifier's recipient or connection, then clear the task."
@@ -40,8 +40,8 @@ class Failure:
     pause: float | None = None
 
 
-ENDED_BEFORE_TRIED = Failure("the task ended before it was tried")
-ENDED_BEFORE_SENT = Failure("the task ended before it was sent")
+CANCELLED_BEFORE_ATTEMPT = Failure("the task ended before it was tried")
+CANCELLED_BEFORE_SEND = Failure("the task ended before it was sent")
 TOO_OLD_TO_SEND = Failure("its URL was too old before it could be sent", _SLOW_MINT, pause=0.0)
 HUNG_WITHOUT_URL = Failure("the send hung and was given up; it may still arrive, so it was not sent again", _ASK)
 HUNG = Failure(
@@ -72,12 +72,12 @@ def failed_send(error: BaseException) -> Failure:
     """
     if may_have_arrived(error):
         return Failure(f"it may have arrived, so it was not sent again: {describe(error)}", _ASK)
-    if (pause := retry_after(error)) > MAX_RETRY_AFTER:
+    if (pause := retry_after(error)) > MAX_RETRY_AFTER_SECONDS:
         return Failure(f"the service asks to wait {pause:g} s: {describe(error)}", "Clear the task after that time.")
     return Failure(describe(error), _FIX, pause)
 
 
-def arrived_late(left: timedelta, min_validity: timedelta) -> Failure:
+def late_arrival(left: timedelta, min_validity: timedelta) -> Failure:
     """
     Say that a link did arrive, but so late that its recipient can hardly use it.
 
@@ -94,14 +94,14 @@ def arrived_late(left: timedelta, min_validity: timedelta) -> Failure:
 def describe(error: BaseException) -> str:
     """Say an error in a line; a URL in it is lost."""
     # The advice of one that has any is said once, after all reasons.
-    said = error.problem if isinstance(error, NotebookInstanceError) else words_of(error)
+    said = error.problem if isinstance(error, NotebookInstanceError) else error_text(error)
     # Redacted in whole before it is cut: half a token would not be known as one.
     text = redact(" ".join(said.split()))[:500]
     return f"{type(error).__name__}: {text}".rstrip(".") if text else type(error).__name__
 
 
 def _passes(error: NotebookInstanceError) -> bool:
-    from airflow_sagemaker_presign.hooks.aws_errors import STALE_CREDENTIALS
+    from airflow_sagemaker_presign.hooks.aws_errors import STALE_CREDENTIALS_CODES
 
     # AWS forgets credentials for moments, and knows new ones only after moments.
-    return isinstance(error, SageMakerUnavailable) or error.code in STALE_CREDENTIALS
+    return isinstance(error, SageMakerUnavailable) or error.code in STALE_CREDENTIALS_CODES

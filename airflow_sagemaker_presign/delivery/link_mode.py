@@ -7,29 +7,29 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, cast
 
-from airflow_sagemaker_presign.links import door_is_supported, door_url
-from airflow_sagemaker_presign.validation import one_of, refuse
+from airflow_sagemaker_presign.links import launch_page_is_supported, launch_url
+from airflow_sagemaker_presign.validation import one_of, reject
 
-LinkChoice = Literal["presigned", "door", "both"]
+LinkMode = Literal["presigned", "launch_page", "both"]
 
-NO_PRESIGNED_URL = "this task has link='door', so there is no presigned_url; use {{ door_url }} or link='both'"
+NO_PRESIGNED_URL = "this task has link='launch_page', so there is no presigned_url; use {{ launch_url }} or link='both'"
 
 log = logging.getLogger(__name__)
 
 
-def link_of(value: object) -> LinkChoice:
+def link_mode_of(value: object) -> LinkMode:
     """
     Check what a message is to carry.
 
-    :raises ValueError: when it is no such choice, or ``"door"`` on an Airflow that has none: there a message without
+    :raises ValueError: when it is no such choice, or ``"launch_page"`` on an Airflow that has none: there a message without
         a credential would be one without a link.
     """
-    if one_of("link", value, ("presigned", "door", "both")) == "door" and not door_is_supported():
-        refuse("link", value, "'presigned' or 'both' on this Airflow; the door needs Airflow 3.1.1 or newer")
-    return cast("LinkChoice", value)
+    if one_of("link", value, ("presigned", "launch_page", "both")) == "launch_page" and not launch_page_is_supported():
+        reject("link", value, "'presigned' or 'both' on this Airflow; the door needs Airflow 3.1.1 or newer")
+    return cast("LinkMode", value)
 
 
-def need_no_presigned_url(notifiers: Sequence[Any]) -> None:
+def reject_presigned_url_in_templates(notifiers: Sequence[Any]) -> None:
     """
     See that no notifier's template speaks of a presigned URL that will not be there.
 
@@ -40,33 +40,33 @@ def need_no_presigned_url(notifiers: Sequence[Any]) -> None:
     for index, notifier in enumerate(notifiers):
         for field in notifier.template_fields:
             for text in _texts(getattr(notifier, field, None)):
-                if _speaks_of_presigned_url(text):
-                    refuse(f"notifiers[{index}].{field}", text, NO_PRESIGNED_URL)
+                if _uses_presigned_url(text):
+                    reject(f"notifiers[{index}].{field}", text, NO_PRESIGNED_URL)
 
 
-def door_for(link: LinkChoice, ti: Any) -> str:
+def launch_url_for(link: LinkMode, ti: Any) -> str:
     """
     Say which door a task instance's messages lead to.
 
     :param link: what they are to carry.
     :param ti: the task instance.
     :return: the door's URL; empty when there is none, or none is wanted.
-    :raises ValueError: for ``"door"`` without one, rather than to send a credential instead.
+    :raises ValueError: for ``"launch_page"`` without one, rather than to send a credential instead.
     """
     if link == "presigned":
         return ""
-    url = door_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
-    if url is None and link == "door":
-        refuse("link", link, "only with [api] base_url set where the tasks run: the door's address begins with it")
+    url = launch_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    if url is None and link == "launch_page":
+        reject("link", link, "only with [api] base_url set where the tasks run: the door's address begins with it")
     if url is None:
-        _say_that_there_is_no_door()
+        _log_missing_launch_page()
     return url or ""
 
 
 @functools.cache
-def _say_that_there_is_no_door() -> None:
+def _log_missing_launch_page() -> None:
     """Say it once in a process, not for every task of it."""
-    lacks = "[api] base_url set where the tasks run" if door_is_supported() else "Airflow 3.1.1 or newer"
+    lacks = "[api] base_url set where the tasks run" if launch_page_is_supported() else "Airflow 3.1.1 or newer"
     log.info("The message carries the presigned URL only: a door needs %s.", lacks)
 
 
@@ -81,7 +81,7 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _speaks_of_presigned_url(text: str) -> bool:
+def _uses_presigned_url(text: str) -> bool:
     # Most texts end here, and pay for no parse.
     if "presigned_url" not in text:
         return False

@@ -68,14 +68,14 @@ class SentToSomeOnly(AirflowException):
         )
 
 
-_BEFORE_THE_REQUEST = (
+_CONNECT_ERRORS = (
     "ConnectTimeout",
     "NewConnectionError",
     "ConnectTimeoutError",
     "EndpointConnectionError",
     "SSLError",
 )
-_NO_ANSWER = (
+_NO_RESPONSE_ERRORS = (
     "ReadTimeout",
     "ReadTimeoutError",
     "ConnectionClosedError",
@@ -86,7 +86,7 @@ _NO_ANSWER = (
     "ServerDisconnectedError",  # aiohttp
     "ClientPayloadError",
 )
-_UNREADABLE_ANSWER = (
+_UNREADABLE_RESPONSE_ERRORS = (
     "requests.JSONDecodeError",
     "requests.ContentDecodingError",
     "urllib3.DecodeError",
@@ -98,7 +98,7 @@ _MAY_HAVE_ACTED = frozenset({"fatal_error", "internal_error"})
 """Slack's error codes of which it says: "It's possible some aspect of the operation succeeded".
 https://docs.slack.dev/reference/methods/chat.postMessage#errors"""
 
-_CUT_SHORT = re.compile(r"Received a response in a non-JSON format: *(\{.*)?", re.DOTALL)
+_TRUNCATED_RESPONSE = re.compile(r"Received a response in a non-JSON format: *(\{.*)?", re.DOTALL)
 """What slack_sdk has in the place of a code where Slack's answer was cut short. A page by a proxy begins otherwise."""
 
 _STATUS_IN_TEXT = re.compile(
@@ -121,14 +121,14 @@ def may_have_arrived(error: BaseException) -> bool:
         if isinstance(known := _get(link, "may_have_arrived"), bool):
             return known
     # Whichever request of a notifier came to this: what it tried afterwards does not make it undone.
-    if any(answer_leaves_open(_http_status(link), _error_code(link)) for link in chain):
+    if any(response_is_inconclusive(_http_status(link), _error_code(link)) for link in chain):
         return True
     # urllib wraps what goes wrong until the request is out, and nothing after.
     wrapped = [link.reason for link in chain if isinstance(link, urllib.error.URLError)]
-    if any(_was_out(link) for link in chain if not any(link is each for each in wrapped)):
+    if any(_was_sent(link) for link in chain if not any(link is each for each in wrapped)):
         return True
     if any(
-        type(link).__name__ in _BEFORE_THE_REQUEST or isinstance(link, (ConnectionRefusedError, urllib.error.URLError))
+        type(link).__name__ in _CONNECT_ERRORS or isinstance(link, (ConnectionRefusedError, urllib.error.URLError))
         for link in chain
     ):
         return False
@@ -136,19 +136,19 @@ def may_have_arrived(error: BaseException) -> bool:
     return any(isinstance(link, (TimeoutError, ConnectionError)) for link in chain)
 
 
-def _was_out(error: BaseException) -> bool:
+def _was_sent(error: BaseException) -> bool:
     """Tell whether an error comes up only where a request went out, or may have, and its answer is not known."""
     kind = type(error)
     return (
-        kind.__name__ in _NO_ANSWER
-        or f"{kind.__module__.partition('.')[0]}.{kind.__name__}" in _UNREADABLE_ANSWER
+        kind.__name__ in _NO_RESPONSE_ERRORS
+        or f"{kind.__module__.partition('.')[0]}.{kind.__name__}" in _UNREADABLE_RESPONSE_ERRORS
         or isinstance(error, (smtplib.SMTPServerDisconnected, http.client.HTTPException))
         # smtplib's -1: the server answered something that is no answer.
         or (isinstance(error, smtplib.SMTPDataError) and error.smtp_code == -1)
     )
 
 
-def answer_leaves_open(status: int, error_code: str = "") -> bool:
+def response_is_inconclusive(status: int, error_code: str = "") -> bool:
     """
     Tell whether an answer leaves open if the message was sent: the service, or a gateway before it, failed meanwhile.
 
@@ -160,7 +160,7 @@ def answer_leaves_open(status: int, error_code: str = "") -> bool:
     """
     if status in (429, 503):
         return False
-    cut_short = status == 200 and _CUT_SHORT.fullmatch(error_code) is not None
+    cut_short = status == 200 and _TRUNCATED_RESPONSE.fullmatch(error_code) is not None
     return status >= 500 or error_code in _MAY_HAVE_ACTED or cut_short
 
 
@@ -183,7 +183,7 @@ def _http_status(error: BaseException) -> int:
         if isinstance(status, int) and 100 <= status <= 599:
             return int(status)
     # Airflow's hooks often keep nothing but the words.
-    said = _STATUS_IN_TEXT.search(words_of(error))
+    said = _STATUS_IN_TEXT.search(error_text(error))
     return int(said[1]) if said else 0
 
 
@@ -209,7 +209,7 @@ def retry_after(error: BaseException) -> float:
     return 0.0
 
 
-def words_of(error: object) -> str:
+def error_text(error: object) -> str:
     """Read what an error says; nothing where it cannot say it, which must keep no message about it back."""
     try:
         return str(error)

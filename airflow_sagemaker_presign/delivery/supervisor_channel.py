@@ -24,10 +24,10 @@ from typing import Any
 # Of the whole process and never taken off again: a send that was left behind may outlive the delivery. Reentrant,
 # because a signal's handler (``on_kill``) may ask for something amid a request of the same thread.
 _one_request = threading.RLock()
-_left_behind: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_abandoned: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
-class LeftBehindError(RuntimeError):
+class AbandonedDeliveryError(RuntimeError):
     """A thread asks Airflow for something after its delivery has ended."""
 
 
@@ -43,14 +43,14 @@ def serialize_requests() -> bool:
     if not callable(getattr(type(channel), "send", None)):
         return False
     if _is_in_process(channel):
-        _replace_send(type(channel), _one_at_a_time, _refusing_those_left_behind)
+        _replace_send(type(channel), _one_at_a_time, _rejecting_abandoned)
         return False
     _replace_send(type(channel), _one_at_a_time)
     _replace_asend(type(channel))
     return True
 
 
-def leave_behind(thread: threading.Thread) -> None:
+def abandon(thread: threading.Thread) -> None:
     """
     Let a thread go on whose work nobody waits for any more, without ever being in the way of Airflow's own thread.
 
@@ -59,7 +59,7 @@ def leave_behind(thread: threading.Thread) -> None:
     :param thread: the thread.
     """
     with _one_request:
-        _left_behind.add(thread)
+        _abandoned.add(thread)
 
 
 def _channel() -> Any:
@@ -103,11 +103,11 @@ def _one_at_a_time(send: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def _refusing_those_left_behind(send: Callable[..., Any]) -> Callable[..., Any]:
+def _rejecting_abandoned(send: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(send)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if threading.current_thread() in _left_behind:
-            raise LeftBehindError("This delivery has ended: nothing more is asked of Airflow for it.")
+        if threading.current_thread() in _abandoned:
+            raise AbandonedDeliveryError("This delivery has ended: nothing more is asked of Airflow for it.")
         return send(*args, **kwargs)
 
     return wrapped

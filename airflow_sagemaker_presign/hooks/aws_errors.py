@@ -9,10 +9,10 @@ from botocore.parsers import ResponseParserError
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.compat import AirflowException
-from airflow_sagemaker_presign.hooks.transport_errors import MAY_PASS, NO_ANSWER, Route, hopeless, without_passwords
-from airflow_sagemaker_presign.waiting.outage_log import EXPIRED
+from airflow_sagemaker_presign.hooks.transport_errors import TRANSIENT_HTTP_STATUSES, NO_RESPONSE, Route, permanent_failure, without_passwords
+from airflow_sagemaker_presign.waiting.outage_log import EXPIRED_CREDENTIALS_CODES
 
-NOT_ALLOWED = frozenset(
+ACCESS_DENIED_CODES = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
@@ -29,7 +29,7 @@ NOT_ALLOWED = frozenset(
         "UnrecognizedClientException",
     }
 )
-THROTTLED = frozenset(
+THROTTLING_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
         "EC2ThrottledException",
@@ -45,9 +45,9 @@ THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
-PASSING = (
-    THROTTLED
-    | EXPIRED
+TRANSIENT_CODES = (
+    THROTTLING_CODES
+    | EXPIRED_CREDENTIALS_CODES
     | frozenset(
         {
             "InternalFailure",
@@ -60,7 +60,7 @@ PASSING = (
         }
     )
 )
-STALE_CREDENTIALS = EXPIRED | frozenset(
+STALE_CREDENTIALS_CODES = EXPIRED_CREDENTIALS_CODES | frozenset(
     {
         "InvalidClientTokenId",
         "InvalidSignatureException",
@@ -70,9 +70,9 @@ STALE_CREDENTIALS = EXPIRED | frozenset(
 )
 """What AWS says to credentials that were good once; a client made anew may have better ones."""
 
-CLOCK_IS_WRONG = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
-_SIGNED_WRONG = frozenset({"AuthFailure", "InvalidSignatureException", "SignatureDoesNotMatch"})
-_SIGNED_AT_A_WRONG_TIME = re.compile(r"signature expired|signature not yet current|too skewed|request timestamp", re.I)
+CLOCK_SKEW_CODES = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
+_SIGNATURE_CODES = frozenset({"AuthFailure", "InvalidSignatureException", "SignatureDoesNotMatch"})
+_CLOCK_SKEW_MESSAGE = re.compile(r"signature expired|signature not yet current|too skewed|request timestamp", re.I)
 
 ANY = "*"
 """In the place of a name, where a call is about no notebook instance in particular."""
@@ -138,46 +138,46 @@ def translate(
     """
     if isinstance(error, boto.ClientError):
         code, _ = _code_and_message(error)
-        if _is_none_of_aws(code):
+        if _is_not_from_aws(code):
             problem = (
                 f"AWS could not {action} it just now: what answers has the HTTP status {code}, and no code of AWS."
             )
             return exceptions.SageMakerOutOfReach(notebook_instance_name, f"{problem} ({route or Route()})")
-        translated = _refusal(error, notebook_instance_name, action)
+        translated = _error_response(error, notebook_instance_name, action)
         translated.code = code
         return translated
-    return _no_answer(error, notebook_instance_name, action, (route or Route()).to(error))
+    return _no_response(error, notebook_instance_name, action, (route or Route()).to(error))
 
 
-def _refusal(error: boto.ClientError, name: str, action: str) -> exceptions.NotebookInstanceError:
+def _error_response(error: boto.ClientError, name: str, action: str) -> exceptions.NotebookInstanceError:
     code, message = _code_and_message(error)
     problem = f"AWS refused to {action} it: {code}: {message}"
     if "RecordNotFound" in message or code in ("ResourceNotFound", "ResourceNotFoundException"):
         return exceptions.NotebookInstanceNotFound(name, f"AWS knows none of this name ({message}).")
     if code == "ResourceLimitExceeded":
         return exceptions.NotebookInstanceQuotaExceeded(name, problem)
-    if code in CLOCK_IS_WRONG or (code in _SIGNED_WRONG and _SIGNED_AT_A_WRONG_TIME.search(message)):
+    if code in CLOCK_SKEW_CODES or (code in _SIGNATURE_CODES and _CLOCK_SKEW_MESSAGE.search(message)):
         return exceptions.NotebookInstanceAccessDenied(name, problem, _ABOUT_THE_CLOCK)
-    if code in NOT_ALLOWED:
+    if code in ACCESS_DENIED_CODES:
         return exceptions.NotebookInstanceAccessDenied(name, problem)
     if code == "407":
         return exceptions.AwsConnectionUnusable(name, f"No request gets to AWS: {error}.", _ABOUT_THE_PROXY)
-    if is_passing(error):
-        advice = _ABOUT_EXPIRED if code in EXPIRED else None
+    if is_transient(error):
+        advice = _ABOUT_EXPIRED if code in EXPIRED_CREDENTIALS_CODES else None
         return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {message or error}.", advice)
     return exceptions.NotebookInstanceError(name, problem)
 
 
-def _no_answer(error: Exception, name: str, action: str, route: Route) -> exceptions.NotebookInstanceError | None:
+def _no_response(error: Exception, name: str, action: str, route: Route) -> exceptions.NotebookInstanceError | None:
     unusable = exceptions.AwsConnectionUnusable
     said = without_passwords(" ".join(str(error).split())).rstrip(".") or type(error).__name__
     if isinstance(error, _NO_IDENTITY):
         return unusable(name, f"The AWS connection is not usable: {said}.", _ABOUT_CREDENTIALS)
     if isinstance(error, _NO_TOKEN):
         return unusable(name, f"The AWS connection is not usable: {said}.", _ABOUT_SSO)
-    if found := hopeless(error, route):
+    if found := permanent_failure(error, route):
         return unusable(name, found.problem, found.advice)
-    if isinstance(error, NO_ANSWER):
+    if isinstance(error, NO_RESPONSE):
         return exceptions.SageMakerOutOfReach(name, f"AWS could not {action} it just now: {said}. ({route})")
     if isinstance(error, ResponseParserError):
         return exceptions.SageMakerUnavailable(name, f"AWS could not {action} it just now: {said}.")
@@ -194,7 +194,7 @@ def _no_answer(error: Exception, name: str, action: str, route: Route) -> except
     return None
 
 
-def no_connection(error: Exception, route: Route | None = None) -> exceptions.NotebookInstanceError:
+def connection_error(error: Exception, route: Route | None = None) -> exceptions.NotebookInstanceError:
     """
     Say in this package's terms why there is no client.
 
@@ -214,7 +214,7 @@ def no_connection(error: Exception, route: Route | None = None) -> exceptions.No
     return translated
 
 
-def while_accepted(error: exceptions.NotebookInstanceError, *, accepted: bool) -> exceptions.NotebookInstanceError:
+def transient_if_accepted_before(error: exceptions.NotebookInstanceError, *, accepted: bool) -> exceptions.NotebookInstanceError:
     """
     Decide whether a refusal passes: credentials and a clock that were good once are about to be good again.
 
@@ -222,7 +222,7 @@ def while_accepted(error: exceptions.NotebookInstanceError, *, accepted: bool) -
     :param accepted: whether AWS accepted a request of this wait before.
     :return: what the wait has to hear of: a :class:`SageMakerUnavailable`, through which it goes on, or the same error.
     """
-    about_time = error.code in CLOCK_IS_WRONG or error.code in STALE_CREDENTIALS
+    about_time = error.code in CLOCK_SKEW_CODES or error.code in STALE_CREDENTIALS_CODES
     if not accepted or not about_time or isinstance(error, exceptions.SageMakerUnavailable):
         return error
     passing = exceptions.SageMakerUnavailable(error.notebook_instance_name, error.problem, error.advice)
@@ -230,7 +230,7 @@ def while_accepted(error: exceptions.NotebookInstanceError, *, accepted: bool) -
     return passing
 
 
-def lost_connection(aws_conn_id: str) -> exceptions.NotebookInstanceError:
+def connection_went_missing(aws_conn_id: str) -> exceptions.NotebookInstanceError:
     """
     Say that a connection is not there that was there when the task began.
 
@@ -244,18 +244,18 @@ def lost_connection(aws_conn_id: str) -> exceptions.NotebookInstanceError:
     )
 
 
-def is_passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Tell whether the same call may well work a little later: throttled, a fault of AWS, no answer."""
-    if isinstance(error, (*NO_ANSWER, ResponseParserError)):
+    if isinstance(error, (*NO_RESPONSE, ResponseParserError)):
         return True
     code, _ = _code_and_message(error)
     # AWS gives its refusals a code. One that only has its HTTP status was cut short, or is not by AWS.
-    return code in PASSING or code.isdigit() or _http_status(error) >= 500
+    return code in TRANSIENT_CODES or code.isdigit() or _http_status(error) >= 500
 
 
-def _is_none_of_aws(code: str) -> bool:
+def _is_not_from_aws(code: str) -> bool:
     """Tell whether an answer is a page of a proxy, a firewall or another server: where AWS says no, it says a code."""
-    return code.isdigit() and code[0] in "34" and code not in MAY_PASS and code != "407"
+    return code.isdigit() and code[0] in "34" and code not in TRANSIENT_HTTP_STATUSES and code != "407"
 
 
 def _code_and_message(error: Exception) -> tuple[str, str]:

@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+    from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 
 
-class AccountView(NamedTuple):
+class ClientKey(NamedTuple):
     """
     The arguments that make an AWS client what it is.
 
@@ -36,7 +36,7 @@ class AccountView(NamedTuple):
         config = None if botocore_config is None else json.dumps(botocore_config, sort_keys=True)
         return cls(aws_conn_id, region_name, verify, config)
 
-    def connect(self) -> SageMakerNotebookHook:
+    def connect(self) -> SageMakerNotebookInstanceHook:
         """
         Look the connection up and make the client. Slow, and it imports boto3: never on an event loop.
 
@@ -44,11 +44,11 @@ class AccountView(NamedTuple):
         :raises AwsConnectionUnusable: when no client can be made of the connection.
         """
         from airflow_sagemaker_presign.hooks import aws_errors
-        from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+        from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 
         config = None if self.botocore_config is None else json.loads(self.botocore_config)
-        hook = SageMakerNotebookHook(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
+        hook = SageMakerNotebookInstanceHook(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
         if self.aws_conn_id is not None and not hook.has_connection:
-            raise aws_errors.lost_connection(self.aws_conn_id)
-        hook.connect_once()
+            raise aws_errors.connection_went_missing(self.aws_conn_id)
+        hook.connect_without_retries()
         return hook

@@ -14,10 +14,10 @@ from botocore.config import Config
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.waiting import state_machine
 from airflow_sagemaker_presign.hooks import aws_errors
-from airflow_sagemaker_presign.minting.url_capture import learned_before_it_is_logged, watch_mints, with_landing
+from airflow_sagemaker_presign.minting.url_capture import redacted_before_logging, capture_minted_urls, with_landing
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
 from airflow_sagemaker_presign.hooks.transport_errors import Route
-from airflow_sagemaker_presign.waiting.state_machine import Action, Look, Status, Wait
+from airflow_sagemaker_presign.waiting.state_machine import Action, Observation, Status, WaitState
 from airflow_sagemaker_presign.validation import (
     ca_bundle_of,
     extra_of,
@@ -28,13 +28,13 @@ from airflow_sagemaker_presign.validation import (
     verify_of,
 )
 from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
-from airflow_sagemaker_presign.waiting.outage_log import EXPIRED, FirstAnswer, Trouble
+from airflow_sagemaker_presign.waiting.outage_log import EXPIRED_CREDENTIALS_CODES, FirstResponse, OutageLog
 
-PAGE = 100
+MAX_RESULTS = 100
 """The most notebook instances that one answer lists."""
 
-PATIENCE = Config(connect_timeout=5, read_timeout=15)
-ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=1)
+DEFAULT_TIMEOUTS = Config(connect_timeout=5, read_timeout=15)
+NO_RETRIES = Config(retries={"total_max_attempts": 1}, max_pool_connections=1)
 
 
 def utc_now() -> datetime:
@@ -42,7 +42,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class SageMakerNotebookHook(AwsBaseHook):
+class SageMakerNotebookInstanceHook(AwsBaseHook):
     """
     Start, stop and open Amazon SageMaker notebook instances.
 
@@ -75,8 +75,8 @@ class SageMakerNotebookHook(AwsBaseHook):
                 client_type="sagemaker",
             )
         self.clock = clock
-        self._trouble = Trouble()
-        self._first_answer = FirstAnswer()
+        self._outage_log = OutageLog()
+        self._first_response = FirstResponse()
         self._accepted = False
         self._making_client = threading.Lock()
 
@@ -176,7 +176,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         """Tell the time, in seconds since the epoch."""
         return self.clock().timestamp()
 
-    def look_at(self, name: str) -> Look:
+    def observe(self, name: str) -> Observation:
         """
         Describe a notebook instance, and take from it what a wait needs.
 
@@ -185,7 +185,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         """
         description = self.describe_notebook_instance(name)
         try:
-            return Look.from_description(description)
+            return Observation.from_description(description)
         except (KeyError, TypeError):
             raise exceptions.SageMakerUnavailable(name, "AWS answered with a description without a status.") from None
 
@@ -210,7 +210,7 @@ class SageMakerNotebookHook(AwsBaseHook):
             "LastModifiedTimeAfter": last_modified_after,
             "StatusEquals": status_equals,
             "NextToken": next_token,
-            "MaxResults": PAGE,
+            "MaxResults": MAX_RESULTS,
         }
         with self._translated(aws_errors.ANY, "list"):
             answer = self._client.list_notebook_instances(**{key: value for key, value in asked.items() if value})
@@ -229,7 +229,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         A request that is never answered is given up sooner than botocore does, unless the connection says otherwise:
         a deadline may pass meanwhile, and a URL that was minted grows old.
         """
-        return PATIENCE.merge(super().config)
+        return DEFAULT_TIMEOUTS.merge(super().config)
 
     @property
     def verify(self) -> bool | str | None:
@@ -248,7 +248,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         extra_of(connection.extra)
         return connection
 
-    def connect_once(self) -> None:
+    def connect_without_retries(self) -> None:
         """
         Make this hook's client one that sends a request once, over one connection: its caller decides on retries.
 
@@ -256,7 +256,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         :raises AwsConnectionUnusable: when no client can be made of the connection.
         """
         with _connecting(self._route):
-            self.conn = self.get_client_type(region_name=self.region_name, config=self.config.merge(ONCE))
+            self.conn = self.get_client_type(region_name=self.region_name, config=self.config.merge(NO_RETRIES))
 
     def close(self) -> None:
         """Give the client's connection back."""
@@ -285,7 +285,7 @@ class SageMakerNotebookHook(AwsBaseHook):
             if before and not found:
                 self.conn_config = before
 
-    def advance(self, wait: Wait) -> tuple[Wait, bool]:
+    def advance(self, wait: WaitState) -> tuple[WaitState, bool]:
         """
         Take one step of a wait: look, decide, and send a Start or Stop if that is what it takes.
 
@@ -295,22 +295,22 @@ class SageMakerNotebookHook(AwsBaseHook):
         """
         name, before = wait.notebook_instance_name, wait
         try:
-            look = self.look_at(name)
-            wait, action = state_machine.decide(wait, look, self.now())
+            observation = self.observe(name)
+            wait, action = state_machine.transition(wait, observation, self.now())
             if wait.status != before.status:
                 self.log.info("Notebook instance %s is %s.", name, wait.status)
             if action in (Action.START, Action.STOP):
                 self.send(action, name)
-                wait = wait.after_sending(look, self.now())
+                wait = wait.after_sending(observation, self.now())
         except exceptions.NotebookInstanceNotFound as error:
             raise state_machine.not_found(wait, error) from None
         except exceptions.NotebookInstanceError as error:
-            return self.after_trouble(wait, error), False
-        if line := self._trouble.answered(self.now()):
+            return self.after_failed_request(wait, error), False
+        if line := self._outage_log.request_succeeded(self.now()):
             self.log.info("%s", line)
         return wait, action is Action.DONE
 
-    def after_trouble(self, wait: Wait, error: exceptions.NotebookInstanceError) -> Wait:
+    def after_failed_request(self, wait: WaitState, error: exceptions.NotebookInstanceError) -> WaitState:
         """
         Note that a request for a wait came to nothing.
 
@@ -319,18 +319,18 @@ class SageMakerNotebookHook(AwsBaseHook):
         :return: what it knows now.
         :raises NotebookInstanceError: the class that says why it ends: the error itself when no waiting helps.
         """
-        now, error = self.now(), aws_errors.while_accepted(error, accepted=self._accepted or bool(wait.status))
+        now, error = self.now(), aws_errors.transient_if_accepted_before(error, accepted=self._accepted or bool(wait.status))
         if not isinstance(error, exceptions.SageMakerUnavailable):
             raise error.about(wait.notebook_instance_name)
-        if line := self._trouble.began(error, now):
+        if line := self._outage_log.request_failed(error, now):
             self.log.warning("%s", line)
-        if error.code in aws_errors.STALE_CREDENTIALS:
+        if error.code in aws_errors.STALE_CREDENTIALS_CODES:
             self.renew()
-        self._first_answer.failed(error, now)
-        given_up = None if wait.status else self._first_answer.given_up(now)
+        self._first_response.failed(error, now)
+        given_up = None if wait.status else self._first_response.given_up(now)
         if given_up is not None:
             raise given_up.about(wait.notebook_instance_name)
-        return wait.after_trouble(error.problem, now, error.advice)
+        return wait.after_failed_request(error.problem, now, error.advice)
 
     def send(self, action: Action, name: str) -> bool:
         """
@@ -358,7 +358,7 @@ class SageMakerNotebookHook(AwsBaseHook):
         # Threads share a hook's client; since Python 3.12 nothing but this keeps each from making one.
         with self._making_client, _connecting(self._route):
             client: Any = self.conn
-            watch_mints(client)
+            capture_minted_urls(client)
             return client
 
     def _route(self) -> Route:
@@ -370,7 +370,7 @@ class SageMakerNotebookHook(AwsBaseHook):
             client.meta.endpoint_url if client else "",
             str(client.meta.region_name if client else getattr(connection, "region_name", None) or ""),
             getattr(config, "proxies", None),
-            self._first_answer.has_come,
+            self._first_response.has_arrived,
         )
 
     @contextmanager
@@ -384,18 +384,18 @@ class SageMakerNotebookHook(AwsBaseHook):
             translated = aws_errors.translate(error, name, action, self._route())
             if translated is None:
                 raise
-            if translated.code and translated.code not in EXPIRED:
-                self._first_answer.came()
+            if translated.code and translated.code not in EXPIRED_CREDENTIALS_CODES:
+                self._first_response.arrived()
             raise translated from None
         else:
             self._accepted = True
-            self._first_answer.came()
+            self._first_response.arrived()
 
     def _status(self, name: str) -> str:
         return str(self.describe_notebook_instance(name)["NotebookInstanceStatus"])
 
     def _mint(self, name: str, seconds: int) -> str:
-        with learned_before_it_is_logged(), self._translated(name, "presign a URL for"):
+        with redacted_before_logging(), self._translated(name, "presign a URL for"):
             answer = self._client.create_presigned_notebook_instance_url(
                 NotebookInstanceName=name, SessionExpirationDurationInSeconds=seconds
             )
@@ -411,4 +411,4 @@ def _connecting(route: Callable[[], Route]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise aws_errors.no_connection(error, route()) from None
+        raise aws_errors.connection_error(error, route()) from None

@@ -12,7 +12,7 @@ from botocore import exceptions as boto
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import LocationValueError, ProxySchemeUnsupported
 
-NO_ANSWER = (boto.HTTPClientError, boto.ConnectionError, boto.CredentialRetrievalError)
+NO_RESPONSE = (boto.HTTPClientError, boto.ConnectionError, boto.CredentialRetrievalError)
 
 _NO_SUCH_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 _BAD_FILE_LIBRARIES = frozenset({"X509", "PEM", "ASN1"})
@@ -21,7 +21,7 @@ _BAD_FILE_LIBRARIES = frozenset({"X509", "PEM", "ASN1"})
 _HOST_MISMATCH = re.compile(r"hostname .* doesn't match", re.IGNORECASE)
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 _PASSWORD = re.compile(r"//[^/@\s]+@")
-MAY_PASS = frozenset({"408", "425", "429"})
+TRANSIENT_HTTP_STATUSES = frozenset({"408", "425", "429"})
 """The HTTP statuses below 500 by which a server, or a proxy, asks for patience."""
 
 _ABOUT_CERTIFICATES = (
@@ -78,7 +78,7 @@ def without_passwords(text: str) -> str:
     return _PASSWORD.sub("//***@", text)
 
 
-class Hopeless(NamedTuple):
+class PermanentFailure(NamedTuple):
     """
     Why no waiting helps.
 
@@ -90,7 +90,7 @@ class Hopeless(NamedTuple):
     advice: str
 
 
-def hopeless(error: Exception, route: Route) -> Hopeless | None:
+def permanent_failure(error: Exception, route: Route) -> PermanentFailure | None:
     """
     Say why a request that was not answered never will be; ``None``: it may be, a little later.
 
@@ -101,21 +101,21 @@ def hopeless(error: Exception, route: Route) -> Hopeless | None:
     for cause in _chain(error):
         unreadable = isinstance(cause, _NO_SUCH_FILE) or getattr(cause, "library", None) in _BAD_FILE_LIBRARIES
         if about_files and unreadable:
-            return Hopeless(f"A certificate file cannot be read: {cause} ({route}).", _ABOUT_THE_CA_FILE)
+            return PermanentFailure(f"A certificate file cannot be read: {cause} ({route}).", _ABOUT_THE_CA_FILE)
         if isinstance(cause, ssl.SSLCertVerificationError) or _HOST_MISMATCH.search(str(cause)):
-            return Hopeless(f"The server's certificate is not trusted: {cause} ({route}).", _advice(cause))
+            return PermanentFailure(f"The server's certificate is not trusted: {cause} ({route}).", _advice(cause))
         refused = _TUNNEL_REFUSED.search(str(cause))
-        if refused and refused[1].startswith("4") and refused[1] not in MAY_PASS:
-            return Hopeless(f"The proxy refuses: {cause} ({route}).", _ABOUT_PROXIES)
+        if refused and refused[1].startswith("4") and refused[1] not in TRANSIENT_HTTP_STATUSES:
+            return PermanentFailure(f"The proxy refuses: {cause} ({route}).", _ABOUT_PROXIES)
         if type(error) is boto.HTTPClientError and isinstance(cause, (LocationValueError, ProxySchemeUnsupported)):
-            return Hopeless(f"No request can be sent: {cause} ({route}).", _ABOUT_PROXIES)
+            return PermanentFailure(f"No request can be sent: {cause} ({route}).", _ABOUT_PROXIES)
     if isinstance(error, boto.ProxyConnectionError) and str(error).count("://") > 1:
         # botocore knows http:// and https:// only, and puts the one before whatever else it is given.
-        return Hopeless(f"The proxy's address is none of an HTTP proxy ({route}).", _ABOUT_PROXIES)
+        return PermanentFailure(f"The proxy's address is none of an HTTP proxy ({route}).", _ABOUT_PROXIES)
     return None if route.proven else _unknown_region(error, route)
 
 
-def _unknown_region(error: Exception, route: Route) -> Hopeless | None:
+def _unknown_region(error: Exception, route: Route) -> PermanentFailure | None:
     # A region that this botocore does not know may be a new one: only together with a host that is not found is it
     # wrong.
     host = route.endpoint.partition("://")[2].partition("/")[0].lower()
@@ -123,7 +123,7 @@ def _unknown_region(error: Exception, route: Route) -> Hopeless | None:
         return None
     if route.region in _known_regions():
         return None
-    return Hopeless(f"AWS has no region {route.region!r}: {host} is not found ({route}).", _ABOUT_REGIONS)
+    return PermanentFailure(f"AWS has no region {route.region!r}: {host} is not found ({route}).", _ABOUT_REGIONS)
 
 
 def _host_is_unknown(error: Exception) -> bool:

@@ -20,13 +20,13 @@ from fastapi.responses import Response
 
 from airflow_sagemaker_presign.compat import conf
 from airflow_sagemaker_presign.launch_page import csrf, form, redirect_page, templating
-from airflow_sagemaker_presign.launch_page.service import Entrance
-from airflow_sagemaker_presign.launch_page.sagemaker_client import THREADS
-from airflow_sagemaker_presign.launch_page.http_errors import Refusal
-from airflow_sagemaker_presign.launch_page.http_errors import add_refusals, leads_back
+from airflow_sagemaker_presign.launch_page.service import LaunchService
+from airflow_sagemaker_presign.launch_page.sagemaker_client import THREADS_PER_CONNECTION
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
+from airflow_sagemaker_presign.launch_page.http_errors import add_error_handlers, login_returns
 from airflow_sagemaker_presign.launch_page.rendered_task import TaskKey
-from airflow_sagemaker_presign.launch_page.thread_limits import Threads
-from airflow_sagemaker_presign.launch_page.current_user import Visitor
+from airflow_sagemaker_presign.launch_page.thread_limits import ThreadLimits
+from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
 
 MAX_MAP_INDEX = 2**31 - 1
 """What the column in Airflow's database holds."""
@@ -56,26 +56,26 @@ def task_key(request: Request, dag_id: str, run_id: str, task_id: str) -> TaskKe
     return TaskKey(dag_id, run_id, task_id, request.path_params.get("map_index", -1))
 
 
-def visitor_of(request: Request, user: GetUserDep) -> Visitor:
+def current_user_of(request: Request, user: GetUserDep) -> CurrentUser:
     """Say who is signed in. Airflow has checked cookie or bearer token; it may let in people whom nobody knows."""
     if isinstance(user, SimpleAuthManagerUser) and user.get_name() == ANYBODY:
         # Not the way to the login, which would lead back at once.
-        raise Refusal(403, "Nobody is signed in", _ANYBODY_IN_WORDS)
-    visitor = Visitor.of(user, address=request.client.host if request.client else "")
-    if visitor is None:
+        raise HttpError(403, "Nobody is signed in", _ANYBODY_IN_WORDS)
+    current_user = CurrentUser.of(user, address=request.client.host if request.client else "")
+    if current_user is None:
         raise HTTPException(401, "Not authenticated")
     # For a refusal, which says as whom somebody is signed in.
-    request.state.signed_in_as = visitor.in_words
-    return visitor
+    request.state.signed_in_as = current_user.in_words
+    return current_user
 
 
-VisitorDep = Annotated[Visitor, Depends(visitor_of)]
+CurrentUserDep = Annotated[CurrentUser, Depends(current_user_of)]
 
 
-def rights_of(request: Request, user: GetUserDep, visitor: VisitorDep) -> Visitor:
+def rights_of(request: Request, user: GetUserDep, current_user: CurrentUserDep) -> CurrentUser:
     """Say what the person may do with the task instance. Of whom nobody knows Airflow is not asked that."""
     may_see = _is_allowed(may_see_task_instance, request, user)
-    return replace(visitor, may_see=may_see, may_edit=may_see and _is_allowed(may_edit_task_instance, request, user))
+    return replace(current_user, may_see=may_see, may_edit=may_see and _is_allowed(may_edit_task_instance, request, user))
 
 
 def _is_allowed(check: Callable[[Request, Any], None], request: Request, user: Any) -> bool:
@@ -88,7 +88,7 @@ def _is_allowed(check: Callable[[Request, Any], None], request: Request, user: A
     return True
 
 
-RightsDep = Annotated[Visitor, Depends(rights_of)]
+RightsDep = Annotated[CurrentUser, Depends(rights_of)]
 KeyDep = Annotated[TaskKey, Depends(task_key)]
 
 
@@ -99,37 +99,37 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
     :param clock: tells the time; for tests.
     """
     app = FastAPI(
-        title="SageMaker notebook door", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+        title="SageMaker notebook launch page", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     base_url = conf.get("api", "base_url", fallback="") or ""
     prefix = urlsplit(base_url).path.rstrip("/")
-    entrance = Entrance(clock, csrf.FormTokens(conf.get("api", "secret_key")), prefix)
-    threads = Threads(THREADS)
+    service = LaunchService(clock, csrf.CsrfTokens(conf.get("api", "secret_key")), prefix)
+    thread_limits = ThreadLimits(THREADS_PER_CONNECTION)
 
-    async def show(visitor: RightsDep, key: KeyDep) -> Response:
-        task = await threads.run(entrance.admit, key, visitor)
-        return await threads.run_over_connection_of(task, entrance.show, task, visitor)
+    async def show(current_user: RightsDep, key: KeyDep) -> Response:
+        task = await thread_limits.run(service.authorize, key, current_user)
+        return await thread_limits.run_for_connection(task, service.show, task, current_user)
 
-    async def enter(request: Request, visitor: RightsDep, key: KeyDep) -> Response:
+    async def submit(request: Request, current_user: RightsDep, key: KeyDep) -> Response:
         asked: dict[str, str] = {}
         try:
             asked.update(await form.read(request))
             if not csrf.is_same_origin(request.headers, base_url, request.url.scheme):
-                raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
-            task = await threads.run(entrance.admit, key, visitor)
+                raise HttpError(403, "Not from here", "Open the page in your browser and press its button.")
+            task = await thread_limits.run(service.authorize, key, current_user)
             action, token = asked.get("action", ""), asked.get("token", "")
-            answer = await threads.run_over_connection_of(task, entrance.enter, task, visitor, action, token)
-            return redirect_page.led_on(answer, request.url.query, prefix)
-        except Refusal as refusal:
-            await threads.run(entrance.note_refusal, key, visitor, asked.get("action", ""), refusal.title)
+            answer = await thread_limits.run_for_connection(task, service.submit, task, current_user, action, token)
+            return redirect_page.redirect_by_page(answer, request.url.query, prefix)
+        except HttpError as http_error:
+            await thread_limits.run(service.record_denial, key, current_user, asked.get("action", ""), http_error.title)
             raise
 
     for path in ("/{dag_id}/{run_id}/{task_id}", "/{dag_id}/{run_id}/{task_id}/{map_index:int}"):
         app.add_api_route(path, show, methods=["GET", "HEAD"])
-        app.add_api_route(path, enter, methods=["POST"])
+        app.add_api_route(path, submit, methods=["POST"])
 
     _add_assets(app)
-    add_refusals(app, prefix, login_leads_back=leads_back(conf.get("core", "auth_manager")))
+    add_error_handlers(app, prefix, login_returns=login_returns(conf.get("core", "auth_manager")))
     return app
 
 

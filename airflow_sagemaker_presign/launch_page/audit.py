@@ -15,15 +15,15 @@ from typing import Any
 
 from sqlalchemy import select
 
-from airflow_sagemaker_presign.launch_page.lru_dict import RecentlyUsed
+from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
-from airflow_sagemaker_presign.launch_page.current_user import Visitor
+from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
 
 log = logging.getLogger(__name__)
 
 OPEN = "open_sagemaker_notebook_instance"
 START = "start_sagemaker_notebook_instance"
-REFUSED = "{}_refused"
+DENIED_EVENT = "{}_refused"
 """What was refused: by SageMaker, as a second row after the one that announced it; or by the door."""
 
 
@@ -49,12 +49,12 @@ MINTS = Limit(OPEN, 6, timedelta(minutes=1), is_personal=True)
 STARTS = Limit(START, 1, timedelta(seconds=2), is_personal=False)
 """Another api-server may have sent a start that AWS does not show yet."""
 
-REFUSALS = 20
+MAX_DENIALS_PER_MINUTE = 20
 """How many refusals of a person at a task instance one api-server writes down within a minute: enough to see it."""
 
 
 def record(
-    event: str, key: TaskKey, visitor: Visitor, session: Any, task: RenderedTask | None = None, **more: str
+    event: str, key: TaskKey, current_user: CurrentUser, session: Any, task: RenderedTask | None = None, **more: str
 ) -> None:
     """
     Write a row of the audit log, for good.
@@ -63,16 +63,16 @@ def record(
 
     :param event: what happened, or is about to.
     :param key: the task instance.
-    :param visitor: who does it.
+    :param current_user: who does it.
     :param session: of Airflow's database.
     :param task: what the task instance rendered, where that was read.
     :param more: more to say.
     """
-    session.add(_row(event, key, visitor, task, more))
+    session.add(_row(event, key, current_user, task, more))
     session.commit()
 
 
-def claim(limit: Limit, task: RenderedTask, visitor: Visitor, now: datetime, session: Any) -> int:
+def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: datetime, session: Any) -> int:
     """
     Write down what is about to happen, unless that was too often already.
 
@@ -80,7 +80,7 @@ def claim(limit: Limit, task: RenderedTask, visitor: Visitor, now: datetime, ses
 
     :param limit: what, and how often.
     :param task: the task instance whose notebook it is about.
-    :param visitor: who does it.
+    :param current_user: who does it.
     :param now: the time.
     :param session: of Airflow's database.
     :return: for how many seconds the person has to wait; 0: it may happen, and its row is there.
@@ -88,13 +88,13 @@ def claim(limit: Limit, task: RenderedTask, visitor: Visitor, now: datetime, ses
     from airflow.models.log import Log
 
     _queue_up(task.key, session)
-    row = _row(limit.event, task.key, visitor, task, {})
+    row = _row(limit.event, task.key, current_user, task, {})
     session.add(row)
     # Written before the count: whoever comes at the same moment counts this one.
     session.flush()
     same = [*_of(Log, task.key), Log.event == limit.event, Log.dttm > now - limit.per]
     if limit.is_personal:
-        same.append(Log.owner == visitor.name)
+        same.append(Log.owner == current_user.name)
     others = session.scalars(
         select(Log.dttm).where(*same, Log.id != row.id).order_by(Log.dttm.desc()).limit(limit.times)
     ).all()
@@ -107,7 +107,7 @@ def claim(limit: Limit, task: RenderedTask, visitor: Visitor, now: datetime, ses
     return max(1, math.ceil(min(oldest + limit.per - now, limit.per).total_seconds()))
 
 
-class Refusals:
+class DenialLog:
     """
     Writes down what the door refuses, but not without end.
 
@@ -119,32 +119,32 @@ class Refusals:
         self._session = session
         self._lock = threading.Lock()
         self._timer = timer
-        self._counts: RecentlyUsed[object, Iterator[int]] = RecentlyUsed(4096)
+        self._counts: LruDict[object, Iterator[int]] = LruDict(4096)
 
-    def record(self, event: str, key: TaskKey, visitor: Visitor, why: str, task: RenderedTask | None = None) -> None:
+    def record(self, event: str, key: TaskKey, current_user: CurrentUser, why: str, task: RenderedTask | None = None) -> None:
         """
         Write down that somebody was refused, where there is such a task instance.
 
         :param event: what they asked for: an opening or a start.
         :param key: the task instance.
-        :param visitor: the person.
+        :param current_user: the person.
         :param why: why it was refused.
         :param task: what the task instance rendered, where that was read.
         """
         from airflow.models.taskinstance import TaskInstance
 
         with self._lock:
-            counted = visitor.user_id, key, self._timer() // 60
+            counted = current_user.user_id, key, self._timer() // 60
             number = next(self._counts.setdefault(counted, itertools.count(1)))
-        if number > REFUSALS:
-            if number == REFUSALS + 1:
+        if number > MAX_DENIALS_PER_MINUTE:
+            if number == MAX_DENIALS_PER_MINUTE + 1:
                 log.warning(
-                    "%s is refused so often at %s that the rest of the minute is not written down", visitor.name, key
+                    "%s is refused so often at %s that the rest of the minute is not written down", current_user.name, key
                 )
             return
         with self._session() as session:
             if session.scalar(select(TaskInstance.task_id).where(*_of(TaskInstance, key))) is not None:
-                record(REFUSED.format(event), key, visitor, session, task, error=why)
+                record(DENIED_EVENT.format(event), key, current_user, session, task, error=why)
 
 
 def _queue_up(key: TaskKey, session: Any) -> None:
@@ -161,7 +161,7 @@ def _queue_up(key: TaskKey, session: Any) -> None:
     )
 
 
-def _row(event: str, key: TaskKey, visitor: Visitor, task: RenderedTask | None, more: dict[str, str]) -> Any:
+def _row(event: str, key: TaskKey, current_user: CurrentUser, task: RenderedTask | None, more: dict[str, str]) -> Any:
     from airflow.models.log import Log
 
     about = (
@@ -175,9 +175,9 @@ def _row(event: str, key: TaskKey, visitor: Visitor, task: RenderedTask | None, 
     )
     return Log(
         event=event,
-        owner=visitor.name,
-        owner_display_name=visitor.name,
-        extra=json.dumps({**about, "address": visitor.address, **more}),
+        owner=current_user.name,
+        owner_display_name=current_user.name,
+        extra=json.dumps({**about, "address": current_user.address, **more}),
         dag_id=key.dag_id,
         run_id=key.run_id,
         task_id=key.task_id,

@@ -42,7 +42,7 @@ class UnusableConnection(NotebookInstanceError):
     advice = "This is for an administrator of Airflow."
 
 
-def look_up(aws_conn_id: str | None, team_name: str | None, notebook: str) -> Connection | None:
+def find_connection(aws_conn_id: str | None, team_name: str | None, notebook: str) -> Connection | None:
     """
     Find a connection as the task finds it. Where the task takes what its machine has, there is none.
 

@@ -10,11 +10,11 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 
-TOKEN_LIFE = 12 * 3600
+TOKEN_MAX_AGE_SECONDS = 12 * 3600
 """For how many seconds a page's form works; a page that is open renews its token by itself."""
 
 
-class Fit(Enum):
+class TokenMatch(Enum):
     """Whether a token is one of the page for which it is shown."""
 
     OF_THIS_PAGE = auto()
@@ -23,7 +23,7 @@ class Fit(Enum):
     NONE = auto()
 
 
-class FormTokens:
+class CsrfTokens:
     """
     Signed tokens for the form, each good for one person, one task instance, and the notebook that the page names.
 
@@ -37,15 +37,15 @@ class FormTokens:
         """Make the token of a page."""
         return str(self._serializer.dumps([_page(user_id, task), _notebook(task)]))
 
-    def fit(self, token: str, user_id: str, task: RenderedTask) -> Fit:
+    def match_token(self, token: str, user_id: str, task: RenderedTask) -> TokenMatch:
         """Tell whether a token was made for this person, task instance and notebook, not too long ago."""
         try:
-            said = self._serializer.loads(token, max_age=TOKEN_LIFE)
+            said = self._serializer.loads(token, max_age=TOKEN_MAX_AGE_SECONDS)
         except BadSignature:
-            return Fit.NONE
+            return TokenMatch.NONE
         if not isinstance(said, list) or said[:1] != [_page(user_id, task)]:
-            return Fit.NONE
-        return Fit.OF_THIS_PAGE if said[1:] == [_notebook(task)] else Fit.OF_ANOTHER_NOTEBOOK
+            return TokenMatch.NONE
+        return TokenMatch.OF_THIS_PAGE if said[1:] == [_notebook(task)] else TokenMatch.OF_ANOTHER_NOTEBOOK
 
 
 def _page(user_id: str, task: RenderedTask) -> list[str | int]:

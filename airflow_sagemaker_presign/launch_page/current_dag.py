@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import select
 
 from airflow_sagemaker_presign import validation
-from airflow_sagemaker_presign.launch_page.lru_dict import RecentlyUsed
-from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 
 AllowedUsers = tuple[str, ...] | None
 """Exactly these; ``None``: all who may edit the task."""
@@ -20,7 +20,7 @@ _DAGS = 256
 _Rules = dict[str, tuple[AllowedUsers, ...]]
 
 # By DAG: what a serialized DAG is told apart by, and each task's rules. A whole DAG is not read for every look.
-_known: RecentlyUsed[str, tuple[object, _Rules]] = RecentlyUsed(_DAGS)
+_known: LruDict[str, tuple[object, _Rules]] = LruDict(_DAGS)
 _lock = threading.Lock()
 
 
@@ -32,7 +32,7 @@ def allowed_now(dag_id: str, task_id: str, session: Any) -> tuple[AllowedUsers, 
     :param task_id: the task.
     :param session: of Airflow's database.
     :return: nothing where only a run can tell, since templates or other tasks name the users.
-    :raises Refusal: 410 when the DAG or its task is there no more.
+    :raises HttpError: 410 when the DAG or its task is there no more.
     """
     from airflow.models.dag import DagModel
     from airflow.models.serialized_dag import SerializedDagModel
@@ -103,6 +103,6 @@ def _may_be_mapped_over(expand_input: Mapping[str, Any]) -> bool:
     return expand_input.get("type") != "dict-of-lists" or not isinstance(names, Mapping) or "allowed_users" in names
 
 
-def _gone(what: str, where: str) -> Refusal:
+def _gone(what: str, where: str) -> HttpError:
     words = f"Airflow has {what} of this link no more, {where}. Ask the author of the DAG for a new link."
-    return Refusal(410, "This link has ended", words)
+    return HttpError(410, "This link has ended", words)

@@ -10,7 +10,7 @@ from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 
 
 @dataclass(frozen=True)
-class Visitor:
+class CurrentUser:
     """
     A signed-in person.
 
@@ -32,7 +32,7 @@ class Visitor:
     may_edit: bool = False
 
     @classmethod
-    def of(cls, user: Any, *, address: str) -> Visitor | None:
+    def of(cls, user: Any, *, address: str) -> CurrentUser | None:
         """Take what the door needs of an auth manager's user; ``None`` for one who is nobody in particular."""
         if user is None or _is_anonymous(user):
             return None
@@ -55,24 +55,24 @@ class Visitor:
         return f"{self.name} ({self.email})" if self.email and self.email != self.name else self.name
 
 
-def may_open(visitor: Visitor, task: RenderedTask) -> bool:
+def may_open(current_user: CurrentUser, task: RenderedTask) -> bool:
     """
     Decide: exactly those whom the DAG's author named; where nobody is named, all who may edit the task instance.
 
     That holds for what the task rendered, and for what its DAG says now: whom the author takes out is out.
     """
-    return visitor.may_see and all(_is_let_in(visitor, users) for users in (task.allowed_users, *task.allowed_now))
+    return current_user.may_see and all(_is_let_in(current_user, users) for users in (task.allowed_users, *task.allowed_now))
 
 
-def _is_let_in(visitor: Visitor, users: Iterable[str] | None) -> bool:
-    return visitor.may_edit if users is None else any(_is(visitor, user) for user in users)
+def _is_let_in(current_user: CurrentUser, users: Iterable[str] | None) -> bool:
+    return current_user.may_edit if users is None else any(_is(current_user, user) for user in users)
 
 
-def _is(visitor: Visitor, user: str) -> bool:
+def _is(current_user: CurrentUser, user: str) -> bool:
     # Anybody may have a user name that looks like somebody else's address.
-    if "@" in user and visitor.email is not None:
-        return _same_address(user, visitor.email)
-    return user == visitor.user_name or ("@" in visitor.user_name and _same_address(user, visitor.user_name))
+    if "@" in user and current_user.email is not None:
+        return _same_address(user, current_user.email)
+    return user == current_user.user_name or ("@" in current_user.user_name and _same_address(user, current_user.user_name))
 
 
 def _same_address(one: str, other: str) -> bool:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
-from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 
 TYPE = "application/x-www-form-urlencoded"
 MAX_BYTES = 8192
@@ -20,10 +20,10 @@ async def read(request: Request) -> dict[str, str]:
     Read the form. No more of it comes into memory than one may have, and nothing onto the disk.
 
     :param request: of a person who is known by now.
-    :raises Refusal: 413 when there is more, 415 when it is something else, 400 when it cannot be read.
+    :raises HttpError: 413 when there is more, 415 when it is something else, 400 when it cannot be read.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != TYPE:
-        raise Refusal(415, "Not this way", f"The page sends its form as {TYPE}. {_GO_BACK}")
+        raise HttpError(415, "Not this way", f"The page sends its form as {TYPE}. {_GO_BACK}")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > MAX_BYTES:
         raise _too_much()
@@ -35,8 +35,8 @@ async def read(request: Request) -> dict[str, str]:
                 raise _too_much()
         return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=10))
     except (ValueError, ClientDisconnect):
-        raise Refusal(400, "The form cannot be read", _GO_BACK) from None
+        raise HttpError(400, "The form cannot be read", _GO_BACK) from None
 
 
-def _too_much() -> Refusal:
-    return Refusal(413, "That is too much", f"The page sends a few hundred bytes. {_GO_BACK}")
+def _too_much() -> HttpError:
+    return HttpError(413, "That is too much", f"The page sends a few hundred bytes. {_GO_BACK}")

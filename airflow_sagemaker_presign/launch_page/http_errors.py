@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 
 from airflow_sagemaker_presign.launch_page import templating
 
-from airflow_sagemaker_presign.links import door_path
+from airflow_sagemaker_presign.links import launch_path
 
 
-class Refusal(Exception):
+class HttpError(Exception):
     """
     An answer other than the page.
 
@@ -32,7 +32,7 @@ class Refusal(Exception):
         self.retry_after = retry_after
 
 
-def leads_back(auth_manager: str) -> bool:
+def login_returns(auth_manager: str) -> bool:
     """
     Say whether a login ends on the page that asked for it. Keycloak's and AWS's end on Airflow's home.
 
@@ -41,31 +41,31 @@ def leads_back(auth_manager: str) -> bool:
     return not auth_manager.startswith(("airflow.providers.keycloak.", "airflow.providers.amazon."))
 
 
-def add_refusals(app: FastAPI, prefix: str, *, login_leads_back: bool = True) -> None:
+def add_error_handlers(app: FastAPI, prefix: str, *, login_returns: bool = True) -> None:
     """
     Have an app answer its own and Airflow's refusals.
 
     :param app: the app.
     :param prefix: the path of Airflow's base URL, without the last slash.
-    :param login_leads_back: whether Airflow's login ends on the page that asked for it; else one is told beforehand.
+    :param login_returns: whether Airflow's login ends on the page that asked for it; else one is told beforehand.
     """
 
-    @app.exception_handler(Refusal)
-    def refused(request: Request, refusal: Refusal) -> Response:
-        return _refusal(request, refusal, prefix)
+    @app.exception_handler(HttpError)
+    def refused(request: Request, http_error: HttpError) -> Response:
+        return _error_page(request, http_error, prefix)
 
     @app.exception_handler(HTTPException)
-    def refused_by_airflow(request: Request, error: HTTPException) -> Response:
+    def airflow_error(request: Request, error: HTTPException) -> Response:
         # An expired or foreign cookie is "Invalid JWT token" for Airflow: somebody who is not signed in.
         is_unknown = error.status_code == 401 or (error.status_code == 403 and "JWT" in str(error.detail))
         if is_unknown:
             looks = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
             login = _login_path(request, prefix)
-            if looks and login_leads_back:
+            if looks and login_returns:
                 return _answer("", 303, {"Location": login})
             words = _SIGN_IN_FIRST if looks else _SIGN_IN
-            return _refusal(request, words, prefix, again=login, again_text="Sign in")
-        answer = _refusal(request, _in_words(error.status_code), prefix)
+            return _error_page(request, words, prefix, again=login, again_text="Sign in")
+        answer = _error_page(request, _in_words(error.status_code), prefix)
         if error.status_code == 405:
             # The framework names one route's only; a page has two.
             answer.headers["Allow"] = "GET, HEAD" if _path_of(request) == "/" else "GET, HEAD, POST"
@@ -73,19 +73,19 @@ def add_refusals(app: FastAPI, prefix: str, *, login_leads_back: bool = True) ->
 
     @app.exception_handler(RequestValidationError)
     def misread(request: Request, _: RequestValidationError) -> Response:
-        return _refusal(request, _in_words(400), prefix)
+        return _error_page(request, _in_words(400), prefix)
 
     @app.exception_handler(Exception)
     def broke(request: Request, _: Exception) -> Response:
         # The server logs it; the person gets a page all the same.
-        return _refusal(request, _in_words(500), prefix)
+        return _error_page(request, _in_words(500), prefix)
 
 
 def _path_of(request: Request) -> str:
     values = request.path_params
     if not {"dag_id", "run_id", "task_id"} <= values.keys():
         return "/"
-    return door_path(values["dag_id"], values["run_id"], values["task_id"], values.get("map_index", -1))
+    return launch_path(values["dag_id"], values["run_id"], values["task_id"], values.get("map_index", -1))
 
 
 def _login_path(request: Request, prefix: str) -> str:
@@ -93,56 +93,56 @@ def _login_path(request: Request, prefix: str) -> str:
     return f"{prefix}/api/v2/auth/login?next={quote(prefix + _path_of(request), safe='')}"
 
 
-_SIGN_IN = Refusal(
+_SIGN_IN = HttpError(
     401,
     "You are not signed in",
     "Nothing was opened or started. Sign in to Airflow, then press the button again; if you do not get back to the "
     "notebook’s page, open your link once more.",
 )
-_SIGN_IN_FIRST = Refusal(
+_SIGN_IN_FIRST = HttpError(
     401,
     "Sign in to Airflow first",
     "Airflow’s login does not lead back here: it ends on Airflow’s home. Sign in, then open your link once more.",
 )
 
 
-def _in_words(status: int) -> Refusal:
+def _in_words(status: int) -> HttpError:
     if status == 403:
-        return Refusal(
+        return HttpError(
             403,
             "Not for you",
             "Airflow does not let this account see the task that the notebook belongs to. Ask whoever sent you "
             "the link, or an administrator of Airflow, to let you; or sign out, and in with another account.",
         )
     if status == 404:
-        return Refusal(404, "No such page", "Airflow has no task instance of this address. Is the whole link there?")
+        return HttpError(404, "No such page", "Airflow has no task instance of this address. Is the whole link there?")
     if status == 405:
-        return Refusal(405, "Not this way", "The page is opened with GET; its button sends a POST.")
-    return Refusal(
+        return HttpError(405, "Not this way", "The page is opened with GET; its button sends a POST.")
+    return HttpError(
         status,
         "That did not work",
         "Open the page again in a minute. If it stays like this, tell whoever runs this Airflow: its log says more.",
     )
 
 
-def _refusal(request: Request, refusal: Refusal, prefix: str, *, again: str = "", again_text: str = "") -> Response:
+def _error_page(request: Request, http_error: HttpError, prefix: str, *, again: str = "", again_text: str = "") -> Response:
     path = _path_of(request)
     if not again and request.method == "POST" and path != "/":
         again, again_text = prefix + path, "Back to the notebook"
-    elif not again and refusal.status == 403:
+    elif not again and http_error.status == 403:
         again, again_text = f"{prefix}/api/v2/auth/logout", "Sign out"
     html = templating.write(
-        "refusal.html",
-        title=refusal.title,
-        words=refusal.words,
+        "error.html",
+        title=http_error.title,
+        words=http_error.words,
         prefix=prefix,
-        visitor=getattr(request.state, "signed_in_as", ""),
+        current_user=getattr(request.state, "signed_in_as", ""),
         again=again,
         again_text=again_text,
-        seconds=refusal.retry_after,
+        seconds=http_error.retry_after,
     )
-    headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
-    return _answer(html, refusal.status, headers)
+    headers = {} if http_error.retry_after is None else {"Retry-After": str(http_error.retry_after)}
+    return _answer(html, http_error.status, headers)
 
 
 def _answer(html: str, status: int, headers: dict[str, str]) -> Response:

@@ -8,22 +8,22 @@ from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
 
-class Turns:
+class KeyLocks:
     """Locks by key; each is there for as long as somebody holds it or waits for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._turns: WeakValueDictionary[Hashable, _Turn] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[Hashable, _KeyLock] = WeakValueDictionary()
 
     @contextmanager
-    def of(self, *key: Hashable) -> Iterator[None]:
+    def hold(self, *key: Hashable) -> Iterator[None]:
         """Wait until nobody else has the turn of a key, and have it."""
         with self._lock:
-            turn = self._turns.setdefault(key, _Turn())
-        with turn.lock:
+            key_lock = self._locks.setdefault(key, _KeyLock())
+        with key_lock.lock:
             yield
 
 
-class _Turn:
+class _KeyLock:
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -9,7 +9,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class RecentlyUsed(OrderedDict[K, V], Generic[K, V]):
+class LruDict(OrderedDict[K, V], Generic[K, V]):
     """
     Drops what was not asked for or set for the longest time. Who uses it from several threads holds a lock.
 

@@ -24,9 +24,9 @@ from airflow_sagemaker_presign.validation import Landing
 OPEN = "open"
 START = "start"
 
-ON_THE_WAY = 3
+CHANGING_REFRESH_SECONDS = 3
 """Seconds between two looks while the status is about to change."""
-AT_REST = 15
+IDLE_REFRESH_SECONDS = 15
 """The same while it changes only if somebody does something."""
 
 _BUTTONS = {"lab": "Open JupyterLab", "classic": "Open Jupyter", None: "Open the notebook"}
@@ -36,7 +36,7 @@ LONG, VERY_LONG = 10 * 60, 30 * 60
 
 
 @dataclass(frozen=True)
-class View:
+class PageState:
     """
     The part of the page that changes.
 
@@ -48,7 +48,7 @@ class View:
     :param action: what the button does: ``open``, ``start`` or nothing.
     :param button: the button's words.
     :param elapsed: for how many seconds the status has been what it is; shown while it is on its way.
-    :param look_again: seconds until the page looks again.
+    :param refresh_seconds: seconds until the page looks again.
     :param tone: ``good``, ``busy``, ``idle`` or ``bad``.
     """
 
@@ -61,7 +61,7 @@ class View:
     action: str = ""
     button: str = ""
     elapsed: int | None = None
-    look_again: int = AT_REST
+    refresh_seconds: int = IDLE_REFRESH_SECONDS
 
     @property
     def state(self) -> str:
@@ -75,12 +75,12 @@ class View:
         minutes, seconds = divmod(self.elapsed or 0, 60)
         return f"{minutes} min {seconds} s so far" if minutes else f"{seconds} s so far"
 
-    def after(self, error: NotebookInstanceError) -> View:
+    def after(self, error: NotebookInstanceError) -> PageState:
         """Answer the same, with what went wrong when the button was pressed."""
         return replace(self, refused=f"{error.problem} {advice_for(error)}")
 
 
-def view_of(description: Mapping[str, Any], landing: Landing | None, now: datetime) -> View:
+def page_state_of(description: Mapping[str, Any], landing: Landing | None, now: datetime) -> PageState:
     """
     Say what to show.
 
@@ -92,12 +92,12 @@ def view_of(description: Mapping[str, Any], landing: Landing | None, now: dateti
     elapsed = max(0, int((now - description["LastModifiedTime"]).total_seconds()))
     match status:
         case Status.IN_SERVICE:
-            return View(status, "Ready", "The notebook is running.", "good", action=OPEN, button=_BUTTONS[landing])
+            return PageState(status, "Ready", "The notebook is running.", "good", action=OPEN, button=_BUTTONS[landing])
         case Status.STOPPED:
-            return View(status, "Stopped", _USUAL, "idle", action=START, button="Start and open")
+            return PageState(status, "Stopped", _USUAL, "idle", action=START, button="Start and open")
         case Status.FAILED:
             error = state_machine.failure(name, description.get("FailureReason", ""))
-            return View(
+            return PageState(
                 status,
                 "The last start failed",
                 advice_for(error),
@@ -107,26 +107,26 @@ def view_of(description: Mapping[str, Any], landing: Landing | None, now: dateti
                 button="Start again and open",
             )
         case Status.PENDING:
-            return View(status, "Starting", _words_of_a_start(elapsed), "busy", elapsed=elapsed, look_again=ON_THE_WAY)
+            return PageState(status, "Starting", _words_of_a_start(elapsed), "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
         case Status.STOPPING:
             words = _words_of_a_change("Once it has stopped it can be started again, here.", elapsed)
-            return View(status, "Stopping", words, "busy", elapsed=elapsed, look_again=ON_THE_WAY)
+            return PageState(status, "Stopping", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
         case Status.UPDATING | Status.PENDING_MAINTENANCE | Status.IN_MAINTENANCE:
             words = _words_of_a_change("AWS is changing it. Once it has stopped it can be started, here.", elapsed)
-            return View(status, "Being changed", words, "busy", elapsed=elapsed, look_again=ON_THE_WAY)
+            return PageState(status, "Being changed", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
         case Status.DELETING:
-            return View(status, "Being deleted", f"Ask {MANAGER} for a new one.", "bad")
+            return PageState(status, "Being deleted", f"Ask {MANAGER} for a new one.", "bad")
         case _:
             words = _words_of_a_change("This status is not known here. This page goes on looking.", elapsed)
-            return View(status, f"Status {status}", words, "busy", elapsed=elapsed, look_again=ON_THE_WAY)
+            return PageState(status, f"Status {status}", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
 
 
-def view_of_trouble(error: NotebookInstanceError) -> View:
+def page_state_of_error(error: NotebookInstanceError) -> PageState:
     """Say what to show when AWS did not say how the notebook instance is."""
     if isinstance(error, SageMakerUnavailable):
         words = f"This page goes on trying. If it stays like this, ask {AIRFLOW_ADMIN}."
-        return View("unknown", "AWS does not answer just now", words, "bad", error.problem)
-    return View("unknown", _headline_of(error), advice_for(error), "bad", error.problem)
+        return PageState("unknown", "AWS does not answer just now", words, "bad", error.problem)
+    return PageState("unknown", _headline_of(error), advice_for(error), "bad", error.problem)
 
 
 def _headline_of(error: NotebookInstanceError) -> str:

@@ -12,7 +12,7 @@ Message = MutableMapping[str, Any]
 AsgiApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
 
-class DoorApp:
+class LaunchPageApp:
     """The door's ASGI app, made with the first request: only the api-server ever needs it."""
 
     def __init__(self) -> None:
@@ -41,16 +41,16 @@ def _make_app() -> AsgiApp:
     return create_app()
 
 
-class SageMakerNotebookDoorPlugin(AirflowPlugin):
+class SageMakerNotebookLaunchPagePlugin(AirflowPlugin):
     """
     Mount the door into the api-server.
 
     https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/plugins.html
     """
 
-    name = "sagemaker_notebook_door"
+    name = "sagemaker_notebook_launch_page"
     fastapi_apps: list[dict[str, Any]] = (
-        [{"app": DoorApp(), "url_prefix": "/sagemaker-notebooks", "name": "SageMaker notebook door"}]
+        [{"app": LaunchPageApp(), "url_prefix": "/sagemaker-notebooks", "name": "SageMaker notebook launch page"}]
         if HAS_LAUNCH_PAGE
         else []
     )

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from airflow_sagemaker_presign.launch_page import templating
 
 
-def led_on(answer: Response, query: str, prefix: str) -> Response:
+def redirect_by_page(answer: Response, query: str, prefix: str) -> Response:
     """
     Have a page lead to the notebook instead of a ``Location``, where the page's own form asks for it.
 
@@ -22,8 +22,8 @@ def led_on(answer: Response, query: str, prefix: str) -> Response:
     :param prefix: the path of Airflow's base URL, without the last slash.
     """
     location = answer.headers.get("Location", "")
-    if templating.BY_PAGE not in query.split("&") or urlsplit(location).scheme not in ("http", "https"):
+    if templating.REDIRECT_BY_PAGE not in query.split("&") or urlsplit(location).scheme not in ("http", "https"):
         return answer
     return HTMLResponse(
-        templating.write("leading.html", url=location, prefix=prefix, visitor=""), headers=templating.security_headers()
+        templating.write("redirect.html", url=location, prefix=prefix, current_user=""), headers=templating.security_headers()
     )

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from airflow_sagemaker_presign import validation
 from airflow_sagemaker_presign.launch_page import current_dag
-from airflow_sagemaker_presign.launch_page.http_errors import Refusal
-from airflow_sagemaker_presign.notifications.times import in_words
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
+from airflow_sagemaker_presign.notifications.times import format_duration
 
 ABOUT_TO_BEGIN = frozenset({None, "scheduled", "queued", "restarting"})
 """States of a task instance that has been cleared, or waits for its next try, or goes on after it was deferred."""
@@ -58,7 +58,7 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
     :param key: the task instance.
     :param now: the time.
     :param session: of Airflow's database.
-    :raises Refusal: 404 when there is none, or it is of another operator; 409 when it has not begun, or not
+    :raises HttpError: 404 when there is none, or it is of another operator; 409 when it has not begun, or not
         again; 410 when it is too old, its DAG is gone, or Airflow has pruned what it rendered; 500 when what it
         rendered makes no sense.
     """
@@ -70,7 +70,7 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
     fields = RenderedTaskInstanceFields.get_templated_fields(key, session=session)  # type: ignore[arg-type]
     if (fields is None and task_began is None) or (state in ABOUT_TO_BEGIN and not next_method):
         # What a cleared task rendered before is of the past: the DAG's author may have cleared it for that.
-        raise Refusal(409, "Not yet", "This task has not begun; its notebook opens here once it has. Reload then.")
+        raise HttpError(409, "Not yet", "This task has not begun; its notebook opens here once it has. Reload then.")
     if fields is None:
         raise _gone("Airflow keeps what a task rendered for its latest runs only, and has dropped this run's.")
     task = rendered_task_of(key, fields, try_number=try_number, began=task_began or run_began or run_after, now=now)
@@ -88,12 +88,12 @@ def rendered_task_of(
     :param try_number: the task instance's.
     :param began: when the task began.
     :param now: the time.
-    :raises Refusal: as in :func:`read`.
+    :raises HttpError: as in :func:`read`.
     """
-    if "door_open_for" not in fields:
-        raise Refusal(404, "No notebook here", "This task opens no notebook.")
+    if "launch_page_valid_for" not in fields:
+        raise HttpError(404, "No notebook here", "This task opens no notebook.")
     try:
-        open_for = timedelta(seconds=float(fields["door_open_for"]))
+        open_for = timedelta(seconds=float(fields["launch_page_valid_for"]))
         task = RenderedTask(
             key=key,
             try_number=try_number,
@@ -108,7 +108,7 @@ def rendered_task_of(
             allowed_users=_allowed_users_of(fields["allowed_users"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise Refusal(
+        raise HttpError(
             500,
             "This task cannot be read",
             f"What Airflow keeps of it is not what the task rendered ({type(error).__name__}: {error}). "
@@ -116,7 +116,7 @@ def rendered_task_of(
             "a secret. Tell the DAG’s author, or whoever runs this Airflow.",
         ) from None
     if now - began > open_for:
-        raise _gone(f"It was open for {in_words(open_for)} from the start of the task.")
+        raise _gone(f"It was open for {format_duration(open_for)} from the start of the task.")
     return task
 
 
@@ -142,12 +142,12 @@ def _task_instance(key: TaskKey, session: Any) -> Any:
         )
     ).one_or_none()
     if row is None:
-        raise Refusal(404, "No such task", "Airflow has no task instance of this address. Is the whole link there?")
+        raise HttpError(404, "No such task", "Airflow has no task instance of this address. Is the whole link there?")
     return row
 
 
-def _gone(why: str) -> Refusal:
-    return Refusal(
+def _gone(why: str) -> HttpError:
+    return HttpError(
         410, "This link has ended", f"{why} Ask whoever sent it for a new one: running its DAG again sends one."
     )
 

@@ -13,42 +13,42 @@ from botocore.config import Config
 
 from airflow_sagemaker_presign.launch_page import aws_identity
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
-from airflow_sagemaker_presign.launch_page.lru_dict import RecentlyUsed
+from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
-from airflow_sagemaker_presign.launch_page.key_locks import Turns
+from airflow_sagemaker_presign.launch_page.key_locks import KeyLocks
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
 from airflow_sagemaker_presign.hooks import aws_errors
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.hooks.transport_errors import without_passwords
 from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
 
 if TYPE_CHECKING:
     from airflow.models.connection import Connection
 
-THREADS = 10
+THREADS_PER_CONNECTION = 10
 """How many requests may talk to SageMaker at once over one connection. They have threads of their own: when SageMaker
 hangs there, neither Airflow's own pages nor those of other connections do."""
 
-CONNECTION_LIFE = 60
+CONNECTION_CACHE_SECONDS = 60
 """Seconds until a changed connection takes effect. One that has not changed keeps its client: a new one each minute
 costs a tenth of a second of CPU, and more memory than all that the door does with it."""
 
-ANSWER_LIFE = 2
+RESPONSE_CACHE_SECONDS = 2
 """Seconds for which all who follow the same start share one Describe."""
 
-FAILURE_LIFE = 4
+ERROR_CACHE_SECONDS = 4
 """Seconds for which nobody asks again what just failed."""
 
 # A person waits: rather say soon that SageMaker does not answer. The connection's own settings come first.
-_IMPATIENT = Config(
+_SHORT_TIMEOUTS = Config(
     connect_timeout=5,
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 2},
-    max_pool_connections=THREADS,
+    max_pool_connections=THREADS_PER_CONNECTION,
 )
 
 
-class DoorHook(SageMakerNotebookHook):
+class LaunchPageHook(SageMakerNotebookInstanceHook):
     """
     The hook of a connection that has been looked up already, as the task would have.
 
@@ -68,7 +68,7 @@ class DoorHook(SageMakerNotebookHook):
 class _Access:
     """A hook, what the connection that it was made from said, and when that was looked up last."""
 
-    hook: SageMakerNotebookHook
+    hook: SageMakerNotebookInstanceHook
     connection: object
     looked_up_at: float
 
@@ -90,11 +90,11 @@ class _Answer:
         :param since: only answers to what was asked since then; ``None``: those of a moment ago will do.
         """
         if self.error is not None:
-            return now - self.answered_at < FAILURE_LIFE
-        return now - self.answered_at < ANSWER_LIFE if since is None else self.asked_at >= since
+            return now - self.answered_at < ERROR_CACHE_SECONDS
+        return now - self.answered_at < RESPONSE_CACHE_SECONDS if since is None else self.asked_at >= since
 
 
-class Notebooks:
+class SageMakerClient:
     """
     Describes, starts and mints with the connections of the tasks.
 
@@ -104,10 +104,10 @@ class Notebooks:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.now = monotonic
         self._lock = threading.Lock()
-        self._turns = Turns()
-        self._accesses: RecentlyUsed[Any, _Access] = RecentlyUsed(64)
-        self._answers: RecentlyUsed[Any, _Answer] = RecentlyUsed(1024)
-        self._out_of_reach: RecentlyUsed[Any, _Answer] = RecentlyUsed(64)
+        self._locks = KeyLocks()
+        self._accesses: LruDict[Any, _Access] = LruDict(64)
+        self._answers: LruDict[Any, _Answer] = LruDict(1024)
+        self._out_of_reach: LruDict[Any, _Answer] = LruDict(64)
 
     def describe(self, task: RenderedTask, *, since: float | None = None) -> dict[str, Any]:
         """
@@ -117,22 +117,22 @@ class Notebooks:
         :param since: not what AWS was asked before then; default: what it said a moment ago will do.
         :raises NotebookInstanceError: when AWS does not say, or did not a moment ago.
         """
-        with self._turns.of("describe", _notebook(task)):
+        with self._locks.hold("describe", _notebook(task)):
             answer = self._known_answer(task, since) or self._ask(task)
         if answer.error is not None:
             raise answer.error.with_traceback(None)
         return answer.description or {}
 
-    def turn_to_start(self, task: RenderedTask) -> AbstractContextManager[None]:
+    def hold_start_lock(self, task: RenderedTask) -> AbstractContextManager[None]:
         """Wait until nobody else is about to start the task's notebook instance."""
-        return self._turns.of("start", _notebook(task))
+        return self._locks.hold("start", _notebook(task))
 
     def start(self, task: RenderedTask) -> None:
         """Start the task's notebook instance; from now on nobody is told how it was before."""
         with _in_words(task):
             self.hook(task).start_notebook_instance(task.notebook_instance_name)
         # Whoever asked before the start has had the answer by then.
-        with self._turns.of("describe", _notebook(task)), self._lock:
+        with self._locks.hold("describe", _notebook(task)), self._lock:
             self._answers.pop(_notebook(task), None)
 
     def mint(self, task: RenderedTask) -> PresignedNotebookUrl:
@@ -142,28 +142,28 @@ class Notebooks:
                 task.notebook_instance_name, task.session_expiration_duration, task.landing
             )
 
-    def hook(self, task: RenderedTask) -> SageMakerNotebookHook:
+    def hook(self, task: RenderedTask) -> SageMakerNotebookInstanceHook:
         """
         Answer the hook of the task's connection.
 
         :raises NotebookInstanceError: when the connection is not usable.
         """
-        view = account_view(task)
-        with self._turns.of("connection", view), _in_words(task):
+        key = client_key(task)
+        with self._locks.hold("connection", key), _in_words(task):
             with self._lock:
-                known = self._accesses.get(view)
-            if known is not None and self.now() - known.looked_up_at < CONNECTION_LIFE:
+                known = self._accesses.get(key)
+            if known is not None and self.now() - known.looked_up_at < CONNECTION_CACHE_SECONDS:
                 return known.hook
-            connection = aws_identity.look_up(task.aws_conn_id, task.team_name, task.notebook_instance_name)
+            connection = aws_identity.find_connection(task.aws_conn_id, task.team_name, task.notebook_instance_name)
             said = _what_counts(connection)
             hook = known.hook if known is not None and known.connection == said else _hook(connection, task)
             with self._lock:
-                self._accesses[view] = _Access(hook, said, self.now())
+                self._accesses[key] = _Access(hook, said, self.now())
         return hook
 
     def _known_answer(self, task: RenderedTask, since: float | None) -> _Answer | None:
         with self._lock:
-            known = self._answers.get(_notebook(task)), self._out_of_reach.get(account_view(task))
+            known = self._answers.get(_notebook(task)), self._out_of_reach.get(client_key(task))
         return next((answer for answer in known if answer is not None and answer.is_good(self.now(), since)), None)
 
     def _ask(self, task: RenderedTask) -> _Answer:
@@ -179,17 +179,17 @@ class Notebooks:
             self._answers[_notebook(task)] = answer
             if isinstance(answer.error, SageMakerUnavailable) and not answer.error.code:
                 # Not even a refusal: what hangs for one notebook would hang for the next one.
-                self._out_of_reach[account_view(task)] = answer
+                self._out_of_reach[client_key(task)] = answer
         return answer
 
 
-def account_view(task: RenderedTask) -> tuple[str | None, str | None, str | None, bool | str | None]:
+def client_key(task: RenderedTask) -> tuple[str | None, str | None, str | None, bool | str | None]:
     """Say what decides how AWS is reached for a task."""
     return task.team_name, task.aws_conn_id, task.region_name, task.verify
 
 
 def _notebook(task: RenderedTask) -> tuple[Any, ...]:
-    return *account_view(task), task.notebook_instance_name
+    return *client_key(task), task.notebook_instance_name
 
 
 def _what_counts(connection: Connection | None) -> object:
@@ -201,13 +201,13 @@ def _what_counts(connection: Connection | None) -> object:
     return own_identity, *said
 
 
-def _hook(connection: Connection | None, task: RenderedTask) -> SageMakerNotebookHook:
+def _hook(connection: Connection | None, task: RenderedTask) -> SageMakerNotebookInstanceHook:
     where = {"region_name": task.region_name, "verify": task.verify}
-    plain = DoorHook(connection, task.aws_conn_id, **where)
+    plain = LaunchPageHook(connection, task.aws_conn_id, **where)
     theirs = plain.conn_config.botocore_config
     aws_identity.check_identity(plain.conn_config, task.aws_conn_id, task.notebook_instance_name, plain.get_session)
-    config = _IMPATIENT.merge(theirs) if theirs else _IMPATIENT
-    hook = DoorHook(connection, task.aws_conn_id, **where, config=config)
+    config = _SHORT_TIMEOUTS.merge(theirs) if theirs else _SHORT_TIMEOUTS
+    hook = LaunchPageHook(connection, task.aws_conn_id, **where, config=config)
     # Made here, where what is wrong with the connection is said of the connection.
     _ = hook.conn
     return hook

@@ -13,20 +13,20 @@ from starlette.responses import HTMLResponse, Response
 
 from airflow_sagemaker_presign.waiting import state_machine
 from airflow_sagemaker_presign.launch_page import audit, templating, rendered_task
-from airflow_sagemaker_presign.launch_page.csrf import Fit, FormTokens
-from airflow_sagemaker_presign.launch_page.sagemaker_client import Notebooks
-from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+from airflow_sagemaker_presign.launch_page.csrf import TokenMatch, CsrfTokens
+from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
-from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, View, view_of, view_of_trouble
-from airflow_sagemaker_presign.launch_page.current_user import Visitor, may_open
+from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, PageState, page_state_of, page_state_of_error
+from airflow_sagemaker_presign.launch_page.current_user import CurrentUser, may_open
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookInstanceNotFound, SageMakerUnavailable
-from airflow_sagemaker_presign.links import door_path, region_of
-from airflow_sagemaker_presign.notifications.times import in_words
+from airflow_sagemaker_presign.links import launch_path, region_of
+from airflow_sagemaker_presign.notifications.times import format_duration
 
 log = logging.getLogger(__name__)
 
 
-class Entrance:
+class LaunchService:
     """
     Shows, starts and opens notebooks. Its methods block; they are called in threads.
 
@@ -35,25 +35,25 @@ class Entrance:
     :param prefix: the path of Airflow's base URL, without the last slash.
     """
 
-    def __init__(self, clock: Callable[[], datetime], tokens: FormTokens, prefix: str) -> None:
+    def __init__(self, clock: Callable[[], datetime], tokens: CsrfTokens, prefix: str) -> None:
         self.clock = clock
         self.tokens = tokens
         self.prefix = prefix
-        self.notebooks = Notebooks()
-        self.refusals = audit.Refusals(_session)
+        self.sagemaker = SageMakerClient()
+        self.denials = audit.DenialLog(_session)
 
-    def admit(self, key: TaskKey, visitor: Visitor) -> RenderedTask:
+    def authorize(self, key: TaskKey, current_user: CurrentUser) -> RenderedTask:
         """
         Answer what the task instance rendered.
 
-        :raises Refusal: when there is none, or not for this visitor.
+        :raises HttpError: when there is none, or not for this visitor.
         """
-        if not visitor.may_see:
+        if not current_user.may_see:
             words = "Airflow does not let you see this task. Ask whoever sent you the link."
-            raise Refusal(403, "Not for you", words)
+            raise HttpError(403, "Not for you", words)
         with _session() as session:
             task = rendered_task.read(key, self.clock(), session)
-        if may_open(visitor, task):
+        if may_open(current_user, task):
             return task
         whom = (
             "those who may edit its task. Ask an administrator of Airflow to let you,"
@@ -62,75 +62,75 @@ class Entrance:
             f"{key.dag_id}, to add you by this name,"
         )
         words = (
-            f"You are signed in as {visitor.in_words}, and this notebook is opened by {whom} or sign out, and in with "
+            f"You are signed in as {current_user.in_words}, and this notebook is opened by {whom} or sign out, and in with "
             "another account."
         )
-        raise Refusal(403, "Not for you", words)
+        raise HttpError(403, "Not for you", words)
 
-    def show(self, task: RenderedTask, visitor: Visitor) -> Response:
+    def show(self, task: RenderedTask, current_user: CurrentUser) -> Response:
         """Show the page."""
-        return self._page(task, visitor)
+        return self._page(task, current_user)
 
-    def enter(self, task: RenderedTask, visitor: Visitor, action: str, token: str) -> Response:
+    def submit(self, task: RenderedTask, current_user: CurrentUser, action: str, token: str) -> Response:
         """
         Open or start the notebook.
 
         :param action: ``open`` or ``start``.
         :param token: the form's.
-        :raises Refusal: when that may not be.
+        :raises HttpError: when that may not be.
         """
-        fit = self.tokens.fit(token, visitor.user_id, task)
-        if fit is Fit.OF_ANOTHER_NOTEBOOK:
+        token_match = self.tokens.match_token(token, current_user.user_id, task)
+        if token_match is TokenMatch.OF_ANOTHER_NOTEBOOK:
             words = f"The page is of another notebook: the task has begun anew, for {task.notebook_instance_name} now."
-            raise Refusal(409, "This page is out of date", f"{words} Go back and look before you press its button.")
-        if fit is not Fit.OF_THIS_PAGE:
-            raise Refusal(403, "This page has expired", "Go back to the notebook and press its button again.")
+            raise HttpError(409, "This page is out of date", f"{words} Go back and look before you press its button.")
+        if token_match is not TokenMatch.OF_THIS_PAGE:
+            raise HttpError(403, "This page has expired", "Go back to the notebook and press its button again.")
         if action == OPEN:
-            return self._open(task, visitor)
+            return self._open(task, current_user)
         if action == START:
-            return self._start(task, visitor)
-        raise Refusal(400, "That is no button of this page", "Go back to the notebook and press its button.")
+            return self._start(task, current_user)
+        raise HttpError(400, "That is no button of this page", "Go back to the notebook and press its button.")
 
-    def note_refusal(self, key: TaskKey, visitor: Visitor, action: str, why: str) -> None:
+    def record_denial(self, key: TaskKey, current_user: CurrentUser, action: str, why: str) -> None:
         """Write down that somebody was turned away; not being able to turns nobody in."""
         event = audit.START if action == START else audit.OPEN
         try:
-            self.refusals.record(event, key, visitor, why)
+            self.denials.record(event, key, current_user, why)
         except Exception:
-            log.exception("%s: %s was refused (%s), which could not be written down", _path(key), visitor.name, why)
+            log.exception("%s: %s was refused (%s), which could not be written down", _path(key), current_user.name, why)
 
-    def _open(self, task: RenderedTask, visitor: Visitor) -> Response:
-        if self._status(task, self.notebooks.now()) != state_machine.Status.IN_SERVICE:
+    def _open(self, task: RenderedTask, current_user: CurrentUser) -> Response:
+        if self._status(task, self.sagemaker.now()) != state_machine.Status.IN_SERVICE:
             return self._back(task)
         with _session() as session:
-            wait = audit.claim(audit.MINTS, task, visitor, self.clock(), session)
+            wait = audit.claim(audit.MINTS, task, current_user, self.clock(), session)
         if wait:
             words = f"You have opened this notebook {audit.MINTS.times} times within a minute."
-            raise Refusal(429, "Slowly, please", words, retry_after=wait)
+            raise HttpError(429, "Slowly, please", words, retry_after=wait)
         try:
-            presigned_url = self.notebooks.mint(task)
+            presigned_url = self.sagemaker.mint(task)
         except Exception as error:
-            return self._failed(audit.OPEN, task, visitor, error)
+            return self._failed(audit.OPEN, task, current_user, error)
         return Response(status_code=303, headers={**templating.security_headers(), "Location": presigned_url.url})
 
-    def _start(self, task: RenderedTask, visitor: Visitor) -> Response:
-        pressed_at = self.notebooks.now()
-        with self.notebooks.turn_to_start(task):
+    def _start(self, task: RenderedTask, current_user: CurrentUser) -> Response:
+        pressed_at = self.sagemaker.now()
+        with self.sagemaker.hold_start_lock(task):
             if self._status(task, pressed_at) not in state_machine.CAN_START:
                 return self._back(task)
             with _session() as session:
-                has_just_been_sent = audit.claim(audit.STARTS, task, visitor, self.clock(), session)
+                has_just_been_sent = audit.claim(audit.STARTS, task, current_user, self.clock(), session)
             if not has_just_been_sent:
                 try:
-                    self.notebooks.start(task)
+                    self.sagemaker.start(task)
                 except Exception as error:
-                    return self._failed(audit.START, task, visitor, error)
+                    return self._failed(audit.START, task, current_user, error)
         return self._back(task)
 
     def _status(self, task: RenderedTask, since: float) -> str:
         """Answer the notebook's status as it is now; empty when AWS does not say, which the page will."""
         try:
-            return str(self.notebooks.describe(task, since=since)["NotebookInstanceStatus"])
+            return str(self.sagemaker.describe(task, since=since)["NotebookInstanceStatus"])
         except NotebookInstanceError:
             return ""
 
@@ -139,40 +139,40 @@ class Entrance:
         location = self.prefix + _path(task.key)
         return Response(status_code=303, headers={**templating.security_headers(), "Location": location})
 
-    def _failed(self, event: str, task: RenderedTask, visitor: Visitor, error: Exception) -> Response:
+    def _failed(self, event: str, task: RenderedTask, current_user: CurrentUser, error: Exception) -> Response:
         with _session() as session:
-            refused = audit.REFUSED.format(event)
-            audit.record(refused, task.key, visitor, session, task, error=type(error).__name__)
+            refused = audit.DENIED_EVENT.format(event)
+            audit.record(refused, task.key, current_user, session, task, error=type(error).__name__)
         if not isinstance(error, NotebookInstanceError):
             raise error
         log.warning("Task %s, %s: %s", _path(task.key), event, error.problem)
-        return self._page(task, visitor, error)
+        return self._page(task, current_user, error)
 
-    def _page(self, task: RenderedTask, visitor: Visitor, refused: NotebookInstanceError | None = None) -> Response:
+    def _page(self, task: RenderedTask, current_user: CurrentUser, refused: NotebookInstanceError | None = None) -> Response:
         description: dict[str, Any] = {}
         status = HTTPStatus.OK
         try:
-            description = self.notebooks.describe(task, since=None if refused is None else self.notebooks.now())
-            view = view_of(description, task.landing, self.clock())
+            description = self.sagemaker.describe(task, since=None if refused is None else self.sagemaker.now())
+            page_state = page_state_of(description, task.landing, self.clock())
         except NotebookInstanceError as error:
-            view, status = view_of_trouble(error), _status_of(error)
+            page_state, status = page_state_of_error(error), _status_of(error)
         if refused is not None:
-            view, status = view.after(refused), _status_of(refused)
-        return self._write(task, visitor, description, view, status)
+            page_state, status = page_state.after(refused), _status_of(refused)
+        return self._write(task, current_user, description, page_state, status)
 
     def _write(
-        self, task: RenderedTask, visitor: Visitor, description: dict[str, Any], view: View, status: int
+        self, task: RenderedTask, current_user: CurrentUser, description: dict[str, Any], page_state: PageState, status: int
     ) -> Response:
         region = region_of(description.get("NotebookInstanceArn", "")) or task.region_name or ""
         html = templating.write(
             "notebook.html",
             name=task.notebook_instance_name,
-            view=view,
+            page_state=page_state,
             region=region,
             instance_type=description.get("InstanceType", ""),
-            session=in_words(task.session_expiration_duration),
-            visitor=visitor.name,
-            token=self.tokens.issue(visitor.user_id, task),
+            session=format_duration(task.session_expiration_duration),
+            current_user=current_user.name,
+            token=self.tokens.issue(current_user.user_id, task),
             prefix=self.prefix,
             path=_path(task.key),
             task_path=_task_path(task.key),
@@ -187,7 +187,7 @@ def _session() -> Any:
 
 
 def _path(key: TaskKey) -> str:
-    return door_path(key.dag_id, key.run_id, key.task_id, key.map_index)
+    return launch_path(key.dag_id, key.run_id, key.task_id, key.map_index)
 
 
 def _task_path(key: TaskKey) -> str:

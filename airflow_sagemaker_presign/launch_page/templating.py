@@ -9,9 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from airflow_sagemaker_presign.links import DOOR_PREFIX
+from airflow_sagemaker_presign.links import LAUNCH_PAGE_PREFIX
 
-ASSETS = {"door.css": "text/css", "door.js": "text/javascript"}
+ASSETS = {"launch_page.css": "text/css", "launch_page.js": "text/javascript"}
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -28,7 +28,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-BY_PAGE = "by=page"
+REDIRECT_BY_PAGE = "by=page"
 """The query with which the page's own form asks to be led on by a page."""
 
 
@@ -41,7 +41,7 @@ def write(template: str, **values: Any) -> str:
     """
     Write a page. Everything that is shown is escaped.
 
-    :param template: ``notebook.html``, ``leading.html`` or ``refusal.html``.
+    :param template: ``notebook.html``, ``redirect.html`` or ``error.html``.
     :param values: what it shows.
     """
     return _environment().get_template(template).render(**values, frame=_frame(values))
@@ -57,7 +57,7 @@ def asset(name: str) -> bytes:
 def asset_path(name: str) -> str:
     """Say where a file is, in a way that changes with its content."""
     digest = hashlib.sha256(asset(name)).hexdigest()[:12]
-    return f"{DOOR_PREFIX}/assets/{name}?v={digest}"
+    return f"{LAUNCH_PAGE_PREFIX}/assets/{name}?v={digest}"
 
 
 def _frame(values: dict[str, Any]) -> str:
@@ -66,7 +66,7 @@ def _frame(values: dict[str, Any]) -> str:
 
     A page that comes with another one replaces the whole page.
     """
-    parts = [str(values.get(name, "")) for name in ("name", "session", "visitor", "path")]
+    parts = [str(values.get(name, "")) for name in ("name", "session", "current_user", "path")]
     return hashlib.sha256("|".join((*parts, *map(asset_path, ASSETS))).encode()).hexdigest()[:12]
 
 
@@ -79,5 +79,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(asset_path=asset_path, by_page=BY_PAGE)
+    environment.globals.update(asset_path=asset_path, by_page=REDIRECT_BY_PAGE)
     return environment

@@ -9,16 +9,16 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from airflow_sagemaker_presign.launch_page.lru_dict import RecentlyUsed
+from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 
 T = TypeVar("T")
 
-FOR_THE_DATABASE = 20
-CONNECTIONS = 256
+DATABASE_THREADS = 20
+MAX_CONNECTIONS = 256
 
 
-class Threads:
+class ThreadLimits:
     """
     Runs what blocks. Who waits for a thread has none meanwhile.
 
@@ -27,15 +27,15 @@ class Threads:
 
     def __init__(self, for_a_connection: int) -> None:
         self._for_a_connection = for_a_connection
-        self._own = anyio.CapacityLimiter(FOR_THE_DATABASE)
+        self._own = anyio.CapacityLimiter(DATABASE_THREADS)
         # Used in the event loop only, which has one thread.
-        self._connections: RecentlyUsed[object, anyio.CapacityLimiter] = RecentlyUsed(CONNECTIONS)
+        self._connections: LruDict[object, anyio.CapacityLimiter] = LruDict(MAX_CONNECTIONS)
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run what asks Airflow's database."""
         return await anyio.to_thread.run_sync(functools.partial(function, *arguments), limiter=self._own)
 
-    async def run_over_connection_of(self, task: RenderedTask, function: Callable[..., T], *arguments: Any) -> T:
+    async def run_for_connection(self, task: RenderedTask, function: Callable[..., T], *arguments: Any) -> T:
         """Run what asks SageMaker, in one of the threads of a task's connection."""
         connection = task.team_name, task.aws_conn_id
         limiter = self._connections.get(connection)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import LocalSageMaker as LocalSageMaker
     from airflow_sagemaker_presign.local.services import LocalServices as LocalServices
 
-_ROOMS = {"LocalClock": "clock", "LocalSageMaker": "sagemaker", "LocalServices": "services"}
+_ROOMS = {"LocalClock": "clock", "LocalSageMaker": "sagemaker_api.local_sagemaker", "LocalServices": "services"}
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ from airflow_sagemaker_presign.local.inbox.mailbox import Inbox
 from airflow_sagemaker_presign.local.inbox.page import inbox_blueprint
 from airflow_sagemaker_presign.local.inbox.slack import SlackStandIn
 from airflow_sagemaker_presign.local.inbox.smtp import SmtpServer
-from airflow_sagemaker_presign.local.jupyter.reverse_proxy import NotebookGate
+from airflow_sagemaker_presign.local.jupyter.reverse_proxy import NotebookReverseProxy
 from airflow_sagemaker_presign.local.jupyter.labs import JupyterLabs
 from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import DEFAULT_REGION, LocalSageMaker
 
@@ -63,7 +63,7 @@ class LocalServices:
         self.inbox = Inbox(self.clock)
         self.port, self.smtp_port = port, smtp_port
         self.jupyter: JupyterLabs | None = None
-        self._gate: NotebookGate | None = None
+        self._gate: NotebookReverseProxy | None = None
         self._wants_jupyter = jupyter
         self._folder = folder
         self._smtp: SmtpServer | None = None
@@ -183,7 +183,7 @@ class LocalServices:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         self.jupyter = JupyterLabs(folder.resolve())
-        self._gate = NotebookGate(self.jupyter, self.sagemaker.tokens, self.sagemaker.look_up)
+        self._gate = NotebookReverseProxy(self.jupyter, self.sagemaker.tokens, self.sagemaker.look_up)
         self._gate.start()
         stack.callback(self._gate.stop)
         self.jupyter.start_spare()

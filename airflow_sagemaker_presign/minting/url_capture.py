@@ -16,20 +16,20 @@ MINT_EVENT = "before-parse.sagemaker.CreatePresignedNotebookInstanceUrl"
 _minting = threading.local()
 
 
-def watch_mints(client: Any) -> None:
+def capture_minted_urls(client: Any) -> None:
     """Have a client tell each URL that it gets; once or often makes no difference."""
-    client.meta.events.register(MINT_EVENT, _learn, unique_id=MINT_EVENT)
+    client.meta.events.register(MINT_EVENT, _capture, unique_id=MINT_EVENT)
 
 
 @contextmanager
-def learned_before_it_is_logged() -> Iterator[None]:
+def redacted_before_logging() -> Iterator[None]:
     """Keep the URL that this thread mints in the block, with a watched client, out of all logs until the block ends."""
-    with redacted() as redact_too:
-        _minting.redact_too = redact_too
+    with redacted() as redact_also:
+        _minting.redact_also = redact_also
         try:
             yield
         finally:
-            del _minting.redact_too
+            del _minting.redact_also
 
 
 def with_landing(url: str, landing: str | None) -> str:
@@ -41,15 +41,15 @@ def with_landing(url: str, landing: str | None) -> str:
     return urlunsplit(parts._replace(query="&".join([*kept, f"view={landing}"])))
 
 
-def _learn(response_dict: dict[str, Any], **_: Any) -> None:
+def _capture(response_dict: dict[str, Any], **_: Any) -> None:
     """
     Tell a minted URL to the mint of this thread.
 
     botocore logs the answer's body while it parses it: the URL has to be known as a secret before that.
     """
-    redact_too = getattr(_minting, "redact_too", None)
-    if redact_too is not None and (url := _authorized_url_in(response_dict.get("body"))):
-        redact_too(url)
+    redact_also = getattr(_minting, "redact_too", None)
+    if redact_also is not None and (url := _authorized_url_in(response_dict.get("body"))):
+        redact_also(url)
 
 
 def _authorized_url_in(body: Any) -> str | None:

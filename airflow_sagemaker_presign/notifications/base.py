@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_sagemaker_presign.compat import BaseNotifier
-from airflow_sagemaker_presign.notifications.callback_kind import Occasion, has_link, occasion_of
+from airflow_sagemaker_presign.notifications.callback_kind import CallbackKind, has_link, callback_kind_of
 from airflow_sagemaker_presign.notifications.times import default_zone, zone_of
-from airflow_sagemaker_presign.validation import is_template, refuse
+from airflow_sagemaker_presign.validation import is_template, reject
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import Context
@@ -52,7 +52,7 @@ class NotebookUrlNotifier(BaseNotifier):
     """Template fields that may become a list, in a DAG that renders native objects; all others are texts."""
     recipient_fields: tuple[str, ...] = ()
     """Template fields that say who gets the message."""
-    tells_failures_only = True
+    failures_only = True
     """For the operators, which refuse it as another callback where the DAG is written."""
     __await__: Any = _NotAwaitable()
 
@@ -67,34 +67,34 @@ class NotebookUrlNotifier(BaseNotifier):
         """
         Send the message that the context asks for.
 
-        With a link (``presigned_url`` or ``door_url``) in the context the object itself renders and sends. As a
+        With a link (``presigned_url`` or ``launch_url``) in the context the object itself renders and sends. As a
         callback it is called maybe more than once; so that works on a copy, since rendering changes a notifier for
         good.
         """
         # With several arguments Airflow 2 tells of an SLA that was missed.
         context: Any = args[0] if len(args) == 1 else {"blocking_tis": args}
-        occasion, why = occasion_of(context, self)
-        if occasion is Occasion.LINK:
+        kind, why = callback_kind_of(context, self)
+        if kind is CallbackKind.LINK:
             # What Airflow's own call does, but for Airflow 2's, which logs why a send failed and goes on.
             context.update({name: getattr(self, name) for name in self.template_fields})
             self.render_template_fields(context)
             self.notify(context)
-        elif occasion is Occasion.NOTHING:
+        elif kind is CallbackKind.NOTHING:
             log.warning(
                 "%s has sent nothing: it tells of a link or a failure, and %s. Use it as on_failure_callback only.",
                 type(self).__name__,
                 why,
             )
         else:
-            self._tell_of_a_failure(context)
+            self._send_failure_notification(context)
 
-    def _tell_of_a_failure(self, context: Mapping[str, Any]) -> None:
-        from airflow_sagemaker_presign.notifications.failure_callback import tell_of_a_failure
+    def _send_failure_notification(self, context: Mapping[str, Any]) -> None:
+        from airflow_sagemaker_presign.notifications.failure_callback import send_failure_notification
 
         notifier = copy.copy(self)
         for name in self.link_fields:
             setattr(notifier, name, None)
-        tell_of_a_failure(notifier, context)
+        send_failure_notification(notifier, context)
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
         """Render the fields in place, for good; each by itself, so that an error can name it."""
@@ -173,5 +173,5 @@ class NotebookUrlNotifier(BaseNotifier):
 def optional_text(name: str, value: object) -> Any:
     """Check a parameter that takes a text, a template or nothing."""
     if value is not None and not isinstance(value, str) and not is_template(value):
-        refuse(name, value, "a text or None")
+        reject(name, value, "a text or None")
     return value

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from airflow_sagemaker_presign.validation import refuse
+from airflow_sagemaker_presign.validation import reject
 
 
 _ALLOWED = "no {notifier} here: it tells of a link or a failure, so it can be in notifiers and on_failure_callback only"
 
 
-def refuse_other_callbacks(task: Any) -> None:
+def reject_other_callbacks(task: Any) -> None:
     """
     Check the callbacks of a task, and of its DAG as far as they are known when the task is made.
 
@@ -29,9 +29,9 @@ def refuse_other_callbacks(task: Any) -> None:
     ):
         for name in names:
             for callback in callbacks_of(owner, name):
-                if getattr(callback, "tells_failures_only", False):
+                if getattr(callback, "failures_only", False):
                     notifier = type(callback).__name__
-                    refuse(f"{prefix}{name}", notifier, _ALLOWED.format(notifier=notifier))
+                    reject(f"{prefix}{name}", notifier, _ALLOWED.format(notifier=notifier))
 
 
 ON_FAILURE, ON_RETRY = "on_failure_callback", "on_retry_callback"
@@ -42,7 +42,7 @@ _ENDED_OTHERWISE = ("success", "skipped", "up_for_retry", "up_for_reschedule", "
 _DEADLINES = ("deadline", "slas", "blocking_tis", "task_list")
 
 
-class Occasion(Enum):
+class CallbackKind(Enum):
     """What there is to tell."""
 
     LINK = auto()
@@ -55,20 +55,20 @@ class Called(NamedTuple):
     """
     For what a notifier was called.
 
-    :param occasion: what there is to tell.
+    :param kind: what there is to tell.
     :param why: for ``NOTHING``: what it was called for instead.
     """
 
-    occasion: Occasion
+    kind: CallbackKind
     why: str = ""
 
 
 def has_link(context: Mapping[str, Any]) -> bool:
     """Tell whether the context brings a link: the presigned URL, or the door."""
-    return context.get("presigned_url") is not None or bool(context.get("door_url"))
+    return context.get("presigned_url") is not None or bool(context.get("launch_url"))
 
 
-def occasion_of(context: Mapping[str, Any], callback: object = None) -> Called:
+def callback_kind_of(context: Mapping[str, Any], callback: object = None) -> Called:
     """
     Decide for what a notifier is called.
 
@@ -80,45 +80,45 @@ def occasion_of(context: Mapping[str, Any], callback: object = None) -> Called:
     :param callback: the notifier, as the DAG's author put it into such lists.
     """
     if has_link(context):
-        return Called(Occasion.LINK)
+        return Called(CallbackKind.LINK)
     if "reason" in context:
         return _of_a_dag(context, callback)
     if any(key in context for key in _DEADLINES):
-        return Called(Occasion.NOTHING, "a deadline or an SLA was missed")
+        return Called(CallbackKind.NOTHING, "a deadline or an SLA was missed")
     return _of_a_task(context, callback)
 
 
 def _of_a_dag(context: Mapping[str, Any], callback: object) -> Called:
     lists = _lists_with(callback, context.get("dag"), (ON_FAILURE, "on_success_callback"))
     if context["reason"] == "success" or lists == {"on_success_callback"}:
-        return Called(Occasion.NOTHING, "the DAG run succeeded")
-    return Called(Occasion.DAG_FAILED)
+        return Called(CallbackKind.NOTHING, "the DAG run succeeded")
+    return Called(CallbackKind.DAG_FAILED)
 
 
 def _of_a_task(context: Mapping[str, Any], callback: object) -> Called:
     ti, task = context.get("ti"), context.get("task")
     state = str(getattr(getattr(ti, "state", None), "value", None) or getattr(ti, "state", None) or "")
     if state == "failed":
-        return Called(Occasion.TASK_FAILED)
+        return Called(CallbackKind.TASK_FAILED)
     if state in _ENDED_OTHERWISE:
-        return Called(Occasion.NOTHING, f"the task is {state}")
+        return Called(CallbackKind.NOTHING, f"the task is {state}")
     lists = _lists_with(callback, task, (ON_FAILURE, *OTHER_CALLBACKS))
     is_retry = ON_RETRY in lists and (ON_FAILURE not in lists or _is_retried(ti))
     if context.get("exception"):
-        return Called(Occasion.NOTHING, "the task is tried again") if is_retry else Called(Occasion.TASK_FAILED)
+        return Called(CallbackKind.NOTHING, "the task is tried again") if is_retry else Called(CallbackKind.TASK_FAILED)
     if "exception" in context:
-        return Called(Occasion.NOTHING, "the task ended without an error")
+        return Called(CallbackKind.NOTHING, "the task ended without an error")
     if ti is None and task is None:
-        return Called(Occasion.NOTHING, "nothing in the context speaks of a task that failed")
+        return Called(CallbackKind.NOTHING, "nothing in the context speaks of a task that failed")
     if hasattr(ti, "start_date"):
-        return Called(Occasion.NOTHING, "the task is still running")
+        return Called(CallbackKind.NOTHING, "the task is still running")
     # What is left is Airflow 3's DAG processor, which runs the callbacks of tasks whose process was killed: it does
     # not know when the task began, so its task instance does not even have the attribute.
     if is_retry:
-        return Called(Occasion.NOTHING, "the task is tried again")
+        return Called(CallbackKind.NOTHING, "the task is tried again")
     if (lists and ON_FAILURE not in lists) or not getattr(task, ON_FAILURE, True):
-        return Called(Occasion.NOTHING, "it is not among the task's on_failure_callback")
-    return Called(Occasion.TASK_FAILED)
+        return Called(CallbackKind.NOTHING, "it is not among the task's on_failure_callback")
+    return Called(CallbackKind.TASK_FAILED)
 
 
 def _lists_with(callback: object, owner: object, names: tuple[str, ...]) -> set[str]:

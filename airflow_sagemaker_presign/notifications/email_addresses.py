@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from airflow_sagemaker_presign.validation import refuse
+from airflow_sagemaker_presign.validation import reject
 
 _ALLOWED = "an e-mail address such as 'ada@example.com' or 'Ada <ada@example.com>', or several"
 # Compiled when an address is read, not with every parse of a DAG file.
@@ -63,7 +63,7 @@ def mailboxes_of(parameter: str, value: object, *, unreachable: list[str] | None
                 raise
             unreachable.append(item)
     if not mailboxes and unreachable is None:
-        refuse(parameter, value, _ALLOWED)
+        reject(parameter, value, _ALLOWED)
     return tuple(mailboxes)
 
 
@@ -73,12 +73,12 @@ def _mailbox(parameter: str, text: str) -> Mailbox:
     named = re.fullmatch(_NAMED, text)
     spec = named["spec"] if named else text
     if not text.isprintable() or not re.fullmatch(_SPEC, spec):
-        refuse(parameter, text, _ALLOWED)
+        reject(parameter, text, _ALLOWED)
     user, _, domain = spec.partition("@")
     domain_in_ascii = _in_ascii(domain)
     if not re.fullmatch(_DOMAIN, domain_in_ascii):
         # Left over from pasting, mostly: quotes, asterisks, a full stop.
-        refuse(parameter, text, _ALLOWED)
+        reject(parameter, text, _ALLOWED)
     name = (named["quoted"] or named["plain"] or "").strip() if named else ""
     return Mailbox(name, f"{user}@{domain_in_ascii}")
 

@@ -18,7 +18,7 @@ _ADVICE = (
 )
 
 
-def tell_of_a_failure(notifier: NotebookUrlNotifier, context: Mapping[str, Any]) -> None:
+def send_failure_notification(notifier: NotebookUrlNotifier, context: Mapping[str, Any]) -> None:
     """
     Render and send.
 
@@ -39,11 +39,11 @@ def tell_of_a_failure(notifier: NotebookUrlNotifier, context: Mapping[str, Any])
             unknown.append(f"{name}={written!r} cannot be rendered ({type(error).__name__})")
             setattr(notifier, name, None)
             if name not in notifier.recipient_fields:
-                raise _nobody_told(context, unknown) from error
+                raise _nobody_notified(context, unknown) from error
     try:
         notifier.notify(known)  # type: ignore[arg-type]
     except ValueError as error:
-        raise _nobody_told(context, [*unknown, str(error).rstrip(".")]) from None
+        raise _nobody_notified(context, [*unknown, str(error).rstrip(".")]) from None
 
 
 def message_of(context: Mapping[str, Any]) -> FailureMessage:
@@ -54,7 +54,7 @@ def message_of(context: Mapping[str, Any]) -> FailureMessage:
     return dag_failure_message(context) if "reason" in context else failure_message(context)
 
 
-def _nobody_told(context: Mapping[str, Any], reasons: list[str]) -> SendFailed:
+def _nobody_notified(context: Mapping[str, Any], reasons: list[str]) -> SendFailed:
     from airflow_sagemaker_presign.minting.redaction import redact
 
     title = message_of(context).title

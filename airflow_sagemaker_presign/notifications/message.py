@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from airflow_sagemaker_presign.links import console_open_url, region_of
 from airflow_sagemaker_presign.notifications.failed_task import value_of
-from airflow_sagemaker_presign.notifications.times import clock_time, in_words
+from airflow_sagemaker_presign.notifications.times import clock_time, format_duration
 from airflow_sagemaker_presign.validation import is_template
 
 MAX_REASON_LENGTH = 300
@@ -111,23 +111,23 @@ def link_message(context: Mapping[str, Any], *, note: str, zone: tzinfo) -> Link
     """
     Write the message that brings the link: the presigned one where there is one, else the door's.
 
-    :param context: what the operator gives a notifier: ``presigned_url``, ``door_url`` or both, what is to be said of
+    :param context: what the operator gives a notifier: ``presigned_url``, ``launch_url`` or both, what is to be said of
         them, ``notebook_instance``, and Airflow's own.
     :param note: the DAG author's own words, rendered.
     :param zone: the time zone in which to say times.
     """
     if context.get("presigned_url") is None:
-        return _door_message(context, note.strip())
+        return _launch_page_message(context, note.strip())
     return _presigned_message(context, note.strip(), zone)
 
 
 def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> LinkMessage:
     presigned_url = context["presigned_url"]
-    door_url = context.get("door_url")
+    launch_url = context.get("launch_url")
     works_until = clock_time(presigned_url.expires_at, zone, presigned_url.minted_at)
     title = f"Notebook {presigned_url.notebook_instance_name} is ready"
     # The door does all that a cleared task would do, so one of them is enough to read.
-    again = _door_step(context) if door_url else _clear_step(context)
+    again = _launch_page_step(context) if launch_url else _clear_step(context)
     return LinkMessage(
         title=title,
         subject=f"{title}: open it by {works_until}",
@@ -138,31 +138,31 @@ def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> L
             ("Notebook instance", presigned_url.notebook_instance_name),
             ("Region", region_of(_arn(context))),
             ("Link works until", works_until),
-            ("Session lasts", f"{in_words(presigned_url.session_expiration_duration)} from when you open it"),
+            ("Session lasts", f"{format_duration(presigned_url.session_expiration_duration)} from when you open it"),
         ),
         note=note,
-        when_expired=_steps((again, _console_step(context)) if door_url else (_console_step(context), again)),
-        when_expired_title="Too late?" if door_url else "Link expired?",
+        when_expired=_steps((again, _console_step(context)) if launch_url else (_console_step(context), again)),
+        when_expired_title="Too late?" if launch_url else "Link expired?",
     )
 
 
-def _door_message(context: Mapping[str, Any], note: str) -> LinkMessage:
+def _launch_page_message(context: Mapping[str, Any], note: str) -> LinkMessage:
     name = (context.get("notebook_instance") or {}).get("NotebookInstanceName") or ""
     title = f"Notebook {name} is ready"
     return LinkMessage(
         title=title,
         subject=f"{title}: open it through Airflow",
         lead=(
-            f"Sign in to Airflow to open it, as often as you like, for {in_words(context['door_open_for'])}. "
+            f"Sign in to Airflow to open it, as often as you like, for {format_duration(context['launch_page_valid_for'])}. "
             "If the notebook was stopped again, the link starts it."
         ),
         prompt=f"Open this message and press “{BUTTON}”.",
-        url=context["door_url"],
+        url=context["launch_url"],
         facts=_facts(
             ("Notebook instance", name),
             ("Region", region_of(_arn(context))),
-            ("Link works for", in_words(context["door_open_for"])),
-            ("Session lasts", f"{in_words(context['session_expiration_duration'])} from when you open it"),
+            ("Link works for", format_duration(context["launch_page_valid_for"])),
+            ("Session lasts", f"{format_duration(context['session_expiration_duration'])} from when you open it"),
         ),
         note=note,
         when_expired=_steps((_console_step(context), _clear_step(context))),
@@ -224,9 +224,9 @@ def _problem(error: object) -> str:
         return "The task ended without saying why; its process may have been killed."
     # Redacted in whole before it is cut: half a token would not be known as one.
     from airflow_sagemaker_presign.minting.redaction import redact
-    from airflow_sagemaker_presign.delivery.send_errors import words_of
+    from airflow_sagemaker_presign.delivery.send_errors import error_text
 
-    reason = redact(words_of(error)).strip().partition("\n")[0].strip()
+    reason = redact(error_text(error)).strip().partition("\n")[0].strip()
     if len(reason) > MAX_REASON_LENGTH:
         reason = reason[: MAX_REASON_LENGTH - 1] + "…"
     if isinstance(error, str):
@@ -263,9 +263,9 @@ def _clear_step(context: Mapping[str, Any]) -> _Step:
     return "For a fresh link:", "open the task in Airflow and clear it", _task_page(context)
 
 
-def _door_step(context: Mapping[str, Any]) -> _Step:
-    lasts = in_words(context["door_open_for"])
-    return f"Signed in to Airflow, for {lasts}:", "open the notebook through Airflow", context["door_url"]
+def _launch_page_step(context: Mapping[str, Any]) -> _Step:
+    lasts = format_duration(context["launch_page_valid_for"])
+    return f"Signed in to Airflow, for {lasts}:", "open the notebook through Airflow", context["launch_url"]
 
 
 def _facts(*facts: tuple[str, str]) -> tuple[Fact, ...]:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_sagemaker_presign.notifications.rendering import environment_of, speaks_of_what_comes_later
+from airflow_sagemaker_presign.notifications.rendering import environment_of, needs_running_notebook
 from airflow_sagemaker_presign.notifications.times import zone_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _render(notifier: NotebookUrlNotifier, ready: NotebookUrlNotifier, name: str
     written = getattr(notifier, name)
     try:
         environment = environment_of(notifier, context, native=name in notifier.native_fields)
-        if speaks_of_what_comes_later(written, environment):
+        if needs_running_notebook(written, environment):
             return False
         setattr(ready, name, notifier.rendered(name, context))
     except Exception as error:

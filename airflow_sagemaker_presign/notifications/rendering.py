@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-KNOWN_LATER = ("presigned_url", "notebook_instance")
+KNOWN_ONCE_RUNNING = ("presigned_url", "notebook_instance")
 """What the operator adds to the context once the notebook instance is InService."""
 
 
@@ -33,7 +33,7 @@ def environment_of(notifier: Any, context: Mapping[str, Any], *, native: bool) -
     return environment
 
 
-def speaks_of_what_comes_later(value: Any, environment: Environment) -> bool:
+def needs_running_notebook(value: Any, environment: Environment) -> bool:
     """
     Tell whether a template cannot be rendered before the notebook instance is InService.
 
@@ -44,7 +44,7 @@ def speaks_of_what_comes_later(value: Any, environment: Environment) -> bool:
     names = {
         name.name for text in _texts(value) if "{" in text for name in environment.parse(text).find_all(nodes.Name)
     }
-    return not names.isdisjoint(KNOWN_LATER)
+    return not names.isdisjoint(KNOWN_ONCE_RUNNING)
 
 
 def as_text(value: Any) -> str:

@@ -14,7 +14,7 @@ from airflow_sagemaker_presign.notifications.slack_recipients import (
     slack_channel_of,
     slack_user_of,
 )
-from airflow_sagemaker_presign.validation import is_template, positive_int_of, refuse
+from airflow_sagemaker_presign.validation import is_template, positive_int_of, reject
 
 if TYPE_CHECKING:
     from airflow.providers.slack.hooks.slack import SlackHook
@@ -87,7 +87,7 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
     ) -> None:
         super().__init__(note=note, timezone=timezone)
         if (channel is None) == (user is None):
-            refuse("channel, user", (channel, user), _ONE_OF)
+            reject("channel, user", (channel, user), _ONE_OF)
         self._is_for_a_person = user is not None
         self.channel = optional_text("channel", channel)
         self.user = optional_text("user", user)
@@ -196,18 +196,18 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
             raise self._unanswered(method, type(error).__name__) from None
 
     def _refused(self, method: str, response: Any) -> SendFailed | SendOutcomeUnknown:
-        from airflow_sagemaker_presign.notifications.slack_errors import in_words
-        from airflow_sagemaker_presign.delivery.send_errors import answer_leaves_open
+        from airflow_sagemaker_presign.notifications.slack_errors import describe_error
+        from airflow_sagemaker_presign.delivery.send_errors import response_is_inconclusive
 
         recipient = str(self.channel or self.user)
         answer = response.data if isinstance(response.data, dict) else {}
         code = str(answer.get("error") or "")
-        if response.status_code == 504 or (method == _POST and answer_leaves_open(response.status_code, code)):
+        if response.status_code == 504 or (method == _POST and response_is_inconclusive(response.status_code, code)):
             # What is no code is the beginning of the answer, which quotes the message.
             said = code if code.isidentifier() else "its answer was cut short"
             how = f"HTTP status {response.status_code}" if response.status_code != 200 else said
             return self._unanswered(method, how)
-        problem = in_words(response.status_code, answer, recipient=recipient, connection=self.slack_conn_id)
+        problem = describe_error(response.status_code, answer, recipient=recipient, connection=self.slack_conn_id)
         kind = _BlocksRefused if code in _BLOCKS_REFUSED else _WillNotPass if code in _WILL_NOT_PASS else SendFailed
         return kind(problem, ServerAnswer(response.status_code, dict(response.headers)))
 

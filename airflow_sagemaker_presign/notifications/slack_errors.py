@@ -43,7 +43,7 @@ _WORDS = {
 }
 
 
-def in_words(status_code: int, answer: Mapping[str, Any], *, recipient: str, connection: str) -> str:
+def describe_error(status_code: int, answer: Mapping[str, Any], *, recipient: str, connection: str) -> str:
     """
     Say why Slack refused a call.
 

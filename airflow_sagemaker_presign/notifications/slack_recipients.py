@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from airflow_sagemaker_presign.notifications.email_addresses import mailboxes_of
-from airflow_sagemaker_presign.validation import refuse
+from airflow_sagemaker_presign.validation import reject
 
 USER_ALLOWED = (
     "an e-mail address, or a Slack user id such as 'U012AB3CD' (“Copy member ID” in a profile), of one person"
@@ -40,13 +40,13 @@ def slack_user_of(value: object) -> str:
         return text
     # Slack writes a mention of a whole group as <!subteam^…|@name>.
     if "@" not in text[1:] or text.startswith("<!"):
-        refuse("user", value, USER_ALLOWED)
+        reject("user", value, USER_ALLOWED)
     try:
         mailboxes = mailboxes_of("user", text)
     except ValueError:
         mailboxes = ()
     if len(mailboxes) != 1:
-        refuse("user", value, USER_ALLOWED)
+        reject("user", value, USER_ALLOWED)
     return mailboxes[0].spec
 
 
@@ -60,7 +60,7 @@ def slack_channel_of(value: object) -> str:
     if pasted := re.fullmatch(_CHANNEL_PASTED, text):
         return str(pasted["mention"] or pasted["marked"] or pasted["link"])
     if text in ("", "None") or not text.isprintable() or not re.fullmatch(_CHANNEL_NAME, text):
-        refuse("channel", value, _FOR_A_PERSON if "@" in text else CHANNEL_ALLOWED)
+        reject("channel", value, _FOR_A_PERSON if "@" in text else CHANNEL_ALLOWED)
     return text
 
 

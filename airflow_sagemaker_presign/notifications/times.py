@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from airflow_sagemaker_presign.validation import refuse
+from airflow_sagemaker_presign.validation import reject
 
 
 def zone_of(name: str, parameter: str = "timezone") -> tzinfo:
@@ -20,7 +20,7 @@ def zone_of(name: str, parameter: str = "timezone") -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, TypeError, OSError):
         # An OSError is what a directory of time zones gives, such as "Europe".
-        refuse(parameter, name, "an IANA time zone, such as 'Europe/Berlin' or 'UTC'")
+        reject(parameter, name, "an IANA time zone, such as 'Europe/Berlin' or 'UTC'")
 
 
 def default_zone() -> tzinfo:
@@ -60,7 +60,7 @@ def _zone_name(local: datetime, zone: tzinfo) -> str:
     return name if key == name else f"{name} ({key})"
 
 
-def in_words(duration: timedelta) -> str:
+def format_duration(duration: timedelta) -> str:
     """Say a duration in words: ``7 days``, ``1 hour 30 minutes``."""
     minutes, seconds = divmod(round(duration.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_sagemaker_presign.compat import BaseOperator, conf
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
-from airflow_sagemaker_presign.notifications.callback_kind import refuse_other_callbacks
+from airflow_sagemaker_presign.notifications.callback_kind import reject_other_callbacks
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, first_beginning
 from airflow_sagemaker_presign.validation import (
     botocore_config_of,
@@ -24,8 +24,8 @@ from airflow_sagemaker_presign.validation import (
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseOperatorLink, Context
-    from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
-    from airflow_sagemaker_presign.waiting.state_machine import Wait
+    from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+    from airflow_sagemaker_presign.waiting.state_machine import WaitState
 
 # Airflow's own limit on a deferral is the belt to the trigger's braces: it ends a wait whose triggerer is gone.
 _TRIGGERER_MARGIN = timedelta(minutes=5)
@@ -65,7 +65,7 @@ class NotebookInstanceOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        refuse_other_callbacks(self)
+        reject_other_callbacks(self)
         self.notebook_instance_name = notebook_instance_name
         self.poll_interval = positive_duration_of("poll_interval", poll_interval).total_seconds()
         self.timeout = positive_duration_of("timeout", timeout)
@@ -100,17 +100,17 @@ class NotebookInstanceOperator(BaseOperator):
                 setattr(self, name, check(given))
 
     @cached_property
-    def hook(self) -> SageMakerNotebookHook:
+    def hook(self) -> SageMakerNotebookInstanceHook:
         """
         The hook of the task's connection.
 
         :raises AwsConnectionUnusable: when there can be none.
         """
         from airflow_sagemaker_presign.exceptions import NotebookInstanceError
-        from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+        from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 
         try:
-            return SageMakerNotebookHook(
+            return SageMakerNotebookInstanceHook(
                 self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
             )
         except NotebookInstanceError as error:
@@ -127,11 +127,11 @@ class NotebookInstanceOperator(BaseOperator):
             :meth:`execute_complete`.
         :raises NotebookInstanceError: the class that says why it will not get there.
         """
-        from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
+        from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 
         now = self.hook.now()
         return self._wait(
-            context, Wait(self.notebook_instance_name, Goal(goal), now, now + self.timeout.total_seconds())
+            context, WaitState(self.notebook_instance_name, Goal(goal), now, now + self.timeout.total_seconds())
         )
 
     def reach_again(self, context: Context, event: Mapping[str, Any] | None) -> str:
@@ -144,16 +144,16 @@ class NotebookInstanceOperator(BaseOperator):
         :raises TaskDeferred: when there is something to wait for again; goes on in :meth:`execute_complete`.
         :raises NotebookInstanceError: the class that says why it will not get there.
         """
-        from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
+        from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 
         status = self.reached(event)
         now = self.hook.now()
         if event and "wait" in event:
-            wait = Wait.from_dict(event["wait"])
+            wait = WaitState.from_dict(event["wait"])
         else:
             # The event of an older version, which was under way during the upgrade: it has no deadline in it.
             goal, deadline = Goal.IN_SERVICE, now + self.timeout.total_seconds()
-            wait = Wait(self.notebook_instance_name, goal, now, deadline, status)
+            wait = WaitState(self.notebook_instance_name, goal, now, deadline, status)
         return self._wait(context, wait.resumed())
 
     def describe(self) -> dict[str, Any]:
@@ -163,23 +163,23 @@ class NotebookInstanceOperator(BaseOperator):
         :raises NotebookInstanceError: the class that says why AWS did not answer.
         """
         from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
-        from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
-        from airflow_sagemaker_presign.waiting.polling_schedule import next_look
+        from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
+        from airflow_sagemaker_presign.waiting.polling_schedule import next_poll_delay
 
         now = self.hook.now()
         deadline = max(self._deadline, now + min(self.timeout, _TRIGGERER_MARGIN).total_seconds())
-        wait = Wait(self.notebook_instance_name, Goal.IN_SERVICE, now, deadline)
+        wait = WaitState(self.notebook_instance_name, Goal.IN_SERVICE, now, deadline)
         while True:
             try:
                 return self.hook.describe_notebook_instance(self.notebook_instance_name)
             except NotebookInstanceError as error:
                 if isinstance(error, SageMakerUnavailable) and self.hook.now() >= deadline:
                     raise
-                wait = self.hook.after_trouble(wait, error)
-            time.sleep(next_look(wait, self.poll_interval, self.hook.now()))
+                wait = self.hook.after_failed_request(wait, error)
+            time.sleep(next_poll_delay(wait, self.poll_interval, self.hook.now()))
 
-    def _wait(self, context: Context, wait: Wait) -> str:
-        from airflow_sagemaker_presign.waiting.polling_schedule import next_look
+    def _wait(self, context: Context, wait: WaitState) -> str:
+        from airflow_sagemaker_presign.waiting.polling_schedule import next_poll_delay
 
         self._deadline = wait.deadline
         self._tell_when_the_run_began(context)
@@ -198,7 +198,7 @@ class NotebookInstanceOperator(BaseOperator):
         if self.deferrable:
             self._defer(wait)
         while not done:
-            time.sleep(next_look(wait, self.poll_interval, self.hook.now()))
+            time.sleep(next_poll_delay(wait, self.poll_interval, self.hook.now()))
             wait, done = self.hook.advance(wait)
         if not shown:
             self._show_console_button(context)
@@ -240,7 +240,7 @@ class NotebookInstanceOperator(BaseOperator):
             raise NotebookInstanceError.from_event(event)
         return str(event["notebook_instance_status"])
 
-    def _defer(self, wait: Wait) -> None:
+    def _defer(self, wait: WaitState) -> None:
         from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 
         self.defer(

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_sagemaker_presign import validation
-from airflow_sagemaker_presign.delivery.link_mode import LinkChoice, door_for, link_of, need_no_presigned_url
-from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMakerNotebookDoorLink
+from airflow_sagemaker_presign.delivery.link_mode import LinkMode, launch_url_for, link_mode_of, reject_presigned_url_in_templates
+from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMakerNotebookLaunchLink
 from airflow_sagemaker_presign.operators.base import NotebookInstanceOperator
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, is_somebody_elses
 from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
@@ -36,8 +36,8 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     :param notebook_instance_name: the notebook instance. (templated)
     :param notifiers: who is told, and how: one or more of any Airflow notifiers. Their templates see
         ``presigned_url`` (``.url``, ``.expires_at``, ``.minted_at``, ``.session_expiration_duration``),
-        ``notebook_instance`` (what Describe said), ``recipient``, ``door_url`` (empty where the message has no door),
-        ``door_open_for``, ``session_expiration_duration``, and Airflow's whole context.
+        ``notebook_instance`` (what Describe said), ``recipient``, ``launch_url`` (empty where the message has no door),
+        ``launch_page_valid_for``, ``session_expiration_duration``, and Airflow's whole context.
     :param session_expiration_duration: how long the Jupyter session lasts once the URL was opened: 30 minutes to 12
         hours, as a timedelta or in seconds. (templated when given as text)
     :param recipient: for the notifiers' templates: whom the link is for. (templated)
@@ -46,12 +46,12 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         arrives later counts as not delivered.
     :param delivery_attempts: how many times each notifier is tried, with a fresh URL each.
     :param require: ``"all"`` notifiers have to deliver, or ``"any"`` one.
-    :param link: what a message carries: ``"presigned"``, the URL that lives five minutes; ``"door"``, the door and no
+    :param link: what a message carries: ``"presigned"``, the URL that lives five minutes; ``"launch_page"``, the door and no
         credential at all; ``"both"``, or just the URL where there is no door (Airflow before 3.1.1, or no ``[api]
         base_url``).
     :param allowed_users: exactly those who may open through the door, a list of Airflow user names or e-mail
         addresses; left out or ``None``: all who may edit the task instance. (templated)
-    :param door_open_for: for how long the door opens, counted from the start of the task, as a timedelta or in
+    :param launch_page_valid_for: for how long the door opens, counted from the start of the task, as a timedelta or in
         seconds; kept as whole seconds, rounded up.
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
     :param timeout: how long to wait for InService at the most, as a timedelta or in seconds.
@@ -73,9 +73,9 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         "recipient",
         "landing",
         "allowed_users",
-        "door_open_for",
+        "launch_page_valid_for",
     )
-    operator_extra_links: Collection[BaseOperatorLink] = (SageMakerNotebookConsoleLink(), SageMakerNotebookDoorLink())
+    operator_extra_links: Collection[BaseOperatorLink] = (SageMakerNotebookConsoleLink(), SageMakerNotebookLaunchLink())
 
     def __init__(
         self,
@@ -88,9 +88,9 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         min_validity: timedelta | float = timedelta(minutes=4),
         delivery_attempts: int = 3,
         require: Literal["all", "any"] = "all",
-        link: LinkChoice = "both",
+        link: LinkMode = "both",
         allowed_users: Sequence[str] | None = _LEFT_OUT,
-        door_open_for: timedelta | float = timedelta(days=7),
+        launch_page_valid_for: timedelta | float = timedelta(days=7),
         **kwargs: Any,
     ) -> None:
         super().__init__(notebook_instance_name=notebook_instance_name, **kwargs)
@@ -103,16 +103,16 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         self.min_validity = validation.min_validity_of(min_validity)
         self.delivery_attempts = validation.positive_int_of("delivery_attempts", delivery_attempts)
         self.require = validation.one_of("require", require, ("all", "any"))
-        self.link = link_of(link)
+        self.link = link_mode_of(link)
         self._allowed_users = self._allowed_users_of(allowed_users)
-        self.door_open_for = math.ceil(validation.positive_duration_of("door_open_for", door_open_for).total_seconds())
-        if self.link == "door":
-            need_no_presigned_url(self.notifiers)
+        self.launch_page_valid_for = math.ceil(validation.positive_duration_of("launch_page_valid_for", launch_page_valid_for).total_seconds())
+        if self.link == "launch_page":
+            reject_presigned_url_in_templates(self.notifiers)
 
     def _allowed_users_of(self, given: Any) -> Any:
         # In a mapped task a None may be data that went missing on its way, and would let everybody in.
         if given is None and getattr(self, "_BaseOperator__from_mapped", False):
-            validation.refuse("allowed_users", given, "leave it out of a mapped task that everybody may open")
+            validation.reject("allowed_users", given, "leave it out of a mapped task that everybody may open")
         return None if given is None or given is _LEFT_OUT else validation.allowed_users_of(given)
 
     @property
@@ -136,7 +136,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
             validation.rendered_allowed_users_of(self.allowed_users)
         # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
         prepare(self.notifiers, self._for_notifiers(context), self.require)
-        SageMakerNotebookDoorLink().persist(context)
+        SageMakerNotebookLaunchLink().persist(context)
         self.reach(context, "InService")
         return self._deliver(context)
 
@@ -151,8 +151,8 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         return {
             **context,
             "recipient": self.recipient,
-            "door_url": door_for(self.link, context["ti"]),
-            "door_open_for": timedelta(seconds=self.door_open_for),
+            "launch_url": launch_url_for(self.link, context["ti"]),
+            "launch_page_valid_for": timedelta(seconds=self.launch_page_valid_for),
             "session_expiration_duration": timedelta(seconds=self._session_seconds()),
         }
 
@@ -164,18 +164,18 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         deliveries = deliver(
             self.notifiers,
             {**for_notifiers, "notebook_instance": description},
-            None if self.link == "door" else self._mint,
+            None if self.link == "launch_page" else self._mint,
             DeliveryPolicy(self.min_validity, self.delivery_attempts, self.require),
             notebook_instance_name=self.notebook_instance_name,
         )
         receipts = [delivery.receipt() for delivery in deliveries]
-        door_url = for_notifiers["door_url"]
+        launch_url = for_notifiers["launch_url"]
         sessions_end_by = [receipt["session_ends_by"] for receipt in receipts if "session_ends_by" in receipt]
         return {
             "notebook_instance_name": self.notebook_instance_name,
             "notebook_instance_arn": description["NotebookInstanceArn"],
-            "link": self.link if door_url else "presigned",
-            **({"door_url": door_url} if door_url else {}),
+            "link": self.link if launch_url else "presigned",
+            **({"launch_url": launch_url} if launch_url else {}),
             "session_expiration_duration": self._session_seconds(),
             **({"session_ends_by": max(sessions_end_by)} if sessions_end_by else {}),
             "deliveries": receipts,

@@ -8,8 +8,8 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
-from airflow_sagemaker_presign.waiting.state_machine import Wait
-from airflow_sagemaker_presign.hooks.client_key import AccountView
+from airflow_sagemaker_presign.waiting.state_machine import WaitState
+from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.waiting.poller.registry import wait_for
 
 
@@ -20,7 +20,7 @@ class SageMakerNotebookInstanceTrigger(BaseTrigger):
     Its arguments are stored in Airflow's database and say all that the wait needs, so it survives the triggerer.
     There is no secret among them.
 
-    :param wait: :meth:`airflow_sagemaker_presign.waiting.state_machine.Wait.as_dict`.
+    :param wait: :meth:`airflow_sagemaker_presign.waiting.state_machine.WaitState.as_dict`.
     :param poll_interval: seconds within which a change is noticed in the usual range.
     :param aws_conn_id: the Airflow connection, which has to be there; ``None``: boto3's own credential chain.
     :param region_name: the region; default: the connection's.
@@ -38,7 +38,7 @@ class SageMakerNotebookInstanceTrigger(BaseTrigger):
         botocore_config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.wait = Wait.from_dict(wait)
+        self.wait = WaitState.from_dict(wait)
         self.poll_interval = poll_interval
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
@@ -59,13 +59,13 @@ class SageMakerNotebookInstanceTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and end with one event: success, or the error that the operator is to raise."""
         try:
-            wait = await wait_for(self.account_view, self.wait, self.poll_interval)
+            wait = await wait_for(self.client_key, self.wait, self.poll_interval)
         except NotebookInstanceError as error:
             yield TriggerEvent({"status": "error", **error.as_event()})
         else:
             yield TriggerEvent({"status": "success", "notebook_instance_status": wait.status, "wait": wait.as_dict()})
 
     @property
-    def account_view(self) -> AccountView:
+    def client_key(self) -> ClientKey:
         """What has to be equal for two triggers to share a poller."""
-        return AccountView.of(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        return ClientKey.of(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from airflow_sagemaker_presign import exceptions
 
-QUIET = 60.0
+OUTAGE_OVER_AFTER_SECONDS = 60.0
 """Seconds without trouble, after which it counts as over."""
 
-SELDOM = 600.0
+LOG_INTERVAL_SECONDS = 600.0
 """Seconds between two tellings of trouble that comes and goes."""
 
 
-NEVER_ANSWERED = 240.0
+FIRST_RESPONSE_TIMEOUT_SECONDS = 240.0
 """Seconds without any answer of AWS, the first one included, after which a wait that never had one gives up."""
 
 
-EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
+EXPIRED_CREDENTIALS_CODES = frozenset({"ExpiredToken", "ExpiredTokenException"})
 """What AWS says to credentials of yesterday: others may take their place, and as long as none do, no request counts."""
 
 
-class FirstAnswer:
+class FirstResponse:
     """
     Knows whether AWS ever answered: a name that is not found may be found later, but not for ever.
 
@@ -29,12 +29,12 @@ class FirstAnswer:
     def __init__(self) -> None:
         self.problem: exceptions.NotebookInstanceError | None = None
         """What was in the way last; ``None``: nothing was, or AWS answered before."""
-        self.has_come = False
+        self.has_arrived = False
         self._failing_since: float | None = None
 
-    def came(self) -> None:
+    def arrived(self) -> None:
         """Note an answer of AWS, be it a refusal."""
-        self.has_come, self.problem = True, None
+        self.has_arrived, self.problem = True, None
 
     def failed(self, error: exceptions.NotebookInstanceError, now: float) -> None:
         """
@@ -43,9 +43,9 @@ class FirstAnswer:
         :param error: why; one with a code is an answer of AWS.
         :param now: seconds.
         """
-        if error.code and error.code not in EXPIRED:
-            self.came()
-        elif not self.has_come:
+        if error.code and error.code not in EXPIRED_CREDENTIALS_CODES:
+            self.arrived()
+        elif not self.has_arrived:
             self.problem = error
             self._failing_since = now if self._failing_since is None else self._failing_since
 
@@ -59,16 +59,16 @@ class FirstAnswer:
         """
         if self.problem is None or self._failing_since is None:
             return None
-        if now - max(self._failing_since, since) < NEVER_ANSWERED:
+        if now - max(self._failing_since, since) < FIRST_RESPONSE_TIMEOUT_SECONDS:
             return None
         error = self.problem
         never = (
-            f"AWS has {'accepted no request' if error.code else 'not answered once'} in {NEVER_ANSWERED / 60:g} min."
+            f"AWS has {'accepted no request' if error.code else 'not answered once'} in {FIRST_RESPONSE_TIMEOUT_SECONDS / 60:g} min."
         )
         return type(error)(error.notebook_instance_name, f"{never} {error.problem}", error.advice)
 
 
-class Trouble:
+class OutageLog:
     """Remembers the trouble of one poller, or of one wait in the worker, and says what is worth a line in the log."""
 
     def __init__(self) -> None:
@@ -77,10 +77,10 @@ class Trouble:
         self.advice: str | None = None
         """What to do about it."""
         self._last_at = 0.0
-        self._told_at: float | None = None
-        self._telling = False
+        self._logged_at: float | None = None
+        self._is_logged = False
 
-    def began(self, error: exceptions.NotebookInstanceError, now: float) -> str | None:
+    def request_failed(self, error: exceptions.NotebookInstanceError, now: float) -> str | None:
         """
         Note a request that came to nothing.
 
@@ -89,19 +89,19 @@ class Trouble:
         :return: what to tell; ``None``: it was told already.
         """
         self.problem, self.advice, self._last_at = error.problem, error.advice, now
-        if self._telling or (self._told_at is not None and now - self._told_at < SELDOM):
+        if self._is_logged or (self._logged_at is not None and now - self._logged_at < LOG_INTERVAL_SECONDS):
             return None
-        self._told_at, self._telling = now, True
+        self._logged_at, self._is_logged = now, True
         return f"{error.problem} The wait goes on, with fewer requests."
 
-    def answered(self, now: float) -> str | None:
+    def request_succeeded(self, now: float) -> str | None:
         """
         Note a request that was answered.
 
         :return: what to tell; ``None``: nothing.
         """
         self.problem, self.advice = "", None
-        if not self._telling or now - self._last_at < QUIET:
+        if not self._is_logged or now - self._last_at < OUTAGE_OVER_AFTER_SECONDS:
             return None
-        self._telling = False
+        self._is_logged = False
         return "AWS answers again."

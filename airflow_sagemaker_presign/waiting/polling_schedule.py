@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from airflow_sagemaker_presign.waiting.state_machine import Wait
+from airflow_sagemaker_presign.waiting.state_machine import WaitState
 
-FIRST_SECONDS = 3.0
+QUIET_START_SECONDS = 3.0
 """Nothing starts that quickly: until then, one look per poll interval is plenty."""
 
-USUAL_START = 600.0
+TYPICAL_START_SECONDS = 600.0
 """Seconds within which most starts end; a wait looks twice per poll interval until then."""
 
-DRAGGING_SHARE = 1 / 120
-SLOWEST_PACE = 30.0
+LATE_POLL_SHARE = 1 / 120
+MAX_LATE_POLL_SECONDS = 30.0
 """Seconds. What drags on is looked at after each 120th part of the time it has taken, but at least this often."""
 
-MAX_BACKOFF = 60.0
+MAX_BACKOFF_SECONDS = 60.0
 
 
-def pace(wait: Wait, poll_interval: float, now: float, share: float = 0.5) -> float:
+def poll_delay(wait: WaitState, poll_interval: float, now: float, share: float = 0.5) -> float:
     """
     Say how many seconds may lie between two looks.
 
@@ -30,14 +30,14 @@ def pace(wait: Wait, poll_interval: float, now: float, share: float = 0.5) -> fl
     :param share: of ``poll_interval``, in the usual range.
     """
     age = now - wait.began_at
-    if age < FIRST_SECONDS:
+    if age < QUIET_START_SECONDS:
         return poll_interval
-    if age < USUAL_START:
+    if age < TYPICAL_START_SECONDS:
         return poll_interval * share
-    return max(poll_interval, min(age * DRAGGING_SHARE, SLOWEST_PACE))
+    return max(poll_interval, min(age * LATE_POLL_SHARE, MAX_LATE_POLL_SECONDS))
 
 
-def next_look(wait: Wait, poll_interval: float, now: float) -> float:
+def next_poll_delay(wait: WaitState, poll_interval: float, now: float) -> float:
     """
     Say in how many seconds to look again, for a wait that looks by itself; trouble slows it down to one a minute.
 
@@ -46,7 +46,7 @@ def next_look(wait: Wait, poll_interval: float, now: float) -> float:
     :param now: seconds since the epoch.
     """
     if wait.troubles:
-        pause: float = min(poll_interval * 2**wait.troubles, max(poll_interval, MAX_BACKOFF))
+        pause: float = min(poll_interval * 2**wait.troubles, max(poll_interval, MAX_BACKOFF_SECONDS))
     else:
-        pause = pace(wait, poll_interval, now)
+        pause = poll_delay(wait, poll_interval, now)
     return max(0.0, min(pause, wait.deadline - now))

@@ -54,7 +54,7 @@ class Action(Enum):
     DONE = "done"
 
 
-TAKE_GRACE = 30.0
+TRANSITION_GRACE_SECONDS = 30.0
 """Seconds that a Start or Stop may take to show. Then it is sent once more."""
 
 MAX_SENDS = 2
@@ -78,7 +78,7 @@ _OF_SOMETHING_ELSE = re.compile(
 
 
 @dataclass(frozen=True)
-class Look:
+class Observation:
     """What one DescribeNotebookInstance said, or one row of a list (which has no ``FailureReason``)."""
 
     status: str
@@ -104,7 +104,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Wait:
+class WaitState:
     """
     Everything a wait knows. It fits into a trigger's arguments, so a wait survives the process that holds it.
 
@@ -140,17 +140,17 @@ class Wait:
         """Read back what :meth:`as_dict` wrote."""
         return cls(**{**values, "goal": Goal(values["goal"])})
 
-    def after_sending(self, look: Look, now: float) -> Wait:
+    def after_sending(self, observation: Observation, now: float) -> WaitState:
         """Note that a Start or Stop went out after this look."""
         return replace(
             self,
             sent_at=now,
             sends=self.sends + 1,
-            left_behind=self.left_behind or look.last_modified,
+            left_behind=self.left_behind or observation.last_modified,
             moved=False,
         )
 
-    def after_trouble(self, problem: str, now: float, advice: str | None = None) -> Wait:
+    def after_failed_request(self, problem: str, now: float, advice: str | None = None) -> WaitState:
         """
         Note that a look, or a Start, came to nothing.
 
@@ -180,31 +180,31 @@ class Wait:
                 advice,
             )
 
-    def resumed(self) -> Wait:
+    def resumed(self) -> WaitState:
         """Return the wait as it goes on after it reached its goal: what is to be seen next happened since then."""
         return replace(self, moved=True, troubles=0)
 
 
-def decide(wait: Wait, look: Look, now: float) -> tuple[Wait, Action]:
+def transition(wait: WaitState, observation: Observation, now: float) -> tuple[WaitState, Action]:
     """
     Decide what a look at the notebook instance means for a wait.
 
     :param wait: what the wait knows so far.
-    :param look: what Describe said just now.
+    :param observation: what Describe said just now.
     :param now: seconds since the epoch.
     :return: what the wait knows now, and what to do.
     :raises NotebookInstanceError: the class that says why the goal will not be reached.
     """
     towards = _towards_in_service if wait.goal == Goal.IN_SERVICE else _towards_stopped
-    wait, action = towards(replace(wait, status=look.status, troubles=0), look, now)
+    wait, action = towards(replace(wait, status=observation.status, troubles=0), observation, now)
     if action is not Action.DONE:
         wait.check_deadline(now)
     return wait, action
 
 
-def _towards_in_service(wait: Wait, look: Look, now: float) -> tuple[Wait, Action]:
+def _towards_in_service(wait: WaitState, observation: Observation, now: float) -> tuple[WaitState, Action]:
     name, begun = wait.notebook_instance_name, wait.moved or wait.sends > 0
-    match look.status:
+    match observation.status:
         case Status.IN_SERVICE:
             return wait, Action.DONE
         case Status.DELETING:
@@ -213,23 +213,23 @@ def _towards_in_service(wait: Wait, look: Look, now: float) -> tuple[Wait, Actio
             return replace(wait, moved=True), Action.WAIT
         case status if status in CAN_START and not begun:
             return wait, Action.START
-        case Status.FAILED if wait.moved or look.last_modified != wait.left_behind:
-            raise failure(name, look.failure_reason)
+        case Status.FAILED if wait.moved or observation.last_modified != wait.left_behind:
+            raise failure(name, observation.failure_reason)
         case status if (status in CAN_START or status == Status.STOPPING) and wait.moved:
             raise exceptions.NotebookInstanceStopped(
-                name, f"Somebody stopped it while the task waited for it (its status is {look.status})."
+                name, f"Somebody stopped it while the task waited for it (its status is {observation.status})."
             )
         case status if status in CAN_START:
             return wait, _send_again(wait, now, Action.START)
-        case _ if look.status in _ENDS_IN_STOPPED:
+        case _ if observation.status in _ENDS_IN_STOPPED:
             # What follows is a Stopped that nobody asked for: the wait begins anew, and starts it then.
             return replace(wait, moved=False, sends=0, sent_at=None, left_behind=""), Action.WAIT
         case _:
             return wait, Action.WAIT
 
 
-def _towards_stopped(wait: Wait, look: Look, now: float) -> tuple[Wait, Action]:
-    match look.status:
+def _towards_stopped(wait: WaitState, observation: Observation, now: float) -> tuple[WaitState, Action]:
+    match observation.status:
         case status if status in CAN_START or status == Status.DELETING:
             return wait, Action.DONE
         case Status.STOPPING:
@@ -240,8 +240,8 @@ def _towards_stopped(wait: Wait, look: Look, now: float) -> tuple[Wait, Action]:
             return wait, Action.WAIT
 
 
-def _send_again(wait: Wait, now: float, action: Action) -> Action:
-    if wait.sent_at is not None and now - wait.sent_at <= TAKE_GRACE:
+def _send_again(wait: WaitState, now: float, action: Action) -> Action:
+    if wait.sent_at is not None and now - wait.sent_at <= TRANSITION_GRACE_SECONDS:
         return Action.WAIT
     if wait.sends < MAX_SENDS:
         return action
@@ -250,7 +250,7 @@ def _send_again(wait: Wait, now: float, action: Action) -> Action:
     )
     raise kind(
         wait.notebook_instance_name,
-        f"It is still {wait.status}, {TAKE_GRACE:g} s after the {action.value} was sent a second time.",
+        f"It is still {wait.status}, {TRANSITION_GRACE_SECONDS:g} s after the {action.value} was sent a second time.",
     )
 
 
@@ -277,7 +277,7 @@ def failure(notebook_instance_name: str, reason: str) -> exceptions.NotebookInst
     return exceptions.NotebookInstanceFailed(notebook_instance_name, problem)
 
 
-def not_found(wait: Wait, error: exceptions.NotebookInstanceNotFound) -> exceptions.NotebookInstanceError:
+def not_found(wait: WaitState, error: exceptions.NotebookInstanceNotFound) -> exceptions.NotebookInstanceError:
     """
     Say which error it is that AWS knows no notebook instance of this name.
 
@@ -289,7 +289,7 @@ def not_found(wait: Wait, error: exceptions.NotebookInstanceNotFound) -> excepti
     return exceptions.NotebookInstanceDeleted(wait.notebook_instance_name, "It was there, and is gone now.")
 
 
-def must_have_moved_at(wait: Wait) -> float | None:
+def transition_overdue_at(wait: WaitState) -> float | None:
     """
     Say from when on the same status again means something new: that a Start or Stop did not take.
 
@@ -299,7 +299,7 @@ def must_have_moved_at(wait: Wait) -> float | None:
     resting = CAN_START if wait.goal == Goal.IN_SERVICE else CAN_STOP
     if wait.sent_at is None or wait.moved or wait.status not in resting:
         return None
-    return wait.sent_at + TAKE_GRACE + 1.0
+    return wait.sent_at + TRANSITION_GRACE_SECONDS + 1.0
 
 
 def _in_utc(moment: Any) -> str:

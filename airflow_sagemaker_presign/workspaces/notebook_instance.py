@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
-from airflow_sagemaker_presign.waiting.state_machine import Look
+from airflow_sagemaker_presign.waiting.state_machine import Observation
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,12 @@ class NotebookInstancePage:
     """
     One page.
 
-    :param looks: what it says of each notebook instance, by name; without a ``FailureReason``.
+    :param observations: what it says of each notebook instance, by name; without a ``FailureReason``.
     :param next_token: where to go on; ``None``: it was the last page.
     :param answered_at: when AWS answered by its own clock, in whole seconds since the epoch; ``None``: it did not say.
     """
 
-    looks: Mapping[str, Look]
+    observations: Mapping[str, Observation]
     next_token: str | None = None
     answered_at: float | None = None
 
@@ -33,7 +33,7 @@ class NotebookInstancePage:
         """
         rows = answer["NotebookInstances"]
         return cls(
-            looks={row["NotebookInstanceName"]: Look.from_description(row) for row in rows},
+            observations={row["NotebookInstanceName"]: Observation.from_description(row) for row in rows},
             next_token=answer.get("NextToken") or None,
             answered_at=_date_of(answer),
         )

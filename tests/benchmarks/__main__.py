@@ -29,7 +29,7 @@ def main() -> None:
         "plugin": _plugin,
         "delivery": lambda: _delivery(asked.runs),
         "slots": _slots,
-        "door": _door,
+        "launch_page": _launch_page,
         "polling": lambda: _polling(asked.waits),
         "triggerer": lambda: _triggerer(asked.waits),
     }
@@ -85,7 +85,7 @@ def _slots() -> dict[str, Any]:
     return measured
 
 
-def _door() -> dict[str, Any]:
+def _launch_page() -> dict[str, Any]:
     print(
         f"\nThrough the door: {len(launch_page.PEOPLE)} people, {len(launch_page.NOTEBOOKS)} notebooks, one api-server:", flush=True
     )
@@ -96,12 +96,12 @@ def _door() -> dict[str, Any]:
     for name, seconds in measured["click"].items():
         medians[name] = statistics.median(seconds)
         print(f"  {name:26} {medians[name]:7.3f} {statistics.quantiles(seconds, n=20)[-1]:7.3f}")
-    on_top = medians["door"] - medians["SageMaker"]
+    on_top = medians["launch_page"] - medians["SageMaker"]
     print(f"  the door adds {on_top:.3f} s to SageMaker's own time, limit {launch_page.LIMIT:g}")
     at_once = measured["at once"]
-    ratio = at_once["door"] / at_once["SageMaker"]
+    ratio = at_once["launch_page"] / at_once["SageMaker"]
     print(
-        f"  all at once: the last is through after {at_once['door']:.2f} s, "
+        f"  all at once: the last is through after {at_once['launch_page']:.2f} s, "
         f"{ratio:.1f} times what SageMaker takes for them ({at_once['SageMaker']:.2f} s)"
     )
     megabytes = list(measured["memory"]["megabytes"].items())

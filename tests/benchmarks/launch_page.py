@@ -19,7 +19,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 
-# As in dags/bench_door.py.
+# As in dags/bench_launch_page.py.
 PEOPLE = [f"person-{number:02}" for number in range(50)]
 NOTEBOOKS = [f"notebook-{number:02}" for number in range(50)]
 CLICKS = 100
@@ -32,7 +32,7 @@ LIMIT = 0.3
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 
 
-class Door:
+class LaunchPageClient:
     """
     The doors of one DAG run, and everybody's way through them.
 
@@ -41,12 +41,12 @@ class Door:
     """
 
     def __init__(self, airflow: AirflowStandalone, run_id: str) -> None:
-        path = f"/sagemaker-notebooks/bench_door/{run_id.replace('+', '%2B')}/link"
+        path = f"/sagemaker-notebooks/bench_launch_page/{run_id.replace('+', '%2B')}/link"
         self._paths = {notebook: f"{path}/{index}" for index, notebook in enumerate(NOTEBOOKS)}
         self._cookies = {person: {"Cookie": f"_token={airflow.token(person)}"} for person in PEOPLE}
         self._http = httpx.AsyncClient(base_url=airflow.url, timeout=120, trust_env=False)
 
-    async def look(self, person: str, notebook: str) -> str:
+    async def open_page(self, person: str, notebook: str) -> str:
         """Get the page; the token of its form."""
         answer = await self._http.get(self._paths[notebook], headers=self._cookies[person])
         found = TOKEN.search(answer.text)
@@ -66,7 +66,7 @@ class Door:
         return seconds
 
     async def open(self, person: str, notebook: str) -> None:
-        await self.click(person, notebook, await self.look(person, notebook))
+        await self.click(person, notebook, await self.open_page(person, notebook))
 
 
 def measure() -> dict[str, Any]:
@@ -83,14 +83,14 @@ def measure() -> dict[str, Any]:
     ):
         for notebook in NOTEBOOKS:
             local.sagemaker.create_notebook(notebook, "InService")
-        run_id = airflow.trigger("bench_door")
-        state = airflow.wait_for_run("bench_door", run_id, timeout=600)
+        run_id = airflow.trigger("bench_launch_page")
+        state = airflow.wait_for_run("bench_launch_page", run_id, timeout=600)
         if state != "success":
-            raise RuntimeError(f"The run ended as {state}:\n{airflow.task_log('bench_door', run_id, 'link')}")
-        return asyncio.run(_measure(local, Door(airflow, run_id)))
+            raise RuntimeError(f"The run ended as {state}:\n{airflow.task_log('bench_launch_page', run_id, 'link')}")
+        return asyncio.run(_measure(local, LaunchPageClient(airflow, run_id)))
 
 
-async def _measure(local: LocalServices, door: Door) -> dict[str, Any]:
+async def _measure(local: LocalServices, launch_page: LaunchPageClient) -> dict[str, Any]:
     sagemaker = boto3.client(
         "sagemaker",
         endpoint_url=local.endpoint_url,
@@ -99,35 +99,35 @@ async def _measure(local: LocalServices, door: Door) -> dict[str, Any]:
         aws_secret_access_key="local",
     )
     return {
-        "first pages": await _first_pages(door),
-        "click": await _clicks(door, sagemaker),
-        "at once": await _at_once(door, sagemaker),
-        "memory": await _memory(door),
+        "first pages": await _first_pages(launch_page),
+        "click": await _clicks(launch_page, sagemaker),
+        "at once": await _at_once(launch_page, sagemaker),
+        "memory": await _memory(launch_page),
     }
 
 
-async def _first_pages(door: Door) -> float:
+async def _first_pages(launch_page: LaunchPageClient) -> float:
     """Everybody looks at the same moment, and nobody has before: the api-server has yet to load what the door needs."""
     began = time.perf_counter()
-    await asyncio.gather(*(door.look(*pair) for pair in zip(PEOPLE, NOTEBOOKS, strict=True)))
+    await asyncio.gather(*(launch_page.open_page(*pair) for pair in zip(PEOPLE, NOTEBOOKS, strict=True)))
     return time.perf_counter() - began
 
 
-async def _clicks(door: Door, sagemaker: Any) -> dict[str, list[float]]:
+async def _clicks(launch_page: LaunchPageClient, sagemaker: Any) -> dict[str, list[float]]:
     """Click, and ask SageMaker for the same without a door, by turns; the seconds of each, sorted."""
     pairs = list(zip(PEOPLE, NOTEBOOKS, strict=True))
     for person, notebook in pairs:
-        await door.open(person, notebook)
+        await launch_page.open(person, notebook)
     seconds, own = [], []
     for number in range(CLICKS):
         person, notebook = pairs[number % len(pairs)]
-        token = await door.look(person, notebook)
-        seconds.append(await door.click(person, notebook, token))
-        own.append(_without_door(sagemaker, notebook))
-    return {"door": sorted(seconds), "SageMaker": sorted(own)}
+        token = await launch_page.open_page(person, notebook)
+        seconds.append(await launch_page.click(person, notebook, token))
+        own.append(_without_launch_page(sagemaker, notebook))
+    return {"launch_page": sorted(seconds), "SageMaker": sorted(own)}
 
 
-def _without_door(sagemaker: Any, notebook: str) -> float:
+def _without_launch_page(sagemaker: Any, notebook: str) -> float:
     """The two calls of a click; how many seconds they take."""
     began = time.perf_counter()
     sagemaker.describe_notebook_instance(NotebookInstanceName=notebook)
@@ -135,25 +135,25 @@ def _without_door(sagemaker: Any, notebook: str) -> float:
     return time.perf_counter() - began
 
 
-async def _at_once(door: Door, sagemaker: Any) -> dict[str, float]:
+async def _at_once(launch_page: LaunchPageClient, sagemaker: Any) -> dict[str, float]:
     """Everybody clicks at the same moment, each for a notebook of their own; seconds until the last is through."""
     pairs = list(zip(PEOPLE, NOTEBOOKS, strict=True))
-    tokens = [await door.look(*pair) for pair in pairs]
+    tokens = [await launch_page.open_page(*pair) for pair in pairs]
     began = time.perf_counter()
-    await asyncio.gather(*(door.click(*pair, token) for pair, token in zip(pairs, tokens, strict=True)))
+    await asyncio.gather(*(launch_page.click(*pair, token) for pair, token in zip(pairs, tokens, strict=True)))
     seconds = time.perf_counter() - began
     began = time.perf_counter()
     with ThreadPoolExecutor(len(PEOPLE)) as people:
-        list(people.map(lambda notebook: _without_door(sagemaker, notebook), NOTEBOOKS))
-    return {"door": seconds, "SageMaker": time.perf_counter() - began}
+        list(people.map(lambda notebook: _without_launch_page(sagemaker, notebook), NOTEBOOKS))
+    return {"launch_page": seconds, "SageMaker": time.perf_counter() - began}
 
 
-async def _memory(door: Door) -> dict[str, Any]:
+async def _memory(launch_page: LaunchPageClient) -> dict[str, Any]:
     """Let everybody open every notebook; what the api-server holds after each 500 openings."""
     megabytes, opened = {}, 0
     began = time.perf_counter()
     for notebook in NOTEBOOKS * ROUNDS:
-        await asyncio.gather(*(door.open(person, notebook) for person in PEOPLE))
+        await asyncio.gather(*(launch_page.open(person, notebook) for person in PEOPLE))
         opened += len(PEOPLE)
         if opened % 500 == 0:
             megabytes[opened] = _api_server_megabytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from tests.benchmarks.parsing import THEIRS, costs
 
-DOOR = "the door's plugin"
+LAUNCH_PAGE = "the door's plugin"
 LOAD_ALL = "all plugins"
 LOAD_OTHERS = "all plugins but the door's"
 AMAZON = "the amazon provider's SageMaker operators"
@@ -23,12 +23,12 @@ if AIRFLOW_VERSION >= (3, 0):  # Before, a task ran in a process of Airflow's.
 # Airflow passes over an entry point that leads to no plugin.
 _WITHOUT = """
 import sys, types
-sys.modules["airflow_sagemaker_presign.launch_page.plugin"] = types.SimpleNamespace(SageMakerNotebookDoorPlugin=None)
+sys.modules["airflow_sagemaker_presign.launch_page.plugin"] = types.SimpleNamespace(SageMakerNotebookLaunchPagePlugin=None)
 """
 # The second is Airflow 3.1's and older ones'.
 _LOAD = "(getattr(plugins_manager, '_get_plugins', None) or plugins_manager.ensure_plugins_loaded)()"
 GROUPS = {
-    DOOR: "import airflow_sagemaker_presign.launch_page.plugin",
+    LAUNCH_PAGE: "import airflow_sagemaker_presign.launch_page.plugin",
     LOAD_ALL: _LOAD,
     LOAD_OTHERS: f"{_WITHOUT}{_LOAD}",
     AMAZON: THEIRS[AMAZON],

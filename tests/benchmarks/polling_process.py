@@ -21,7 +21,7 @@ import psutil  # type: ignore[import-untyped]
 from airflow.triggers.base import BaseTrigger
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.hooks.client_key import AccountView
+from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from tests.benchmarks.polling import ask_server
 from tests.benchmarks.styles import AGE, STYLES, taken_over
 
@@ -106,7 +106,7 @@ class Measurement:
     async def _add(self) -> list[asyncio.Task[None]]:
         make = taken_over if self.plan["old"] else STYLES[self.plan["style"]]
         if self.plan["away"]:
-            AccountView.connect = _away(AccountView.connect, time.time() + self.plan["away"])  # type: ignore[method-assign,assignment]
+            ClientKey.connect = _away(ClientKey.connect, time.time() + self.plan["away"])  # type: ignore[method-assign,assignment]
         cpu, began = time.process_time(), time.time()
         async with Blocks() as blocks:
             tasks = []
@@ -162,13 +162,13 @@ class Measurement:
         return await asyncio.to_thread(ask_server, self.plan["server"], **asked)
 
 
-def _away(connect: Callable[[AccountView], Any], until: float) -> Callable[[AccountView], Any]:
+def _away(connect: Callable[[ClientKey], Any], until: float) -> Callable[[ClientKey], Any]:
     """Let Airflow's database be away for a while: a connection cannot be looked up."""
 
-    def looked_up(view: AccountView) -> Any:
+    def looked_up(key: ClientKey) -> Any:
         if time.time() < until:
             raise exceptions.SageMakerUnavailable("*", "Airflow could not read the connection just now.")
-        return connect(view)
+        return connect(key)
 
     return looked_up
 

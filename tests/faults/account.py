@@ -22,12 +22,12 @@ like a JWT, which Airflow would know for one.
 PENDING, IN_SERVICE, STOPPING, STOPPED = "Pending", "InService", "Stopping", "Stopped"
 Steps = Sequence[tuple[float, str]]
 
-USUAL_START: Steps = ((0.0, PENDING), (140.0, IN_SERVICE))
+TYPICAL_START_SECONDS: Steps = ((0.0, PENDING), (140.0, IN_SERVICE))
 NOT_TAKEN: Steps = ()
 REASON = "Insufficient notebook instance capacity. Retry later or with a different instance type."
 
 
-class Refusal(Exception):
+class ErrorResponse(Exception):
     """AWS says no."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
@@ -117,10 +117,10 @@ class Account:
         :param asked: its parameters.
         :param key: the access key that it was signed with.
         :param now: the moment, by our clock.
-        :raises Refusal: when AWS would.
+        :raises ErrorResponse: when AWS would.
         """
         if not any(since <= now < until and key == good for since, until, good in self.keys):
-            raise Refusal("ExpiredTokenException", "The security token included in the request is expired")
+            raise ErrorResponse("ExpiredTokenException", "The security token included in the request is expired")
         operations: dict[str, Callable[[Any, float], dict[str, Any]]] = {
             "DescribeNotebookInstance": self._describe,
             "ListNotebookInstances": self._list,
@@ -154,14 +154,14 @@ class Account:
     def _start(self, asked: Mapping[str, Any], now: float) -> dict[str, Any]:
         name, status = asked["NotebookInstanceName"], self._change(asked, now).status
         if status not in (STOPPED, "Failed"):
-            raise Refusal(
+            raise ErrorResponse(
                 "ValidationException",
                 f"Status ({status}) not in ([Stopped, Failed]). Unable to transition to (Pending) for Notebook "
                 f"Instance ({ARN}{name})",
             )
         self.started.append((now, name))
         notebook = self.notebooks[name]
-        steps = notebook.starts.pop(0) if notebook.starts else USUAL_START
+        steps = notebook.starts.pop(0) if notebook.starts else TYPICAL_START_SECONDS
         if steps:
             notebook.courses.append((now, _course(now, *steps)))
         return {}
@@ -169,7 +169,7 @@ class Account:
     def _mint(self, asked: Mapping[str, Any], now: float) -> dict[str, Any]:
         name, status = asked["NotebookInstanceName"], self._change(asked, now).status
         if status != IN_SERVICE:
-            raise Refusal("ValidationException", f"Status ({status}) not in ([InService]).")
+            raise ErrorResponse("ValidationException", f"Status ({status}) not in ([InService]).")
         token = f"{SECRET}{len(self.mints):04}".replace("+", "%2B").replace("/", "%2F")
         url = f"https://{name}.notebook.eu-central-1.sagemaker.aws?authToken={token}"
         self.mints.append(Mint(now, name, url))
@@ -179,7 +179,7 @@ class Account:
         notebook = self.notebooks.get(asked["NotebookInstanceName"])
         change = notebook.at(now) if notebook else None
         if change is None or change.status == "gone":
-            raise Refusal("ValidationException", "RecordNotFound")
+            raise ErrorResponse("ValidationException", "RecordNotFound")
         return change
 
     def _row(self, name: str, change: Change) -> dict[str, Any]:

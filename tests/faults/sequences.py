@@ -53,7 +53,7 @@ FAULTS: dict[str, Callable[..., Any]] = {
 
 
 @dataclass(frozen=True)
-class Trouble:
+class OutageLog:
     """A fault, from a second on, for so many seconds, of some operations."""
 
     fault: str
@@ -76,7 +76,7 @@ class Sequence:
     becomes: Steps
     starts: tuple[Steps, ...]
     happens: Steps
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[OutageLog, ...]
     expires: tuple[int, int] | None
     away: tuple[int, int] | None
     kills: frozenset[int]
@@ -141,12 +141,12 @@ def sends() -> st.SearchStrategy[Send]:
     return well | fails | unsure
 
 
-def troubles() -> st.SearchStrategy[Trouble]:
+def troubles() -> st.SearchStrategy[OutageLog]:
     """Faults of some operations, or of all."""
     every = (DESCRIBE, LIST, START, MINT)
     operations = st.just(every) | st.sampled_from(every).map(lambda one: (one,))
     lasting = st.integers(1, 200) | st.integers(1, 200) | st.just(10_000)
-    return st.builds(Trouble, st.sampled_from(sorted(FAULTS)), seconds, lasting, operations)
+    return st.builds(OutageLog, st.sampled_from(sorted(FAULTS)), seconds, lasting, operations)
 
 
 def sequences() -> st.SearchStrategy[Sequence]:

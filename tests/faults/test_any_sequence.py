@@ -22,10 +22,10 @@ UNDER_WAY_IN_TRIGGERER = 17.0
 UNDER_WAY_IN_WORKER = 5 * 15.0 + 20.0
 """Seconds: botocore's five attempts at one request that are never answered, and its pauses between them."""
 
-LAST_LOOK = 30.0
+LAST_OBSERVATION_SECONDS = 30.0
 """Seconds that a triggerer, back from a restart, gives a look at a wait whose deadline has passed meanwhile."""
 
-LONGEST_LAST_LOOK = 240.0
+MAX_LAST_OBSERVATION_SECONDS = 240.0
 """Seconds, at most, for which it tries to find out how to ask, when the database is away meanwhile."""
 
 CAUSES: dict[type[Exception], tuple[str, ...]] = {
@@ -75,9 +75,9 @@ def ends_in_time(sequence: Sequence, outcome: Outcome) -> None:
     if sequence.deferrable:
         waited_until, late = outcome.waited_until or 0.0, UNDER_WAY_IN_TRIGGERER
         # Each triggerer that comes back after the deadline looks once more, when it can.
-        late += len(sequence.kills) * (sequence.back_after + LAST_LOOK)
+        late += len(sequence.kills) * (sequence.back_after + LAST_OBSERVATION_SECONDS)
         if sequence.away is not None:
-            late += LONGEST_LAST_LOOK
+            late += MAX_LAST_OBSERVATION_SECONDS
     else:
         # A delivery comes after the wait.
         delivered = outcome.error is None or isinstance(outcome.error, NotebookUrlDeliveryError)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool
 
-from tests.faults.account import Account, Refusal, as_json
+from tests.faults.account import Account, ErrorResponse, as_json
 from tests.faults.virtual_time import BEGINNING, VirtualTime
 
 LATENCY = 0.05
@@ -49,8 +49,8 @@ class Request:
             return self.respond(_ASSUMED.format(key=self.key).encode(), kind="text/xml")
         try:
             body, status = self.account.answer(self.operation, self.asked, self.key, self.time.seconds), 200
-        except Refusal as refusal:
-            body, status = refusal.body, refusal.status
+        except ErrorResponse as error_response:
+            body, status = error_response.body, error_response.status
         return self.respond(as_json(body), status)
 
     def respond(

@@ -16,7 +16,7 @@ import pytest
 
 from airflow_sagemaker_presign.delivery import attempts, deliver
 from airflow_sagemaker_presign.compat import TaskDeferred
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 from airflow_sagemaker_presign.waiting.poller import registry
 from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
@@ -30,11 +30,11 @@ from tests.faults.witness import Witness
 RESUMED_AFTER = 2.0
 
 load_models = functools.cache(botocore.loaders.create_loader)
-make_client = SageMakerNotebookHook.get_client_type
+make_client = SageMakerNotebookInstanceHook.get_client_type
 clients: dict[Any, Any] = {}
 
 
-def shared_client(hook: SageMakerNotebookHook, region_name: str | None = None, config: Any = None) -> Any:
+def shared_client(hook: SageMakerNotebookInstanceHook, region_name: str | None = None, config: Any = None) -> Any:
     """Give those who would get equal clients the same one: making one takes longer than an hour of virtual waiting."""
     connection = hook.conn_config
     options = repr(sorted(vars(config or hook.config).items(), key=lambda option: option[0]))
@@ -100,7 +100,7 @@ class World:
     def _install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", _method(self.wire.urlopen))
         monkeypatch.setattr("time.sleep", self.time.sleep)
-        monkeypatch.setattr(SageMakerNotebookHook, "get_client_type", shared_client)
+        monkeypatch.setattr(SageMakerNotebookInstanceHook, "get_client_type", shared_client)
         monkeypatch.setattr("botocore.session.create_loader", load_models)
         monkeypatch.setitem(deliver.deliver.__kwdefaults__, "clock", self.time.now)  # type: ignore[arg-type]
         monkeypatch.setitem(deliver.deliver.__kwdefaults__, "sleep", self.time.sleep)  # type: ignore[arg-type]
@@ -196,7 +196,7 @@ class World:
     def _step(self, task: Callable[[], Any], outcome: Outcome, method: str, *event: Any) -> TaskDeferred | None:
         """Run a part of the task, in a process of its own as it were."""
         operator = task()
-        operator.__dict__["hook"] = SageMakerNotebookHook(
+        operator.__dict__["hook"] = SageMakerNotebookInstanceHook(
             operator.aws_conn_id,
             region_name=operator.region_name,
             verify=operator.verify,

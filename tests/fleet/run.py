@@ -50,7 +50,7 @@ class Death:
     arrived: int = 0
     back: bool = False
 
-    def look(self, fleet: Fleet, started: int, arrived: int, notebooks: int) -> None:
+    def check(self, fleet: Fleet, started: int, arrived: int, notebooks: int) -> None:
         """Kill when it is time, and start again when it is time for that."""
         names = (self.planned.worker, self.planned.triggerer)
         if self.at is None and (started + arrived) / (2 * notebooks) >= self.planned.progress:
@@ -113,7 +113,7 @@ class Run:
         while True:
             started, arrived = fleet.account.progress(run_id)
             if death:
-                death.look(fleet, started, arrived, self.notebooks)
+                death.check(fleet, started, arrived, self.notebooks)
             state = fleet.airflow.state(run_id)
             if time.time() >= said_at + 30 or state in ("success", "failed"):
                 said_at = time.time()
@@ -126,10 +126,10 @@ class Run:
             time.sleep(LOOK_EVERY)
 
 
-def _slots(fleet: Fleet, since: float, death: Death | None, patience: float = 20) -> SlotUse:
+def _slots(fleet: Fleet, since: float, death: Death | None, time_limit: float = 20) -> SlotUse:
     """Sum up the slots; a worker frees the last ones a moment after Airflow calls the run a success."""
     killed = {death.planned.worker: [death.at]} if death and death.at else {}
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + time_limit
     while True:
         use = slot_use(fleet.slots.since(since), killed)
         if not use.unended or time.monotonic() > deadline:

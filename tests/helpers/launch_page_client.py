@@ -25,7 +25,7 @@ MINT, START = "CreatePresignedNotebookInstanceUrl", "StartNotebookInstance"
 
 
 @dataclass(frozen=True)
-class Door:
+class LaunchPageClient:
     """
     Requests to the door; none follows a redirect.
 

@@ -18,13 +18,13 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from airflow_sagemaker_presign.launch_page import csrf, redirect_page, templating
-from airflow_sagemaker_presign.launch_page.http_errors import Refusal
-from airflow_sagemaker_presign.launch_page.http_errors import add_refusals
-from airflow_sagemaker_presign.launch_page.page_state import view_of, view_of_trouble
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
+from airflow_sagemaker_presign.launch_page.http_errors import add_error_handlers
+from airflow_sagemaker_presign.launch_page.page_state import page_state_of, page_state_of_error
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
-from airflow_sagemaker_presign.links import DOOR_PREFIX
+from airflow_sagemaker_presign.links import LAUNCH_PAGE_PREFIX
 
-PATH = f"{DOOR_PREFIX}/mornings/manual__1/notebook_link"
+PATH = f"{LAUNCH_PAGE_PREFIX}/mornings/manual__1/notebook_link"
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -41,17 +41,17 @@ class Notebook:
         self.reason = ""
         self.region = "eu-central-1"
         self.since = timedelta(seconds=5)
-        self.visitor = "ada"
+        self.current_user = "ada"
         self.token = "token-0"
-        self.trouble: NotebookInstanceError | None = None
-        self.refusal: Refusal | NotebookInstanceError | None = None
+        self.error: NotebookInstanceError | None = None
+        self.http_error: HttpError | NotebookInstanceError | None = None
         """What a click meets."""
-        self.answer: Response | HTTPException | Refusal | None = None
+        self.answer: Response | HTTPException | HttpError | None = None
         """What everybody gets instead of the page."""
         self.base_url = ""
         self.page_url = ""
         self.landing_url = ""
-        self.looks = 0
+        self.refreshes = 0
         self.clicks: list[str] = []
         self.landings: list[dict[str, str]] = []
         """The headers with which somebody came to the notebook."""
@@ -63,29 +63,29 @@ class Notebook:
             "LastModifiedTime": datetime.now(UTC) - self.since,
             "FailureReason": self.reason,
         }
-        view = view_of_trouble(self.trouble) if self.trouble else view_of(description, "lab", datetime.now(UTC))
-        region = "" if self.trouble else self.region
+        page_state = page_state_of_error(self.error) if self.error else page_state_of(description, "lab", datetime.now(UTC))
+        region = "" if self.error else self.region
         html = templating.write(
             "notebook.html",
             name=self.name,
-            view=view.after(refused) if refused else view,
+            page_state=page_state.after(refused) if refused else page_state,
             region=region,
-            instance_type="" if self.trouble else "ml.t3.medium",
+            instance_type="" if self.error else "ml.t3.medium",
             session="8 hours",
-            visitor=self.visitor,
+            current_user=self.current_user,
             token=self.token,
             prefix="",
             path=PATH,
             task_path="/dags/mornings",
         )
-        return HTMLResponse(html, 502 if refused else 503 if self.trouble else 200, templating.security_headers())
+        return HTMLResponse(html, 502 if refused else 503 if self.error else 200, templating.security_headers())
 
     def click(self, action: str) -> Response:
         self.clicks.append(action)
-        if isinstance(self.refusal, Refusal):
-            raise self.refusal
-        if self.refusal is not None:
-            return self.show(self.refusal)
+        if isinstance(self.http_error, HttpError):
+            raise self.http_error
+        if self.http_error is not None:
+            return self.show(self.http_error)
         if action == "start" and self.status in ("Stopped", "Failed"):
             self.status = "Pending"
         if action == "open" and self.status == "InService":
@@ -102,24 +102,24 @@ def page_app(notebook: Notebook) -> FastAPI:
         return notebook.answer
 
     async def show(request: Request, dag_id: str, run_id: str, task_id: str) -> Response:
-        notebook.looks += 1
-        request.state.signed_in_as = notebook.visitor
+        notebook.refreshes += 1
+        request.state.signed_in_as = notebook.current_user
         return answer_instead() or notebook.show()
 
-    async def enter(request: Request, dag_id: str, run_id: str, task_id: str) -> Response:
+    async def submit(request: Request, dag_id: str, run_id: str, task_id: str) -> Response:
         form = await request.form()
-        request.state.signed_in_as = notebook.visitor
+        request.state.signed_in_as = notebook.current_user
         if not csrf.is_same_origin(request.headers, notebook.base_url, request.url.scheme):
-            raise Refusal(403, "Not from here", "Open the page in your browser and press its button.")
+            raise HttpError(403, "Not from here", "Open the page in your browser and press its button.")
         if form["token"] != notebook.token:
-            raise Refusal(403, "This page has expired", "Go back to the notebook and press its button again.")
-        return redirect_page.led_on(answer_instead() or notebook.click(str(form["action"])), request.url.query, "")
+            raise HttpError(403, "This page has expired", "Go back to the notebook and press its button again.")
+        return redirect_page.redirect_by_page(answer_instead() or notebook.click(str(form["action"])), request.url.query, "")
 
     # The path parameters are what refusals know the page by.
-    app.add_api_route(DOOR_PREFIX + "/{dag_id}/{run_id}/{task_id}", show, methods=["GET"])
-    app.add_api_route(DOOR_PREFIX + "/{dag_id}/{run_id}/{task_id}", enter, methods=["POST"])
+    app.add_api_route(LAUNCH_PAGE_PREFIX + "/{dag_id}/{run_id}/{task_id}", show, methods=["GET"])
+    app.add_api_route(LAUNCH_PAGE_PREFIX + "/{dag_id}/{run_id}/{task_id}", submit, methods=["POST"])
 
-    @app.get(DOOR_PREFIX + "/assets/{name}")
+    @app.get(LAUNCH_PAGE_PREFIX + "/assets/{name}")
     def asset(name: str) -> Response:
         return Response(templating.asset(name), media_type=templating.ASSETS[name], headers=templating.security_headers())
 
@@ -127,7 +127,7 @@ def page_app(notebook: Notebook) -> FastAPI:
     def airflow_login(what: str, next: str = "") -> Response:
         return HTMLResponse(f"<title>{what}</title><h1>Airflow: {what}</h1>")
 
-    add_refusals(app, "")
+    add_error_handlers(app, "")
     return app
 
 

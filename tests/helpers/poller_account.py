@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
-from airflow_sagemaker_presign.waiting.state_machine import Action, Goal, Look, Wait
+from airflow_sagemaker_presign.waiting.state_machine import Action, Goal, Observation, WaitState
 from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock
 from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
 
@@ -95,12 +95,12 @@ class Account:
     def close(self) -> None:
         self.closed += 1
 
-    def look_at(self, name: str) -> Look:
+    def observe(self, name: str) -> Observation:
         self._ask("describe", name)
         at, status, reason = self._current(name, self.clock.now())
         if status == "gone":
             raise exceptions.NotebookInstanceNotFound(name, "AWS knows none of this name (RecordNotFound).")
-        return Look(status, reason, self._modified(at))
+        return Observation(status, reason, self._modified(at))
 
     def list_notebook_instances(
         self,
@@ -109,14 +109,14 @@ class Account:
         status_equals: str | None = None,
         next_token: str | None = None,
     ) -> NotebookInstancePage:
-        self._ask("list" if status_equals is None else "full look", status_equals or "")
+        self._ask("list" if status_equals is None else "resync", status_equals or "")
         after = -1e12 if last_modified_after is None else last_modified_after.timestamp() - EPOCH - self.ahead
         seen = self.clock.now() - self.lag
         rows = []
         for name in sorted(self._plans):
             at, status, _ = self._current(name, seen)
             if at > after and status_equals in (None, status) and status != "gone":
-                rows.append((name, Look(status, "", self._modified(at))))
+                rows.append((name, Observation(status, "", self._modified(at))))
         start = int(next_token or 0)
         more = str(start + 100) if len(rows) > start + 100 else None
         answered_at = float(int(self.clock.wall() + self.ahead)) if self.tells_time else None
@@ -175,7 +175,7 @@ class Waits:
             call=_at_once,
             jitter=random.Random(7),
         )
-        self.outcomes: dict[str, Wait | Exception] = {}
+        self.outcomes: dict[str, WaitState | Exception] = {}
         self.ended_at: dict[str, float] = {}
 
     async def wait(self, name: str, *, poll_interval: float = 5.0, at: float = 0.0, **values: Any) -> None:
@@ -186,7 +186,7 @@ class Waits:
         known = {"began_at": now, "deadline": now + 3600, "status": "Pending", "moved": True, **values}
         try:
             self.outcomes[name] = await self.poller.wait_for(
-                Wait(name, **{"goal": Goal.IN_SERVICE, **known}), poll_interval
+                WaitState(name, **{"goal": Goal.IN_SERVICE, **known}), poll_interval
             )
         except Exception as error:
             self.outcomes[name] = error

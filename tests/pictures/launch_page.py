@@ -30,36 +30,36 @@ def keep_pictures(browser: Browser, local: LocalServices, airflow: AirflowStanda
     :param airflow: where the door is; it knows the person.
     :param target: the folder for the pictures.
     """
-    (door_url,) = set(re.findall(r"http://\S+/sagemaker-notebooks/\S+", local.inbox.mails[-1].text))
-    visitor = Visitor(browser, airflow, door_url)
-    keep(browser, visitor.at_the_task(), target / "task.png")
-    ready, ready_on_phone = visitor.at_the_door(READY, DESKTOP), visitor.at_the_door(READY, PHONE, dark=True)
+    (launch_url,) = set(re.findall(r"http://\S+/sagemaker-notebooks/\S+", local.inbox.mails[-1].text))
+    reader = Reader(browser, airflow, launch_url)
+    keep(browser, reader.at_the_task(), target / "task.png")
+    ready, ready_on_phone = reader.at_the_launch_page(READY, DESKTOP), reader.at_the_launch_page(READY, PHONE, dark=True)
     local.sagemaker.set_status(NOTEBOOK, "Stopped")
-    stopped = visitor.at_the_door(STOPPED, PHONE)
+    stopped = reader.at_the_launch_page(STOPPED, PHONE)
     local.sagemaker.faults.on_start(NOTEBOOK, "no-capacity")
-    starting = visitor.while_it_starts(then=FAILED)
-    failed = visitor.at_the_door(FAILED, DESKTOP, dark=True)
-    failed_on_phone = visitor.at_the_door(FAILED, PHONE, dark=True)
-    keep(browser, side_by_side(browser, [ready, failed]), target / "door.png")
+    starting = reader.while_it_starts(then=FAILED)
+    failed = reader.at_the_launch_page(FAILED, DESKTOP, dark=True)
+    failed_on_phone = reader.at_the_launch_page(FAILED, PHONE, dark=True)
+    keep(browser, side_by_side(browser, [ready, failed]), target / "launch_page.png")
     phones = [stopped, starting, ready_on_phone, failed_on_phone]
-    keep(browser, side_by_side(browser, phones), target / "door_on_a_phone.png")
+    keep(browser, side_by_side(browser, phones), target / "launch_page_on_a_phone.png")
 
 
-class Visitor:
+class Reader:
     """
     Somebody who is signed in to Airflow.
 
     :param browser: to look with.
     :param airflow: where the door is.
-    :param door_url: the door.
+    :param launch_url: the door.
     """
 
-    def __init__(self, browser: Browser, airflow: AirflowStandalone, door_url: str) -> None:
+    def __init__(self, browser: Browser, airflow: AirflowStandalone, launch_url: str) -> None:
         self.browser = browser
         self.airflow = airflow
-        self.door_url = door_url
+        self.launch_url = launch_url
 
-    def at_the_door(self, headline: str, size: tuple[int, int], dark: bool = False) -> bytes:
+    def at_the_launch_page(self, headline: str, size: tuple[int, int], dark: bool = False) -> bytes:
         """Look at the door's page."""
         with self._page(size, dark) as page:
             _see(page, headline)
@@ -88,7 +88,7 @@ class Visitor:
         with page_of(self.browser, *size, dark=dark) as page:
             cookie = {"name": "_token", "value": self.airflow.token(PERSON), "url": self.airflow.url}
             page.context.add_cookies([cookie])  # type: ignore[list-item]
-            page.goto(self.door_url)
+            page.goto(self.launch_url)
             yield page
 
 

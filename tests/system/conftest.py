@@ -36,7 +36,7 @@ NOTEBOOKS = (
     "approved",
     "not-approved",
     *(
-        f"door-{name}"
+        f"launch-{name}"
         for name in ("editors", "named", "stopped", "mapped-0", "mapped-1", "to-stop", "in-the-browser", "elsewhere")
     ),
 )
@@ -107,7 +107,7 @@ def local(folder: Path, services_log: Path, minted: list[str]) -> Iterator[Local
 def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
     dags = shutil.copytree(DAGS, folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(
-        Path(__file__).parent / "door_dags", dags, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+        Path(__file__).parent / "launch_page_dags", dags, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
     )
     (dags / "planted.py").write_text(f"from airflow.sdk import DAG\nprint({DAG_MARKER!r})\nDAG('planted')\n")
     environment = {

@@ -78,9 +78,9 @@ def test_a_notebook_that_somebody_else_approved_opens_to_the_person_it_is_for(
     mail = mail_to(local, OPENS)
     assert REASON in mail.text
     assert urls_in(mail) == []
-    (door_url,) = set(re.findall(r"http://\S+/sagemaker-notebooks/\S+", mail.text))
+    (launch_url,) = set(re.findall(r"http://\S+/sagemaker-notebooks/\S+", mail.text))
     for name, status in ((OPENS, 200), (ASKS, 403), (APPROVES, 403), ("vera", 403)):
-        page = httpx.get(door_url, cookies={"_token": airflow.token(name)}, trust_env=False)
+        page = httpx.get(launch_url, cookies={"_token": airflow.token(name)}, trust_env=False)
         assert page.status_code == status, name
         assert ("Open JupyterLab" in page.text) == (status == 200)
     assert local.sagemaker.requests_of("CreatePresignedNotebookInstanceUrl", "approved") == []

@@ -44,7 +44,7 @@ def folders() -> set[Path]:
     return set((CHECKOUT / ".demo").glob("*"))
 
 
-def test_once_opens_the_links_and_the_door_and_ends_well(environment: dict[str, str]) -> None:
+def test_once_opens_the_links_and_the_launch_page_and_ends_well(environment: dict[str, str]) -> None:
     before = folders()
 
     demo = subprocess.run([*DEMO, "--once"], env=environment, capture_output=True, text=True, timeout=240)

@@ -18,7 +18,7 @@ CONSOLE_PAGE = f"https://{REGION}.console.aws.amazon.com/sagemaker/home?region={
 DELIVERED = {"notebook_link": "success", "stop_if_failed": "skipped", "delivered": "success"}
 
 
-def test_the_buttons_to_console_and_door_are_there_while_the_task_waits_and_afterwards(
+def test_the_buttons_to_console_and_launch_page_are_there_while_the_task_waits_and_afterwards(
     runs: dict[str, Run], links_while_waiting: dict[str, str | None]
 ) -> None:
     run = runs["on demand"]
@@ -56,7 +56,7 @@ def test_the_receipt_says_how_fresh_each_link_arrived_and_holds_no_link(runs: di
         "NotebookUrlSlackNotifier to mary@example.com",
     ]
     assert all(delivery["validity_left"] >= 290 for delivery in receipt["deliveries"])
-    assert receipt.pop("door_url") == runs["on demand"].links()["Open notebook"]
+    assert receipt.pop("launch_url") == runs["on demand"].links()["Open notebook"]
     assert "http" not in str(receipt)
     assert "authToken" not in str(receipt)
 

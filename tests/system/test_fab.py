@@ -16,7 +16,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run
 from tests.system.conftest import Start
-from tests.helpers.launch_page_client import BROWSER, MINT, OURS, Door, leads_to_notebook
+from tests.helpers.launch_page_client import BROWSER, MINT, OURS, LaunchPageClient, leads_to_notebook
 from tests.helpers.fab_api_server import PASSWORD, FabApiServer, Person
 
 pytestmark = pytest.mark.skipif(
@@ -52,21 +52,21 @@ def open_to_the_public(fab: FabApiServer, airflow: AirflowStandalone) -> Iterato
 
 @pytest.fixture(scope="module")
 def run(start: Start) -> Run:
-    run = start("doors")
+    run = start("launch_pages")
     assert run.end() == "success", run.states()
     return run
 
 
 @pytest.fixture(scope="module")
-def door(airflow: AirflowStandalone, local: LocalServices, fab: FabApiServer) -> Door:
+def launch_page(airflow: AirflowStandalone, local: LocalServices, fab: FabApiServer) -> LaunchPageClient:
     tokens = {person.user_name: fab.token(person.user_name) for person in PEOPLE}
-    return Door(airflow, local, tokens, fab.url)
+    return LaunchPageClient(airflow, local, tokens, fab.url)
 
 
 @pytest.fixture(autouse=True)
-def sent(door: Door) -> Iterator[Counter[Any]]:
+def sent(launch_page: LaunchPageClient) -> Iterator[Counter[Any]]:
     """The mints and starts that a test is to have caused; all others fail it."""
-    with door.expecting() as expected:
+    with launch_page.expecting() as expected:
         yield expected
 
 
@@ -89,16 +89,16 @@ def sent(door: Door) -> Iterator[Counter[Any]]:
         ("for-the-boss", "admin", 403),
     ],
 )
-def test_who_may(door: Door, run: Run, by: str, task_id: str, user: str, status: int, sent: Counter[Any]) -> None:
-    path = door.path(run, task_id)
-    page = door.ask("GET", path, user, by=by)
+def test_who_may(launch_page: LaunchPageClient, run: Run, by: str, task_id: str, user: str, status: int, sent: Counter[Any]) -> None:
+    path = launch_page.path(run, task_id)
+    page = launch_page.ask("GET", path, user, by=by)
     assert page.status_code == status
-    token = door.form_token(path, user, by) or door.form_token(door.path(run, "editors"), "admin")
-    answer = door.press("open", path, user, by=by, token=token)
-    event, owner, said = door.audit(task_id)[-1]
+    token = launch_page.form_token(path, user, by) or launch_page.form_token(launch_page.path(run, "editors"), "admin")
+    answer = launch_page.press("open", path, user, by=by, token=token)
+    event, owner, said = launch_page.audit(task_id)[-1]
     assert owner == user
     if status == 200:
-        sent[MINT, "door-editors" if task_id == "editors" else "door-named"] += 1
+        sent[MINT, "launch-editors" if task_id == "editors" else "launch-named"] += 1
         assert f"Signed in as <b>{user}</b>" in page.text
         assert leads_to_notebook(answer)
         assert event == "open_sagemaker_notebook_instance"
@@ -108,13 +108,13 @@ def test_who_may(door: Door, run: Run, by: str, task_id: str, user: str, status:
         assert event == "open_sagemaker_notebook_instance_refused"
 
 
-def test_who_is_refused_is_told_which_address_counts(door: Door, run: Run) -> None:
-    page = door.ask("GET", door.path(run, "for-the-boss"), "boss@example.com").text
+def test_who_is_refused_is_told_which_address_counts(launch_page: LaunchPageClient, run: Run) -> None:
+    page = launch_page.ask("GET", launch_page.path(run, "for-the-boss"), "boss@example.com").text
     assert "boss@example.com (eve@evil.example)" in page
 
 
-def test_through_the_login_and_back_and_out_again(door: Door, run: Run, fab: FabApiServer, sent: Counter[Any]) -> None:
-    path = door.path(run, "named")
+def test_through_the_login_and_back_and_out_again(launch_page: LaunchPageClient, run: Run, fab: FabApiServer, sent: Counter[Any]) -> None:
+    path = launch_page.path(run, "named")
     with httpx.Client(base_url=fab.url, headers=BROWSER, follow_redirects=True, timeout=60, trust_env=False) as browser:
         login = browser.get(path)
         assert login.url.path.startswith("/auth/login")
@@ -122,7 +122,7 @@ def test_through_the_login_and_back_and_out_again(door: Door, run: Run, fab: Fab
         assert page.url.raw_path.decode() == path
         assert "Signed in as <b>vera</b>" in page.text
         form = {"action": "open", "token": _hidden(page, "token")}
-        sent[MINT, "door-named"] += 1
+        sent[MINT, "launch-named"] += 1
         assert leads_to_notebook(browser.post(path, data=form, headers=OURS, follow_redirects=False))
 
         browser.get("/api/v2/auth/logout")
@@ -133,12 +133,12 @@ def test_through_the_login_and_back_and_out_again(door: Door, run: Run, fab: Fab
 
 
 def test_where_the_public_has_a_role_nobody_mints_all_the_same(
-    door: Door, run: Run, open_to_the_public: FabApiServer, sent: Counter[Any]
+    launch_page: LaunchPageClient, run: Run, open_to_the_public: FabApiServer, sent: Counter[Any]
 ) -> None:
-    public = Door(door.airflow, door.local, door.tokens, open_to_the_public.url)
-    path, audited = door.path(run, "editors"), door.audit("editors")
+    public = LaunchPageClient(launch_page.airflow, launch_page.local, launch_page.tokens, open_to_the_public.url)
+    path, audited = launch_page.path(run, "editors"), launch_page.audit("editors")
     # What Airflow itself shows to the public.
-    assert public.ask("GET", "/api/v2/dags/doors").status_code == 200
+    assert public.ask("GET", "/api/v2/dags/launch_pages").status_code == 200
     for method in ("GET", "HEAD"):
         answer = public.ask(method, path)
         assert answer.status_code == 303
@@ -148,13 +148,13 @@ def test_where_the_public_has_a_role_nobody_mints_all_the_same(
     for action in ("open", "start"):
         form = {"action": action, "token": token}
         assert public.ask("POST", path, headers=OURS, data=form).status_code == 401
-    assert door.audit("editors") == audited
-    sent[MINT, "door-editors"] += 1
+    assert launch_page.audit("editors") == audited
+    sent[MINT, "launch-editors"] += 1
     assert leads_to_notebook(public.press("open", path, "ed", token=token))
 
 
-def test_the_public_finds_the_login_and_comes_back(door: Door, run: Run, open_to_the_public: FabApiServer) -> None:
-    path = door.path(run, "named")
+def test_the_public_finds_the_login_and_comes_back(launch_page: LaunchPageClient, run: Run, open_to_the_public: FabApiServer) -> None:
+    path = launch_page.path(run, "named")
     with httpx.Client(
         base_url=open_to_the_public.url, headers=BROWSER, follow_redirects=True, timeout=60, trust_env=False
     ) as browser:

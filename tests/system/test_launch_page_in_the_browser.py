@@ -14,7 +14,7 @@ from tests.system.conftest import REGION, Start
 from tests.helpers.messages import mail_to
 
 pytestmark = pytest.mark.browser
-NAME = "door-in-the-browser"
+NAME = "launch-in-the-browser"
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +25,17 @@ def run(start: Start) -> Run:
 
 
 @pytest.fixture
-def door(page: Any, run: Run, local: LocalServices, airflow: AirflowStandalone) -> Any:
+def launch_page(page: Any, run: Run, local: LocalServices, airflow: AirflowStandalone) -> Any:
     """The door of a run on demand, by the link in its mail, after the login."""
     page.goto(local.inbox_url)
     frame = page.frame_locator(f"#message-{mail_to(local, 'lunch@example.com').id} iframe")
     with page.expect_popup() as popup:
         frame.get_by_role("link", name="open the notebook through Airflow").click()
-    door = popup.value
-    door.set_default_timeout(60_000)
-    log_in(door, airflow)
-    door.get_by_role("heading", name=NAME).wait_for()
-    return door
+    launch_page = popup.value
+    launch_page.set_default_timeout(60_000)
+    log_in(launch_page, airflow)
+    launch_page.get_by_role("heading", name=NAME).wait_for()
+    return launch_page
 
 
 @pytest.fixture
@@ -58,37 +58,37 @@ def opens_jupyterlab(page: Any, local: LocalServices) -> None:
     assert "authToken" not in page.url
 
 
-def test_from_the_mail_to_jupyterlab(door: Any, local: LocalServices, airflow: AirflowStandalone) -> None:
-    assert door.url.startswith(f"{airflow.url}/sagemaker-notebooks/notebook_on_demand/")
+def test_from_the_mail_to_jupyterlab(launch_page: Any, local: LocalServices, airflow: AirflowStandalone) -> None:
+    assert launch_page.url.startswith(f"{airflow.url}/sagemaker-notebooks/notebook_on_demand/")
     for said in ("Signed in as admin", REGION, "ml.t3.medium", "InService", "2 hours from when you open it"):
-        door.get_by_text(said).wait_for()
+        launch_page.get_by_text(said).wait_for()
     for landmark in ("banner", "main", "status"):
-        door.get_by_role(landmark).wait_for()
+        launch_page.get_by_role(landmark).wait_for()
     # By keyboard alone.
-    button = door.get_by_role("button", name="Open JupyterLab")
+    button = launch_page.get_by_role("button", name="Open JupyterLab")
     for _ in range(5):
-        door.keyboard.press("Tab")
+        launch_page.keyboard.press("Tab")
         if button.evaluate("button => button === document.activeElement"):
             break
     assert button.evaluate("button => getComputedStyle(button).outlineStyle") == "solid"
-    door.keyboard.press("Enter")
-    opens_jupyterlab(door, local)
-    door.go_back()
-    door.get_by_role("button", name="Open JupyterLab").wait_for()
+    launch_page.keyboard.press("Enter")
+    opens_jupyterlab(launch_page, local)
+    launch_page.go_back()
+    launch_page.get_by_role("button", name="Open JupyterLab").wait_for()
 
 
-def test_from_stopped_in_two_tabs(stopped: None, door: Any, local: LocalServices) -> None:
-    other = door.context.new_page()
-    other.goto(door.url)
-    door.get_by_role("button", name="Start and open").click()
-    door.get_by_role("status").get_by_text("Starting").wait_for()
-    door.reload()
+def test_from_stopped_in_two_tabs(stopped: None, launch_page: Any, local: LocalServices) -> None:
+    other = launch_page.context.new_page()
+    other.goto(launch_page.url)
+    launch_page.get_by_role("button", name="Start and open").click()
+    launch_page.get_by_role("status").get_by_text("Starting").wait_for()
+    launch_page.reload()
     # A laptop that was closed meanwhile.
-    door.context.set_offline(True)
-    door.get_by_text("This page goes on trying.").wait_for()
-    door.context.set_offline(False)
+    launch_page.context.set_offline(True)
+    launch_page.get_by_text("This page goes on trying.").wait_for()
+    launch_page.context.set_offline(False)
     # Here it was started, so here it opens by itself.
-    opens_jupyterlab(door, local)
+    opens_jupyterlab(launch_page, local)
     button = other.get_by_role("button", name="Open JupyterLab")
     button.wait_for()
     assert other.title() == f"Ready: notebook {NAME}"
@@ -98,21 +98,21 @@ def test_from_stopped_in_two_tabs(stopped: None, door: Any, local: LocalServices
     opens_jupyterlab(other, local)
 
 
-def test_a_start_that_fails_says_why(stopped: None, door: Any, local: LocalServices) -> None:
+def test_a_start_that_fails_says_why(stopped: None, launch_page: Any, local: LocalServices) -> None:
     local.sagemaker.faults.on_start(NAME, "no-capacity", times=1)
-    door.get_by_role("button", name="Start and open").click()
-    door.get_by_text("Insufficient notebook instance capacity").wait_for()
-    door.get_by_text("another instance type").wait_for()
-    door.get_by_role("button", name="Start again and open").wait_for()
+    launch_page.get_by_role("button", name="Start and open").click()
+    launch_page.get_by_text("Insufficient notebook instance capacity").wait_for()
+    launch_page.get_by_text("another instance type").wait_for()
+    launch_page.get_by_role("button", name="Start again and open").wait_for()
 
 
-def test_from_the_task_in_airflow(door: Any, run: Run, airflow: AirflowStandalone) -> None:
-    door.goto(f"{airflow.url}/dags/{run.dag_id}/runs/{run.run_id.replace('+', '%2B')}/tasks/notebook_link/details")
-    link = door.get_by_role("link", name="Open notebook")
+def test_from_the_task_in_airflow(launch_page: Any, run: Run, airflow: AirflowStandalone) -> None:
+    launch_page.goto(f"{airflow.url}/dags/{run.dag_id}/runs/{run.run_id.replace('+', '%2B')}/tasks/notebook_link/details")
+    link = launch_page.get_by_role("link", name="Open notebook")
     assert "/sagemaker-notebooks/notebook_on_demand/" in link.get_attribute("href")
 
 
-def test_signed_out_meanwhile(door: Any) -> None:
-    door.context.clear_cookies()
-    door.evaluate("dispatchEvent(new Event('online'))")
-    door.wait_for_url("**/login**")
+def test_signed_out_meanwhile(launch_page: Any) -> None:
+    launch_page.context.clear_cookies()
+    launch_page.evaluate("dispatchEvent(new Event('online'))")
+    launch_page.wait_for_url("**/login**")

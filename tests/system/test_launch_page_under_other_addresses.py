@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
-from airflow_sagemaker_presign.links import door_path
+from airflow_sagemaker_presign.links import launch_path
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.sagemaker_api import notebook_operations
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1"),
 ]
-NAME = "door-elsewhere"
+NAME = "launch-elsewhere"
 PREFIX = "/team/airflow"
 ROLES = {**USERS, "admin": "admin"}
 AS_LONG_AS_AWS_MAKES_THEM = 3900
@@ -90,7 +90,7 @@ def behind_nginx(airflow: AirflowStandalone, run: Run, tmp_path_factory: pytest.
 
 def come_to_the_page(tab: Any, airflow: AirflowStandalone, base_url: str, run: Run) -> None:
     """By the link, through Airflow's login, and back."""
-    tab.goto(base_url + door_path(run.dag_id, run.run_id, "notebook_link"))
+    tab.goto(base_url + launch_path(run.dag_id, run.run_id, "notebook_link"))
     tab.locator("input[name=username]").fill(airflow.username)
     tab.locator("input[name=password]").fill(airflow.password)
     tab.keyboard.press("Enter")

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"
 URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=eyJhbGciOi.J9%2Bsecret%2FtokenOfAda.x-Y_z"
@@ -76,16 +76,16 @@ class Script:
 
 
 @pytest.fixture
-def hook(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> SageMakerNotebookHook:
+def hook(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> SageMakerNotebookInstanceHook:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    hook = SageMakerNotebookHook(aws_conn_id=None, region_name="eu-central-1", clock=clock)
+    hook = SageMakerNotebookInstanceHook(aws_conn_id=None, region_name="eu-central-1", clock=clock)
     hook.__dict__["conn"] = boto3.client("sagemaker", region_name="eu-central-1")
     return hook
 
 
 @pytest.fixture
-def sagemaker(hook: SageMakerNotebookHook) -> Iterator[Script]:
+def sagemaker(hook: SageMakerNotebookInstanceHook) -> Iterator[Script]:
     """The script of the fixture ``hook``; every answer in it has to be asked for."""
     with Stubber(hook.__dict__["conn"]) as stubber:
         yield Script(stubber)

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_sagemaker_presign.compat import Stats
 from airflow_sagemaker_presign.delivery.attempts import Delivery
-from airflow_sagemaker_presign.delivery.deliver import report
+from airflow_sagemaker_presign.delivery.deliver import record_metrics
 
 BEGAN = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 IN_SERVICE = BEGAN + timedelta(minutes=4)
@@ -17,7 +17,7 @@ DELIVERED = Delivery(
     "mail", 1, delivered_at=ARRIVED, minted_at=IN_SERVICE, expires_at=IN_SERVICE + timedelta(minutes=5)
 )
 FAILED = Delivery("slack", 3, "no")
-DOOR = Delivery("mail", 1, delivered_at=ARRIVED)
+LAUNCH_URL = Delivery("mail", 1, delivered_at=ARRIVED)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def context(since: datetime | None = IN_SERVICE) -> dict[str, Any]:
 
 
 def test_what_is_told_of_deliveries(sent: list[tuple[str, Any]]) -> None:
-    report([DELIVERED, FAILED, DOOR], context())
+    record_metrics([DELIVERED, FAILED, LAUNCH_URL], context())
     assert sent == [
         ("sagemaker_notebook.links_delivered", 1),
         ("sagemaker_notebook.validity_left", timedelta(seconds=297)),
@@ -47,7 +47,7 @@ def test_what_is_told_of_deliveries(sent: list[tuple[str, Any]]) -> None:
 
 @pytest.mark.parametrize("odd", [context(BEGAN - timedelta(hours=1)), context(None), {}, {"ti": None}])
 def test_a_notebook_that_ran_already_says_nothing_of_the_wait(sent: list[tuple[str, Any]], odd: dict[str, Any]) -> None:
-    report([DELIVERED], odd)
+    record_metrics([DELIVERED], odd)
     assert [name for name, _ in sent] == ["sagemaker_notebook.links_delivered", "sagemaker_notebook.validity_left"]
 
 
@@ -57,10 +57,10 @@ def test_figures_that_cannot_be_sent_keep_no_link_back(monkeypatch: pytest.Monke
 
     fake = SimpleNamespace(incr=broken, timing=broken, gauge=broken)
     monkeypatch.setattr("airflow_sagemaker_presign.compat.Stats", fake)
-    report([DELIVERED, FAILED], context())
+    record_metrics([DELIVERED, FAILED], context())
 
 
 def test_airflow_has_what_is_used_of_its_metrics() -> None:
     for kind in ("incr", "timing", "gauge"):
         assert callable(getattr(Stats, kind))
-    report([DELIVERED, FAILED], context())
+    record_metrics([DELIVERED, FAILED], context())

@@ -16,7 +16,7 @@
   const theme = orNull(() => localStorage.getItem("theme"));
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 
-  let timer, failures = 0, looking = null, leaving = false, isSure = false, isSending = false, shownAt = Date.now();
+  let timer, failures = 0, refreshing = null, leaving = false, isSure = false, isSending = false, shownAt = Date.now();
 
   // What this tab's person wants opened: in the tab's own memory, so that no link can want it for them.
   const wish = {
@@ -112,7 +112,7 @@
   const isOurs = (page) => page.querySelector("main[data-frame]");
 
   // Whether the page is still what it was, or has been brought up to date.
-  const lookOnce = async () => {
+  const refreshOnce = async () => {
     try {
       const [answer, page] = await ask();
       if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403) return leave();
@@ -130,18 +130,18 @@
     return true;
   };
 
-  const lookLater = () => {
+  const refreshLater = () => {
     clearTimeout(timer);
     if (leaving) return;
-    const usual = Number(byId("status").dataset.lookAgain);
+    const usual = Number(byId("status").dataset.refreshSeconds);
     const seconds = failures ? Math.min(LONGEST_WAIT, usual * 2 ** (failures - 1)) : usual;
-    timer = setTimeout(look, 1000 * seconds * (document.hidden ? SLOWER_UNSEEN : 1));
+    timer = setTimeout(refresh, 1000 * seconds * (document.hidden ? SLOWER_UNSEEN : 1));
   };
 
-  const look = () => {
+  const refresh = () => {
     clearTimeout(timer);
-    looking ??= lookOnce().finally(() => { looking = null; lookLater(); });
-    return looking;
+    refreshing ??= refreshOnce().finally(() => { refreshing = null; refreshLater(); });
+    return refreshing;
   };
 
   // Looks before it sends: nobody is left on a proxy's error page or at a login that forgot what they wanted.
@@ -153,7 +153,7 @@
     const action = pressed.value;
     hold();
     if (action === "start") wish.make();
-    const isThere = await look();
+    const isThere = await refresh();
     if (isThere && button()?.value === action) {
       press();
     } else if (!leaving && !isSending) {
@@ -169,10 +169,10 @@
     // Who went elsewhere in this tab did not stay for it; and what AWS refused is not on its way.
     if (came?.type === "back_forward" || document.querySelector(".refused")) wish.drop();
     byId("action").addEventListener("submit", submit);
-    document.addEventListener("visibilitychange", () => (document.hidden ? lookLater() : look()));
-    addEventListener("online", look);
-    addEventListener("pageshow", (event) => { if (event.persisted) { wish.drop(); release(); look(); } });
-    lookLater();
+    document.addEventListener("visibilitychange", () => (document.hidden ? refreshLater() : refresh()));
+    addEventListener("online", refresh);
+    addEventListener("pageshow", (event) => { if (event.persisted) { wish.drop(); release(); refresh(); } });
+    refreshLater();
     fulfil();
   };
 

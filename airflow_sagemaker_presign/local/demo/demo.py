@@ -30,7 +30,7 @@ from airflow_sagemaker_presign.local.demo.airflow_standalone import (
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from airflow_sagemaker_presign.local.demo.link_check import LinkNotGoodError, check_newest
 from airflow_sagemaker_presign.local.demo.progress import Progress
-from airflow_sagemaker_presign.local.demo.launch_page_check import check_door
+from airflow_sagemaker_presign.local.demo.launch_page_check import check_launch_page
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -119,12 +119,12 @@ def _run(options: argparse.Namespace, folder: Path, progress: Progress) -> int:
         airflow.env.update(airflow_connections(addresses, region_name="eu-central-1"))
         with progress.step("Airflow"):
             airflow.start()
-        door_url = _run_dag(airflow, progress)
-        _say_where_to_look(airflow, door_url, addresses, folder, progress)
+        launch_url = _run_dag(airflow, progress)
+        _say_where_to_look(airflow, launch_url, addresses, folder, progress)
         if options.once:
             _check_links(addresses["messages_url"], progress)
-            check_door(door_url, airflow.token(), f"{addresses['control_url']}/requests")
-            progress.say(f"  {'The door':20} opens JupyterLab; looking at its page minted nothing")
+            check_launch_page(launch_url, airflow.token(), f"{addresses['control_url']}/requests")
+            progress.say(f"  {'The launch page':20} opens JupyterLab; looking at its page minted nothing")
         else:
             progress.say("\nCtrl-C ends everything.")
             try:
@@ -178,7 +178,7 @@ def _run_dag(airflow: AirflowStandalone, progress: Progress) -> str:
         progress.give_up()
         raise DemoError(f"The DAG {DAG_ID} failed. {_reason(airflow.task_log(DAG_ID, run_id, TASK_ID))}")
     progress.end()
-    return str(airflow.xcom(DAG_ID, run_id, TASK_ID)["door_url"])
+    return str(airflow.xcom(DAG_ID, run_id, TASK_ID)["launch_url"])
 
 
 def _reason(log: str) -> str:
@@ -193,11 +193,11 @@ def _reason(log: str) -> str:
 
 
 def _say_where_to_look(
-    airflow: AirflowStandalone, door_url: str, addresses: dict[str, Any], folder: Path, progress: Progress
+    airflow: AirflowStandalone, launch_url: str, addresses: dict[str, Any], folder: Path, progress: Progress
 ) -> None:
     progress.say(f"""
   The link, for five minutes   {addresses["inbox_url"]}
-  The door, for seven days     {door_url}
+  The door, for seven days     {launch_url}
   The DAG in Airflow           {airflow.url}/dags/{DAG_ID}
   Airflow's login              {airflow.username} with {airflow.password}
   Logs                         {folder}""")

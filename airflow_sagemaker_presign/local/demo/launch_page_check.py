@@ -13,11 +13,11 @@ _STATUS = re.compile(r'<dd id="status-word"[^>]*>([^<]*)<')
 _TOKEN = re.compile(r'name="token" value="([^"]*)"')
 
 
-def check_door(door_url: str, airflow_token: str, requests_url: str) -> None:
+def check_launch_page(launch_url: str, airflow_token: str, requests_url: str) -> None:
     """
     Open a notebook that is InService through its door.
 
-    :param door_url: the door's page.
+    :param launch_url: the door's page.
     :param airflow_token: somebody's, from Airflow's ``/auth/token``; a browser has it as a cookie.
     :param requests_url: where the local SageMaker says what was asked of it.
     :raises LinkNotGoodError: when the page is another one, mints when it is only looked at, or does not open
@@ -27,12 +27,12 @@ def check_door(door_url: str, airflow_token: str, requests_url: str) -> None:
     try:
         minted = _minted(requests_url)
         with httpx.Client(cookies={"_token": airflow_token}, timeout=30, trust_env=False) as browser:
-            page = browser.get(door_url)
+            page = browser.get(launch_url)
             form_token = _form_token(page)
             if _minted(requests_url) != minted:
                 raise LinkNotGoodError("The door's page minted a URL when it was only looked at.")
             click = {"action": "open", "token": form_token}
-            answer = browser.post(door_url, data=click, headers={"Sec-Fetch-Site": "same-origin"})
+            answer = browser.post(launch_url, data=click, headers={"Sec-Fetch-Site": "same-origin"})
         newly_minted = _minted(requests_url) - minted
     except httpx.HTTPError as error:
         raise LinkNotGoodError(f"The door does not answer: {type(error).__name__}.") from None

@@ -38,7 +38,7 @@ _OTHER_TYPES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Refusal:
+class SlackError:
     """
     What Slack answers.
 
@@ -57,11 +57,11 @@ def block_kit_problem(message: dict[str, Any]) -> str | None:
     :param message: the arguments of ``chat.postMessage``, or a webhook's payload.
     :return: Slack's error code, or None.
     """
-    refusal = refusal_of(message)
-    return refusal.code if refusal else None
+    slack_error = slack_error_of(message)
+    return slack_error.code if slack_error else None
 
 
-def refusal_of(message: dict[str, Any]) -> Refusal | None:
+def slack_error_of(message: dict[str, Any]) -> SlackError | None:
     """
     Find what Slack would refuse, and where it is.
 
@@ -70,17 +70,17 @@ def refusal_of(message: dict[str, Any]) -> Refusal | None:
     blocks, attachments = message.get("blocks") or [], message.get("attachments") or []
     text = message.get("text") or ""
     if not isinstance(blocks, list):
-        return Refusal("invalid_blocks_format")
+        return SlackError("invalid_blocks_format")
     if not isinstance(attachments, list) or not all(isinstance(attachment, dict) for attachment in attachments):
-        return Refusal("invalid_attachments")
+        return SlackError("invalid_attachments")
     if not isinstance(text, str):
-        return Refusal("invalid_arguments")
+        return SlackError("invalid_arguments")
     if not blocks and not attachments and not text.strip():
-        return Refusal("no_text")
+        return SlackError("no_text")
     if len(text) > MAX_MESSAGE:
-        return Refusal("msg_too_long")
+        return SlackError("msg_too_long")
     if len(attachments) > MAX_ATTACHMENTS:
-        return Refusal("too_many_attachments")
+        return SlackError("too_many_attachments")
     errors = list(_blocks_errors(blocks, "/blocks"))
     for number, attachment in enumerate(attachments):
         path = f"/attachments/{number}/blocks"
@@ -88,7 +88,7 @@ def refusal_of(message: dict[str, Any]) -> Refusal | None:
         errors += (
             _blocks_errors(inner, path) if isinstance(inner, list) else [f"must be an array [json-pointer:{path}]"]
         )
-    return Refusal("invalid_blocks", tuple(errors)) if errors else None
+    return SlackError("invalid_blocks", tuple(errors)) if errors else None
 
 
 def _blocks_errors(blocks: list[Any], path: str) -> Errors:

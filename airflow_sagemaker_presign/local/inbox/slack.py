@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from airflow_sagemaker_presign.local.inbox.block_kit import Refusal, refusal_of
+from airflow_sagemaker_presign.local.inbox.block_kit import SlackError, slack_error_of
 from airflow_sagemaker_presign.local.inbox.faults import Scripted, SlackFault
 from airflow_sagemaker_presign.local.inbox.mailbox import Inbox
 
@@ -87,10 +87,10 @@ class SlackStandIn:
         channel = arguments.get("channel")
         # Slack takes a name or an id, and looks nobody up by an address.
         if not isinstance(channel, str) or not _CHANNEL.fullmatch(channel):
-            return _refused(Refusal("channel_not_found"))
-        refusal = refusal_of(arguments)
-        if refusal is not None:
-            return _refused(refusal)
+            return _refused(SlackError("channel_not_found"))
+        slack_error = slack_error_of(arguments)
+        if slack_error is not None:
+            return _refused(slack_error)
         person = self._people.get(self._directs.get(channel, channel))
         message = self._inbox.receive_slack(channel, person, arguments, acknowledged=acknowledged)
         return {"ok": True, "channel": channel, "ts": f"{message.arrived_at:.6f}", "message": {}}
@@ -102,9 +102,9 @@ class SlackStandIn:
         fault = self._inbox.slack.take("webhook")
         if fault is not None and fault.fault != SlackFault.HANG_AFTER_RECEIPT:
             return self._fail(fault, webhook=True)
-        refusal = refusal_of(payload)
-        if refusal is not None:
-            return refusal.code, 400
+        slack_error = slack_error_of(payload)
+        if slack_error is not None:
+            return slack_error.code, 400
         # A webhook's path is a secret: its channel is all that is shown.
         channel = str(payload.get("channel") or "(incoming webhook)")
         self._inbox.receive_slack(channel, None, payload, acknowledged=fault is None)
@@ -130,11 +130,11 @@ def _token(arguments: dict[str, Any]) -> str:
     return given or str(arguments.get("token") or "")
 
 
-def _refused(refusal: Refusal) -> dict[str, Any]:
-    answer: dict[str, Any] = {"ok": False, "error": refusal.code}
-    if refusal.errors:
-        answer["errors"] = list(refusal.errors)
-        answer["response_metadata"] = {"messages": [f"[ERROR] {error}" for error in refusal.errors]}
+def _refused(slack_error: SlackError) -> dict[str, Any]:
+    answer: dict[str, Any] = {"ok": False, "error": slack_error.code}
+    if slack_error.errors:
+        answer["errors"] = list(slack_error.errors)
+        answer["response_metadata"] = {"messages": [f"[ERROR] {error}" for error in slack_error.errors]}
     return answer
 
 

@@ -65,7 +65,7 @@ def judge(
     """
     # A foreign page can point a name of its own at 127.0.0.1.
     if request.host not in LOCAL_NAMES:
-        return refusal(request, "Reach this notebook as 127.0.0.1 or localhost.")
+        return error_response(request, "Reach this notebook as 127.0.0.1 or localhost.")
     # Browsers keep the cookies of all ports of a host in one jar.
     cookie_name = f"local-sagemaker-{port}"
     try:
@@ -82,7 +82,7 @@ def judge(
         check(session, name, state, tokens)
         return session
     except LinkRefused as refused:
-        return refusal(request, str(refused))
+        return error_response(request, str(refused))
 
 
 def check(session: NotebookSession, name: str, state: NotebookState | None, tokens: PresignedTokens) -> None:
@@ -104,7 +104,7 @@ def check(session: NotebookSession, name: str, state: NotebookState | None, toke
         raise LinkRefused(f"This notebook instance is not running: its status is {state.status}.")
 
 
-def refusal(request: RequestHead, reason: str, status: int = 403) -> Reply:
+def error_response(request: RequestHead, reason: str, status: int = 403) -> Reply:
     """
     Refuse in words: as a page to a person, as JSON to a program.
 

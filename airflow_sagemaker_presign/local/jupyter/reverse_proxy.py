@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from airflow_sagemaker_presign.local.jupyter.access import Reply, check, judge, refusal
+from airflow_sagemaker_presign.local.jupyter.access import Reply, check, judge, error_response
 from airflow_sagemaker_presign.local.jupyter.identity import NOTEBOOK_HEADER
 from airflow_sagemaker_presign.local.jupyter.labs import JupyterLabs
 from airflow_sagemaker_presign.local.jupyter.byte_relay import pass_on, send_reply
@@ -65,7 +65,7 @@ class _Site:
         return self.arn.split(":")[3]
 
 
-class NotebookGate:
+class NotebookReverseProxy:
     """
     Listens for all notebook instances, in a thread of its own.
 
@@ -215,7 +215,7 @@ class NotebookGate:
             lab = await self._lab(site, state)
         except (JupyterFailed, RuntimeError) as error:
             LOG.error("The JupyterLab of %s did not come up. %s", site.name, error)
-            return refusal(request, _DID_NOT_START, 503)
+            return error_response(request, _DID_NOT_START, 503)
         # Starting it took a while.
         now = self._look_up(site.arn)
         decision = judge(request, site.name, site.port, now, self._tokens)

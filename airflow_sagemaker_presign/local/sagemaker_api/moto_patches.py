@@ -99,14 +99,14 @@ def _dispatch(after: AfterCall) -> Callable[..., Answer]:
             vars(response)[_PARAMETERS] = read_parameters(operation, request.get_data())
             return original(response, request, *args, **kwargs)
         except ApiError as error:
-            refusal = error
+            error_response = error
         except NotImplementedError:
-            refusal = ApiError("NotImplementedException", f"The local SageMaker has no {operation}.", 501)
+            error_response = ApiError("NotImplementedException", f"The local SageMaker has no {operation}.", 501)
         except Exception:
             LOG.exception("The local SageMaker failed in %s.", operation)
-            refusal = internal_failure()
-        after(operation, None, refusal.code)
-        return refusal.answer()
+            error_response = internal_failure()
+        after(operation, None, error_response.code)
+        return error_response.answer()
 
     return dispatch
 
@@ -135,12 +135,12 @@ def _call_action(before: BeforeCall, after: AfterCall) -> Callable[[SageMakerRes
 
 
 def _refusal(error: CallError, response: SageMakerResponse, operation: str, notebook: str | None) -> Answer:
-    refusal = ApiError("ThrottlingException", "Rate exceeded")
+    error_response = ApiError("ThrottlingException", "Rate exceeded")
     if error is CallError.INTERNAL_FAILURE:
-        refusal = internal_failure()
+        error_response = internal_failure()
     elif error is CallError.ACCESS_DENIED:
-        refusal = ApiError("AccessDeniedException", _denial(response, operation, notebook))
-    return refusal.answer()
+        error_response = ApiError("AccessDeniedException", _denial(response, operation, notebook))
+    return error_response.answer()
 
 
 def _constraint_refusal(response: SageMakerResponse, operation: str) -> Answer | None:

@@ -73,12 +73,12 @@ class NotebookOperations:
 
     def describe_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
         """Describe, with the FailureReason that moto lacks."""
-        notebook = self._named(response)
+        notebook = self._error_for(response)
         return ActionResult(self.store.description(notebook))
 
     def start_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
         """Start from Stopped or Failed; anything else is refused as AWS refuses it."""
-        notebook = self._named(response)
+        notebook = self._error_for(response)
         timeline = self.store.timeline(notebook)
         now = self.store.now()
         self._require(notebook, STARTABLE, "Pending")
@@ -91,14 +91,14 @@ class NotebookOperations:
 
     def stop_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
         """Stop from InService."""
-        notebook = self._named(response)
+        notebook = self._error_for(response)
         self._require(notebook, ("InService",), "Stopping")
         self._finish(notebook, "Stopping", "Stopped")
         return EmptyResult()
 
     def update_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
         """Update from Stopped or Failed: Updating, then Stopped."""
-        notebook = self._named(response)
+        notebook = self._error_for(response)
         self._require(notebook, STARTABLE, "Updating")
         self.store.update(notebook, response._get_param)
         self._finish(notebook, "Updating", "Stopped")
@@ -106,7 +106,7 @@ class NotebookOperations:
 
     def delete_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
         """Delete from Stopped or Failed: Deleting, then not found."""
-        notebook = self._named(response)
+        notebook = self._error_for(response)
         self._require(notebook, STARTABLE, "Deleting")
         self._finish(notebook, "Deleting", GONE)
         return EmptyResult()
@@ -133,7 +133,7 @@ class NotebookOperations:
         base = f"http://{self.store.host_of(notebook.arn)}/" if self.store.host_of else f"https://{notebook.url}"
         return ActionResult({"AuthorizedUrl": f"{base}?{urlencode({'authToken': token})}"})
 
-    def _named(self, response: SageMakerResponse) -> Any:
+    def _error_for(self, response: SageMakerResponse) -> Any:
         return self.store.find(response.sagemaker_backend, response._get_param("NotebookInstanceName"))
 
     def _require(self, notebook: Any, allowed: tuple[str, ...], target: str) -> None:

@@ -9,26 +9,26 @@ from datetime import UTC, datetime
 
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
 from airflow_sagemaker_presign.waiting.state_machine import Status
-from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, Waiter, Waiters, status_by_now
+from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, PendingWait, PendingWaits, expected_status
 
-OVERLAP = 5.0
+OVERLAP_SECONDS = 5.0
 """Seconds that a sweep goes back behind the last one: a list lags, and the clock of an answer counts whole seconds."""
 
-UNKNOWN_SKEW = 300.0
+UNKNOWN_SKEW_SECONDS = 300.0
 """Seconds that AWS's clock may be away while no answer has told the time: with more, AWS refuses every request."""
 
-FEW = 3
+DESCRIBE_INSTEAD_LIMIT = 3
 """So few waits that are behind are described, instead of a list for them."""
 
-MOST_PAGES = 1000
+MAX_PAGES = 1000
 """Where a list ends that does not end."""
 
-PASSING_STATUSES = (Status.PENDING, Status.STOPPING, Status.UPDATING)
+TRANSIENT_STATUSES = (Status.PENDING, Status.STOPPING, Status.UPDATING)
 """Statuses that few notebook instances of an account have at once, so that a list of them is short."""
 
 
 @dataclass
-class Listing:
+class ListProgress:
     """
     One list, under way.
 
@@ -48,17 +48,17 @@ class Listing:
     last_modified_after: datetime | None = None
     status: str | None = None
     next_token: str | None = None
-    behind: Sequence[Waiter] = ()
+    behind: Sequence[PendingWait] = ()
     pages: int = 0
     names: set[str] = field(default_factory=set)
     ended: float = 0.0
 
-    def turn(self, page: NotebookInstancePage) -> bool:
+    def add_page(self, page: NotebookInstancePage) -> bool:
         """Note a page; whether it was the last."""
         self.pages += 1
         if self.status is not None:
-            self.names.update(page.looks)
-        if page.next_token == self.next_token or self.pages >= MOST_PAGES:
+            self.names.update(page.observations)
+        if page.next_token == self.next_token or self.pages >= MAX_PAGES:
             return True
         self.next_token = page.next_token
         return self.next_token is None
@@ -82,62 +82,62 @@ class AwsClock:
 
     def at(self, moment: float, now: float, wall: float) -> float:
         """Say what it showed at a moment, at the latest; ``now`` and ``wall`` are the same moment on our two clocks."""
-        return moment + (wall - now - UNKNOWN_SKEW if self._ahead is None else self._ahead)
+        return moment + (wall - now - UNKNOWN_SKEW_SECONDS if self._ahead is None else self._ahead)
 
 
-def sweep_from(waiters: Waiters, behind: Sequence[Waiter], now: float) -> Listing:
+def begin_incremental_list(pending_waits: PendingWaits, behind: Sequence[PendingWait], now: float) -> ListProgress:
     """
     Begin a sweep.
 
-    :param waiters: the waits.
+    :param pending_waits: the waits.
     :param behind: those of them who are behind and have to be told by it; it does not go back for any other such.
     :param now: the time.
     """
-    known = [waiter.known for waiter in waiters if not (waiter.apart or waiter.is_behind(now))]
-    known += [waiter.known for waiter in behind]
-    return Listing(now, since=min(known, default=now), behind=behind)
+    known = [pending_wait.known_until for pending_wait in pending_waits if not (pending_wait.describe_only or pending_wait.is_behind(now))]
+    known += [pending_wait.known_until for pending_wait in behind]
+    return ListProgress(now, since=min(known, default=now), behind=behind)
 
 
-def start_of_sweep(since: float, aws: AwsClock, now: float, wall: float) -> datetime:
+def list_changes_since(since: float, aws: AwsClock, now: float, wall: float) -> datetime:
     """Say from when on to ask for changes, if some were not told yet from ``since`` on."""
-    return datetime.fromtimestamp(max(0.0, aws.at(since, now, wall) - OVERLAP), UTC)
+    return datetime.fromtimestamp(max(0.0, aws.at(since, now, wall) - OVERLAP_SECONDS), UTC)
 
 
-def told_by(sweep: Listing, waiters: Waiters) -> list[Waiter]:
+def explained_by(incremental_list: ListProgress, pending_waits: PendingWaits) -> list[PendingWait]:
     """Choose who knows all by a sweep that is complete; whoever came after its first page may have missed that."""
-    return [waiter for waiter in waiters if waiter.known >= sweep.since and waiter.joined <= sweep.began]
+    return [pending_wait for pending_wait in pending_waits if pending_wait.known_until >= incremental_list.since and pending_wait.joined <= incremental_list.began]
 
 
-def had_full_look(waiter: Waiter, began: float) -> bool:
+def had_resync(pending_wait: PendingWait, began: float) -> bool:
     """Tell whether a complete full look that began then was already one for a wait that is behind."""
-    return waiter.joined <= began and waiter.is_behind(began)
+    return pending_wait.joined <= began and pending_wait.is_behind(began)
 
 
-def full_look(waiters: Waiters, few: int, lately: float) -> tuple[list[str], list[str]]:
+def resync(pending_waits: PendingWaits, few: int, lately: float) -> tuple[list[str], list[str]]:
     """
     Choose how to look at everybody.
 
-    :param waiters: the waits.
+    :param pending_waits: the waits.
     :param few: so many in one status are described rather than listed.
     :param lately: who was heard of since then needs no describing.
     :return: the statuses to list, and the names to describe.
     """
-    counts = Counter(status_by_now(waiter.wait) for waiter in waiters)
-    listed = [status for status in PASSING_STATUSES if counts[status] > few]
+    counts = Counter(expected_status(pending_wait.wait) for pending_wait in pending_waits)
+    listed = [status for status in TRANSIENT_STATUSES if counts[status] > few]
     named = [
-        waiter.wait.notebook_instance_name
-        for waiter in waiters
-        if status_by_now(waiter.wait) not in listed and max(waiter.joined, waiter.heard, waiter.tried) < lately
+        pending_wait.wait.notebook_instance_name
+        for pending_wait in pending_waits
+        if expected_status(pending_wait.wait) not in listed and max(pending_wait.joined, pending_wait.last_seen, pending_wait.described_at) < lately
     ]
     return [str(status) for status in listed], named
 
 
-def missing(waiters: Waiters, listing: Listing) -> Sequence[str]:
+def missing(pending_waits: PendingWaits, progress: ListProgress) -> Sequence[str]:
     """Name those who should have been in a full look that is complete, and were not: something was missed."""
     return [
         name
-        for waiter in waiters
-        if waiter.wait.status == listing.status
-        and max(waiter.joined, waiter.heard) < listing.began
-        and (name := waiter.wait.notebook_instance_name) not in listing.names
+        for pending_wait in pending_waits
+        if pending_wait.wait.status == progress.status
+        and max(pending_wait.joined, pending_wait.last_seen) < progress.began
+        and (name := pending_wait.wait.notebook_instance_name) not in progress.names
     ]

@@ -8,92 +8,92 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from airflow_sagemaker_presign import exceptions, metrics
-from airflow_sagemaker_presign.waiting.state_machine import Look
+from airflow_sagemaker_presign.waiting.state_machine import Observation
 from airflow_sagemaker_presign.waiting.poller.list_progress import (
-    FEW,
+    DESCRIBE_INSTEAD_LIMIT,
     AwsClock,
-    Listing,
-    full_look,
-    had_full_look,
+    ListProgress,
+    resync,
+    had_resync,
     missing,
-    start_of_sweep,
-    sweep_from,
-    told_by,
+    list_changes_since,
+    begin_incremental_list,
+    explained_by,
 )
-from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock, PatientClient
-from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, Waiter, Waiters
+from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock, RateLimitedClient
+from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, PendingWait, PendingWaits
 
-FULL_LOOK = 60.0
+RESYNC_INTERVAL_SECONDS = 60.0
 """Seconds from one full look to the next, ..."""
 
-PAGES = 10
+RESYNC_PAGES_PER_MINUTE = 10
 """... if it takes no more pages than this; a look at thousands goes on after so many pages in the next minute."""
 
-PAGE_GAP = 1.0
+RESYNC_PAGE_GAP_SECONDS = 1.0
 """Seconds between two pages of a full look: a sweep that is due meanwhile comes in between."""
 
-ROUND = 1.25
+TRIGGER_BATCH_SECONDS = 1.25
 """A triggerer takes new triggers in rounds, one a second at the most; so long after one nobody comes of the same."""
 
-CATCH_UP_GAP = 15.0
+CATCH_UP_GAP_SECONDS = 15.0
 """Seconds from one full look for those who come and are behind to the next: they may come one after another."""
 
-ROWS = 100
+ROWS_PER_PAGE = 100
 """Rows of a page."""
 
-DENIED, FAILED = 600.0, 60.0
+LIST_DENIED_SECONDS, LIST_FAILED_SECONDS = 600.0, 60.0
 """Seconds after which a list that was denied, or failed for no reason that passes, is tried again."""
 
-MOST_FAILURES = 5
+MAX_LIST_FAILURES = 5
 """So many failures of a list in a row that are no throttling, and it is left alone for a while."""
 
 log = logging.getLogger(__name__)
 
 
-class Lists:
+class ListSweep:
     """
     Lists of one account view.
 
-    :param waiters: the waits.
+    :param pending_waits: the waits.
     :param client: sends the requests.
     :param clock: the time.
-    :param hear: takes what a page says, and when it was asked for.
+    :param on_page: takes what a page says, and when it was asked for.
     :param describe: takes names that have to be described soon.
     :param jitter: random numbers.
     """
 
     def __init__(
         self,
-        waiters: Waiters,
-        client: PatientClient,
+        pending_waits: PendingWaits,
+        client: RateLimitedClient,
         clock: Clock,
-        hear: Callable[[Mapping[str, Look], float], Awaitable[None]],
+        on_page: Callable[[Mapping[str, Observation], float], Awaitable[None]],
         describe: Callable[[Iterable[str]], None],
         jitter: random.Random,
     ) -> None:
-        self.swept = NEVER
+        self.last_incremental_list = NEVER
         """When the last complete sweep began."""
         self.pages = 1
         """How many requests it took, or the one before, if it went back for those who were behind."""
-        self._waiters = waiters
+        self._pending_waits = pending_waits
         self._client = client
         self._clock = clock
-        self._hear = hear
+        self._on_page = on_page
         self._describe = describe
         self._jitter = jitter
         self._aws = AwsClock()
-        self._refused_until = NEVER
+        self._suspended_until = NEVER
         self._failures = 0
-        self._sweep: Listing | None = None
-        self._sweep_began = NEVER
+        self._incremental_list: ListProgress | None = None
+        self._incremental_list_began = NEVER
         self._stretch = 1.0
-        self._full: Listing | None = None
-        self._looked: list[Listing] = []
-        self._full_statuses: list[str] = []
-        self._full_began = NEVER
-        self._full_pages = 0
-        self._full_at = clock.now() + FULL_LOOK
-        self._full_looked = NEVER
+        self._resync: ListProgress | None = None
+        self._complete_resyncs: list[ListProgress] = []
+        self._resync_statuses: list[str] = []
+        self._resync_began = NEVER
+        self._resync_pages = 0
+        self._resync_at = clock.now() + RESYNC_INTERVAL_SECONDS
+        self._last_resync = NEVER
         self._hurry = 0
         self._catch_up_at = NEVER
 
@@ -102,25 +102,25 @@ class Lists:
         """Whether many are behind, so that a full look is due at once, page after page."""
         return self._hurry > 0
 
-    def refused(self, now: float) -> bool:
+    def is_suspended(self, now: float) -> bool:
         """Tell whether AWS refuses to list, so that waits have to be looked at one by one."""
-        return now < self._refused_until
+        return now < self._suspended_until
 
-    def sweep_at(self, now: float, pace: float) -> float:
+    def incremental_list_at(self, now: float, poll_delay: float) -> float:
         """Say when the next request of a sweep is due."""
-        return now if self._sweep is not None else self._sweep_began + pace * self._stretch
+        return now if self._incremental_list is not None else self._incremental_list_began + poll_delay * self._stretch
 
-    def full_look_at(self) -> float:
+    def resync_at(self) -> float:
         """Say when the next request of a full look is due."""
-        return self._full_at
+        return self._resync_at
 
     def abandon(self) -> None:
         """Forget what is under way: there are too few waits for a list now, or none works."""
-        self._sweep = None
-        self._looked = []
-        self._abandon_full_look()
+        self._incremental_list = None
+        self._complete_resyncs = []
+        self._abandon_resync()
 
-    def catch_up(self, behind: Sequence[Waiter], now: float) -> None:
+    def catch_up(self, behind: Sequence[PendingWait], now: float) -> None:
         """
         Begin a full look for those who are behind: it tells where they are now, however long ago they set out.
 
@@ -129,134 +129,134 @@ class Lists:
         :param behind: all who are.
         :param now: the time.
         """
-        come = [waiter for waiter in behind if not had_full_look(waiter, self._full_looked)]
+        come = [pending_wait for pending_wait in behind if not had_resync(pending_wait, self._last_resync)]
         if self.hurried and not come:
             # What is under way has told them all by now.
-            self._abandon_full_look()
-            self._full_at = now + FULL_LOOK
+            self._abandon_resync()
+            self._resync_at = now + RESYNC_INTERVAL_SECONDS
         if self.hurried or not come or now < self._catch_up_at or self._more_may_come(come, now):
             return
-        self._catch_up_at = now + CATCH_UP_GAP
+        self._catch_up_at = now + CATCH_UP_GAP_SECONDS
         if len(come) <= self._few:
             self._set_apart(come)
             return
-        self._abandon_full_look()
-        self._hurry, self._full_at = len(come), now
+        self._abandon_resync()
+        self._hurry, self._resync_at = len(come), now
 
-    async def sweep(self) -> None:
+    async def incremental_list(self) -> None:
         """Ask for the next page of what changed since the last sweep."""
-        sweep = self._sweep
-        if sweep is None:
+        incremental_list = self._incremental_list
+        if incremental_list is None:
             now = self._clock.now()
-            sweep = self._sweep = sweep_from(self._waiters, self._unexplained(now), now)
-            sweep.last_modified_after = start_of_sweep(sweep.since, self._aws, now, self._clock.wall())
-            self._sweep_began, self._stretch = now, self._jitter.uniform(0.9, 1.0)
-        if await self._turn(sweep):
-            self._swept(sweep)
-        elif sweep.too_long and self._sweep is sweep:
-            self._set_apart([waiter for waiter in sweep.behind if waiter.is_behind(sweep.began)])
-            self._sweep, self._sweep_began = None, NEVER
+            incremental_list = self._incremental_list = begin_incremental_list(self._pending_waits, self._unexplained(now), now)
+            incremental_list.last_modified_after = list_changes_since(incremental_list.since, self._aws, now, self._clock.wall())
+            self._incremental_list_began, self._stretch = now, self._jitter.uniform(0.9, 1.0)
+        if await self._request_page(incremental_list):
+            self._complete_incremental_list(incremental_list)
+        elif incremental_list.too_long and self._incremental_list is incremental_list:
+            self._set_apart([pending_wait for pending_wait in incremental_list.behind if pending_wait.is_behind(incremental_list.began)])
+            self._incremental_list, self._incremental_list_began = None, NEVER
 
-    async def full_look(self) -> None:
+    async def resync(self) -> None:
         """Ask for the next page of a look at everybody; describe who has to be described for it."""
         now = self._clock.now()
-        if self._full is None and not self._full_statuses:
-            self._full_began, self._full_pages = now, 0
-            self._full_statuses, named = full_look(self._waiters, self.pages + 1, now - FULL_LOOK / 2)
+        if self._resync is None and not self._resync_statuses:
+            self._resync_began, self._resync_pages = now, 0
+            self._resync_statuses, named = resync(self._pending_waits, self.pages + 1, now - RESYNC_INTERVAL_SECONDS / 2)
             self._describe(named)
-        if self._full is None and self._full_statuses:
-            self._full = Listing(now, status=self._full_statuses.pop())
-        if self._full is not None and await self._turn(self._full):
+        if self._resync is None and self._resync_statuses:
+            self._resync = ListProgress(now, status=self._resync_statuses.pop())
+        if self._resync is not None and await self._request_page(self._resync):
             # Who is missing may have changed a moment ago: the next sweep says so. Who is not in that one is described.
-            self._full.ended = self._clock.now()
-            self._looked.append(self._full)
-            self._full = None
-        self._full_pages += 1
-        if self.hurried and self._full_pages >= self._hurry:
+            self._resync.ended = self._clock.now()
+            self._complete_resyncs.append(self._resync)
+            self._resync = None
+        self._resync_pages += 1
+        if self.hurried and self._resync_pages >= self._hurry:
             # To describe them takes no more than that.
-            self._full, self._full_statuses = None, []
-        self._full_at = self._next_full_look(now)
+            self._resync, self._resync_statuses = None, []
+        self._resync_at = self._next_resync(now)
 
-    def _more_may_come(self, come: Sequence[Waiter], now: float) -> bool:
-        if self.swept == NEVER:
+    def _more_may_come(self, come: Sequence[PendingWait], now: float) -> bool:
+        if self.last_incremental_list == NEVER:
             # The poller let them all in before it looked up.
             return False
-        joined = [waiter.joined for waiter in come]
-        return now < min(max(joined) + ROUND, min(joined) + 2 * ROUND)
+        joined = [pending_wait.joined for pending_wait in come]
+        return now < min(max(joined) + TRIGGER_BATCH_SECONDS, min(joined) + 2 * TRIGGER_BATCH_SECONDS)
 
-    def _next_full_look(self, now: float) -> float:
-        minutes, pages = divmod(self._full_pages, PAGES)
-        if self._full is None and not self._full_statuses:
-            minutes, pages = math.ceil(self._full_pages / PAGES), 0
-            if not self.refused(now):
-                self._full_looked = self._full_began
+    def _next_resync(self, now: float) -> float:
+        minutes, pages = divmod(self._resync_pages, RESYNC_PAGES_PER_MINUTE)
+        if self._resync is None and not self._resync_statuses:
+            minutes, pages = math.ceil(self._resync_pages / RESYNC_PAGES_PER_MINUTE), 0
+            if not self.is_suspended(now):
+                self._last_resync = self._resync_began
             self._hurry = 0
         elif self.hurried:
             return now
-        return max(now + PAGE_GAP, self._full_began + FULL_LOOK * minutes + PAGE_GAP * pages)
+        return max(now + RESYNC_PAGE_GAP_SECONDS, self._resync_began + RESYNC_INTERVAL_SECONDS * minutes + RESYNC_PAGE_GAP_SECONDS * pages)
 
-    def _swept(self, sweep: Listing) -> None:
-        self._sweep = None
-        self.swept = sweep.began
-        if not sweep.behind:
-            self.pages = sweep.pages
-        metrics.count("sweeps")
-        for waiter in told_by(sweep, self._waiters):
-            waiter.told(sweep.began)
-        for looked in [each for each in self._looked if each.ended <= sweep.began]:
-            self._describe(missing(self._waiters, looked))
-            self._looked.remove(looked)
+    def _complete_incremental_list(self, incremental_list: ListProgress) -> None:
+        self._incremental_list = None
+        self.last_incremental_list = incremental_list.began
+        if not incremental_list.behind:
+            self.pages = incremental_list.pages
+        metrics.incr("sweeps")
+        for pending_wait in explained_by(incremental_list, self._pending_waits):
+            pending_wait.mark_known_until(incremental_list.began)
+        for complete in [each for each in self._complete_resyncs if each.ended <= incremental_list.began]:
+            self._describe(missing(self._pending_waits, complete))
+            self._complete_resyncs.remove(complete)
 
-    def _unexplained(self, now: float) -> list[Waiter]:
+    def _unexplained(self, now: float) -> list[PendingWait]:
         """Choose for whom the next sweep goes back; if they are few, they are described instead."""
         behind = [
-            waiter
-            for waiter in self._waiters
-            if not waiter.apart and waiter.is_behind(now) and had_full_look(waiter, self._full_looked)
+            pending_wait
+            for pending_wait in self._pending_waits
+            if not pending_wait.describe_only and pending_wait.is_behind(now) and had_resync(pending_wait, self._last_resync)
         ]
         if len(behind) > self._few:
             return behind
         self._set_apart(behind)
         return []
 
-    def _set_apart(self, waiters: Iterable[Waiter]) -> None:
-        for waiter in waiters:
-            waiter.apart = True
-            self._describe([waiter.wait.notebook_instance_name])
+    def _set_apart(self, pending_waits: Iterable[PendingWait]) -> None:
+        for pending_wait in pending_waits:
+            pending_wait.describe_only = True
+            self._describe([pending_wait.wait.notebook_instance_name])
 
     @property
     def _few(self) -> int:
         """So many are described sooner than listed: a sweep that goes back for them has all others in it, too."""
-        return FEW + self._waiters.count // ROWS
+        return DESCRIBE_INSTEAD_LIMIT + self._pending_waits.count // ROWS_PER_PAGE
 
-    def _abandon_full_look(self) -> None:
-        self._full, self._full_statuses, self._hurry = None, [], 0
+    def _abandon_resync(self) -> None:
+        self._resync, self._resync_statuses, self._hurry = None, [], 0
 
-    async def _turn(self, listing: Listing) -> bool:
+    async def _request_page(self, progress: ListProgress) -> bool:
         """Ask for a page; whether it was the last one."""
         asked_at = self._clock.now()
         try:
             page = await self._client.ask(
                 "list_notebook_instances",
-                last_modified_after=listing.last_modified_after,
-                status_equals=listing.status,
-                next_token=listing.next_token,
+                last_modified_after=progress.last_modified_after,
+                status_equals=progress.status,
+                next_token=progress.next_token,
             )
         except exceptions.SageMakerUnavailable as error:
             self._failures += 1
-            if self._failures >= MOST_FAILURES and not self._client.throttled:
-                self._refuse(FAILED, error)
+            if self._failures >= MAX_LIST_FAILURES and not self._client.throttled:
+                self._suspend(LIST_FAILED_SECONDS, error)
             return False
         except exceptions.NotebookInstanceError as error:
-            self._refuse(DENIED if isinstance(error, exceptions.NotebookInstanceAccessDenied) else FAILED, error)
+            self._suspend(LIST_DENIED_SECONDS if isinstance(error, exceptions.NotebookInstanceAccessDenied) else LIST_FAILED_SECONDS, error)
             return False
         self._failures = 0
         self._aws.answered(page.answered_at, self._clock.now())
-        await self._hear(page.looks, asked_at)
-        return listing.turn(page)
+        await self._on_page(page.observations, asked_at)
+        return progress.add_page(page)
 
-    def _refuse(self, seconds: float, error: exceptions.NotebookInstanceError) -> None:
-        self._refused_until = self._clock.now() + seconds
+    def _suspend(self, seconds: float, error: exceptions.NotebookInstanceError) -> None:
+        self._suspended_until = self._clock.now() + seconds
         self._failures = 0
         self.abandon()
         log.warning("%s Until a list works, notebook instances are described one by one.", error.problem)

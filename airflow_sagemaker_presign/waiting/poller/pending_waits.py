@@ -13,35 +13,35 @@ from airflow_sagemaker_presign.waiting.state_machine import (
     CAN_START,
     CAN_STOP,
     Goal,
-    Look,
+    Observation,
     Status,
-    Wait,
-    must_have_moved_at,
+    WaitState,
+    transition_overdue_at,
 )
-from airflow_sagemaker_presign.waiting.polling_schedule import pace
+from airflow_sagemaker_presign.waiting.polling_schedule import poll_delay
 
 NEVER = -math.inf
 
-BY_ITSELF, BY_SWEEP = 0.5, 0.8
+DESCRIBE_SHARE, LIST_SHARE = 0.5, 0.8
 """The share of ``poll_interval`` between two looks at one notebook instance; between two sweeps, which have pages."""
 
-LAST_LOOK = 30.0
+LAST_OBSERVATION_SECONDS = 30.0
 """
 Seconds in which a wait that comes after its deadline (the triggerer was away) still gets a look; they begin anew with
 each answer for others while its turn has not come, ...
 """
 
-LONGEST_LAST_LOOK = 240.0
+MAX_LAST_OBSERVATION_SECONDS = 240.0
 """... or while there is no client, but end so long after the deadline: five minutes after, Airflow ends the trigger."""
 
-OLD = 120.0
+BEHIND_AFTER_SECONDS = 120.0
 """Seconds for which a wait was told nothing, after which no sweep goes back for it before a full look did not help."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
-class Waiter:
+class PendingWait:
     """
     One wait, and the trigger that is there for its end. Times are of the poller's clock, which never goes back.
 
@@ -50,77 +50,77 @@ class Waiter:
     :param future: what the trigger waits on.
     :param context: the trigger's, so that a line about this wait goes to its task's log.
     :param joined: when it came.
-    :param known: from when on a change would be news to it; it was told of all before.
-    :param heard: when its notebook instance was last in an answer.
-    :param tried: when it was last asked about by itself.
+    :param known_until: from when on a change would be news to it; it was told of all before.
+    :param last_seen: when its notebook instance was last in an answer.
+    :param described_at: when it was last asked about by itself.
     :param last_modified: what the last answer said.
-    :param apart: whether it is to be described, so that no sweep goes back for it.
+    :param describe_only: whether it is to be described, so that no sweep goes back for it.
     """
 
-    wait: Wait
+    wait: WaitState
     poll_interval: float
-    future: asyncio.Future[Wait]
+    future: asyncio.Future[WaitState]
     context: contextvars.Context
     joined: float
-    known: float
-    heard: float = NEVER
-    tried: float = NEVER
+    known_until: float
+    last_seen: float = NEVER
+    described_at: float = NEVER
     last_modified: str = ""
-    apart: bool = False
+    describe_only: bool = False
 
     @property
-    def looked_at(self) -> bool:
+    def observed(self) -> bool:
         """Whether anybody looked since it came."""
-        return self.known >= self.joined
+        return self.known_until >= self.joined
 
     def is_behind(self, now: float) -> bool:
         """Tell whether it takes more than the next sweep to tell what happened to it."""
-        return now - self.known > max(OLD, 2 * self.poll_interval)
+        return now - self.known_until > max(BEHIND_AFTER_SECONDS, 2 * self.poll_interval)
 
-    def told(self, asked_at: float) -> None:
+    def mark_known_until(self, asked_at: float) -> None:
         """Note that it knows all up to then."""
-        self.known = max(self.known, asked_at)
-        self.apart = False
+        self.known_until = max(self.known_until, asked_at)
+        self.describe_only = False
 
-    def is_news(self, look: Look) -> bool:
+    def is_newer(self, observation: Observation) -> bool:
         """Tell whether a row of a list says more than is known; lists lag, and sweeps overlap."""
-        if look.last_modified < self.last_modified:
+        if observation.last_modified < self.last_modified:
             return False
-        return (look.status, look.last_modified) != (self.wait.status, self.last_modified)
+        return (observation.status, observation.last_modified) != (self.wait.status, self.last_modified)
 
-    def tell(self, text: str, *values: object) -> None:
+    def log_to_task(self, text: str, *values: object) -> None:
         """Write a line into the task's log."""
         self.context.run(log.info, text, *values)
 
 
-class Waiters:
+class PendingWaits:
     """All waits of one poller, by notebook instance: two tasks may wait for the same one."""
 
     def __init__(self) -> None:
-        self._by_name: dict[str, list[Waiter]] = {}
+        self._by_name: dict[str, list[PendingWait]] = {}
         self.count = 0
 
-    def __iter__(self) -> Iterator[Waiter]:
-        for waiters in self._by_name.values():
-            yield from waiters
+    def __iter__(self) -> Iterator[PendingWait]:
+        for pending_waits in self._by_name.values():
+            yield from pending_waits
 
-    def of(self, name: str) -> Sequence[Waiter]:
+    def of(self, name: str) -> Sequence[PendingWait]:
         """Find the waits for one notebook instance."""
         return tuple(self._by_name.get(name, ()))
 
-    def add(self, waiter: Waiter) -> None:
+    def add(self, pending_wait: PendingWait) -> None:
         """Let one come."""
-        self._by_name.setdefault(waiter.wait.notebook_instance_name, []).append(waiter)
+        self._by_name.setdefault(pending_wait.wait.notebook_instance_name, []).append(pending_wait)
         self.count += 1
 
-    def remove(self, waiter: Waiter) -> None:
+    def remove(self, pending_wait: PendingWait) -> None:
         """Let one go; it may be gone already."""
-        name = waiter.wait.notebook_instance_name
-        waiters = self._by_name.get(name, [])
-        if waiter in waiters:
-            waiters.remove(waiter)
+        name = pending_wait.wait.notebook_instance_name
+        pending_waits = self._by_name.get(name, [])
+        if pending_wait in pending_waits:
+            pending_waits.remove(pending_wait)
             self.count -= 1
-            if not waiters:
+            if not pending_waits:
                 del self._by_name[name]
 
 
@@ -129,25 +129,25 @@ class Survey:
     """
     What all waits together need.
 
-    :param pace: seconds that may lie between two looks at all.
+    :param poll_delay: seconds that may lie between two looks at all.
     :param wake_in: seconds until a deadline passes, or a status that stays means something new.
     :param overdue: whose deadline has passed.
     :param unmoved: names whose status should have changed by now, and no list says so: they have to be described.
     :param behind: who was told nothing for long, and is not to be described anyway.
     """
 
-    pace: float
+    poll_delay: float
     wake_in: float
-    overdue: list[Waiter]
+    overdue: list[PendingWait]
     unmoved: list[str]
-    behind: list[Waiter]
+    behind: list[PendingWait]
 
 
-def survey(waiters: Waiters, now: float, wall: float, share: float, *, listed: bool, answered: float) -> Survey:
+def survey(pending_waits: PendingWaits, now: float, wall: float, share: float, *, listed: bool, answered: float) -> Survey:
     """
     Look through all waits.
 
-    :param waiters: the waits.
+    :param pending_waits: the waits.
     :param now: the poller's clock.
     :param wall: the same moment in seconds since the epoch, as waits count.
     :param share: of a ``poll_interval``, between two looks in the usual range.
@@ -155,35 +155,35 @@ def survey(waiters: Waiters, now: float, wall: float, share: float, *, listed: b
     :param answered: when somebody last got an answer; now, while there is no client to ask with.
     """
     found = Survey(math.inf, math.inf, [], [], [])
-    for waiter in waiters:
-        wait = waiter.wait
-        found.pace = min(found.pace, pace(wait, waiter.poll_interval, wall, share))
+    for pending_wait in pending_waits:
+        wait = pending_wait.wait
+        found.poll_delay = min(found.poll_delay, poll_delay(wait, pending_wait.poll_interval, wall, share))
         left = wait.deadline - wall
-        if left <= 0 and not waiter.looked_at:
-            left = _last_look_until(waiter, answered, now + left) - now
+        if left <= 0 and not pending_wait.observed:
+            left = _last_observation_until(pending_wait, answered, now + left) - now
         if left <= 0:
-            found.overdue.append(waiter)
+            found.overdue.append(pending_wait)
             continue
         found.wake_in = min(found.wake_in, left)
-        if not waiter.apart and waiter.is_behind(now):
-            found.behind.append(waiter)
-        moved_by = must_have_moved_at(wait)
-        if moved_by is None or waiter.heard - now >= moved_by - wall:
+        if not pending_wait.describe_only and pending_wait.is_behind(now):
+            found.behind.append(pending_wait)
+        moved_by = transition_overdue_at(wait)
+        if moved_by is None or pending_wait.last_seen - now >= moved_by - wall:
             continue
         if moved_by > wall:
             found.wake_in = min(found.wake_in, moved_by - wall)
-        elif waiter.known >= (now - (wall - moved_by) if listed else waiter.joined):
+        elif pending_wait.known_until >= (now - (wall - moved_by) if listed else pending_wait.joined):
             # A sweep that began since then does not have it. Where none did yet, it would have most of them.
             found.unmoved.append(wait.notebook_instance_name)
     return found
 
 
-def _last_look_until(waiter: Waiter, answered: float, deadline: float) -> float:
-    its_turn = waiter.joined if waiter.tried >= waiter.joined else max(waiter.joined, answered)
-    return min(its_turn + LAST_LOOK, max(waiter.joined + LAST_LOOK, deadline + LONGEST_LAST_LOOK))
+def _last_observation_until(pending_wait: PendingWait, answered: float, deadline: float) -> float:
+    its_turn = pending_wait.joined if pending_wait.described_at >= pending_wait.joined else max(pending_wait.joined, answered)
+    return min(its_turn + LAST_OBSERVATION_SECONDS, max(pending_wait.joined + LAST_OBSERVATION_SECONDS, deadline + MAX_LAST_OBSERVATION_SECONDS))
 
 
-def status_by_now(wait: Wait) -> str:
+def expected_status(wait: WaitState) -> str:
     """Say which status a wait should find, if its last Start or Stop took: nobody may have looked since."""
     if wait.sends and not wait.moved:
         if wait.goal == Goal.IN_SERVICE and wait.status in CAN_START:
@@ -193,15 +193,15 @@ def status_by_now(wait: Wait) -> str:
     return wait.status
 
 
-def next_to_describe(waiters: Waiters, wall: float, share: float) -> tuple[str, float]:
+def next_to_describe(pending_waits: PendingWaits, wall: float, share: float) -> tuple[str, float]:
     """
     Choose whom to look at next, where each is looked at by itself.
 
     :return: the name, and when.
     """
 
-    def at(waiter: Waiter) -> float:
-        return max(waiter.heard, waiter.tried) + pace(waiter.wait, waiter.poll_interval, wall, share)
+    def at(pending_wait: PendingWait) -> float:
+        return max(pending_wait.last_seen, pending_wait.described_at) + poll_delay(pending_wait.wait, pending_wait.poll_interval, wall, share)
 
-    chosen = min(waiters, key=at)
+    chosen = min(pending_waits, key=at)
     return chosen.wait.notebook_instance_name, at(chosen)

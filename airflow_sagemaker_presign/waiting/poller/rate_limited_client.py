@@ -10,18 +10,18 @@ from typing import Any, Protocol
 
 from airflow_sagemaker_presign import exceptions, metrics
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
-from airflow_sagemaker_presign.waiting.state_machine import Action, Look
-from airflow_sagemaker_presign.waiting.poller.rate_limiter import RequestBudget
-from airflow_sagemaker_presign.waiting.outage_log import FirstAnswer, Trouble
+from airflow_sagemaker_presign.waiting.state_machine import Action, Observation
+from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
+from airflow_sagemaker_presign.waiting.outage_log import FirstResponse, OutageLog
 
-NEW_CLIENT = 30.0
+MIN_CLIENT_SECONDS = 30.0
 """Seconds that a client lives at least, before credentials gone stale are reason enough for a new one."""
 
 
 class Hook(Protocol):
-    """What is needed of :class:`~airflow_sagemaker_presign.hooks.sagemaker_notebook.SageMakerNotebookHook`."""
+    """What is needed of :class:`~airflow_sagemaker_presign.hooks.sagemaker_notebook.SageMakerNotebookInstanceHook`."""
 
-    def look_at(self, name: str) -> Look:
+    def observe(self, name: str) -> Observation:
         """Describe."""
 
     def list_notebook_instances(
@@ -80,35 +80,35 @@ async def in_thread(call: Callable[..., Any], *values: Any, **named: Any) -> Any
         raise
 
 
-class PatientClient:
+class RateLimitedClient:
     """
     The client of one account view, made when it is first needed.
 
     :param connect: makes the hook; slow, so it is called off the event loop.
-    :param budget: when the next request may go out.
+    :param rate_limiter: when the next request may go out.
     :param clock: the time.
-    :param tell: takes a line about trouble that begins or ends.
+    :param log_outage: takes a line about trouble that begins or ends.
     :param call: makes a blocking call off the event loop.
     """
 
     def __init__(
         self,
         connect: Callable[[], Hook],
-        budget: RequestBudget,
+        rate_limiter: RateLimiter,
         clock: Clock,
-        tell: Callable[[str], None],
+        log_outage: Callable[[str], None],
         call: Callable[..., Awaitable[Any]] = in_thread,
     ) -> None:
-        self.budget = budget
-        self.trouble = Trouble()
-        self.first_answer = FirstAnswer()
+        self.rate_limiter = rate_limiter
+        self.outage_log = OutageLog()
+        self.first_response = FirstResponse()
         self.accepted = False
         """Whether AWS accepted a request of one of the waits, be it before they came here."""
         self.throttled = False
         """Whether the last trouble was that AWS throttled."""
         self._connect = connect
         self._clock = clock
-        self._tell = tell
+        self._log_outage = log_outage
         self._call = call
         self._hook: Hook | None = None
         self._made_at = 0.0
@@ -121,11 +121,11 @@ class PatientClient:
         :raises SageMakerUnavailable: when it came to nothing, and may well work later.
         :raises NotebookInstanceError: the class that says why AWS refused.
         """
-        self.budget.take(self._clock.now())
+        self.rate_limiter.take(self._clock.now())
         try:
             answer = await self._call(getattr(self._hook, operation), *values, **named)
         except exceptions.NotebookInstanceError as error:
-            raise self._refused(error) from None
+            raise self._note_failure(error) from None
         self.accepted = True
         self._answered()
         return answer
@@ -145,7 +145,7 @@ class PatientClient:
         try:
             self._hook = await self._call(self._connect)
         except exceptions.NotebookInstanceError as error:
-            raise self._refused(error) from None
+            raise self._note_failure(error) from None
         self._made_at = self._clock.now()
 
     def close(self) -> None:
@@ -154,30 +154,30 @@ class PatientClient:
         if hook is not None:
             hook.close()
 
-    def _refused(self, error: exceptions.NotebookInstanceError) -> exceptions.NotebookInstanceError:
+    def _note_failure(self, error: exceptions.NotebookInstanceError) -> exceptions.NotebookInstanceError:
         """Note what came of a request; return what the waits have to hear of it."""
         from airflow_sagemaker_presign.hooks import aws_errors
 
-        error = aws_errors.while_accepted(error, accepted=self.accepted)
+        error = aws_errors.transient_if_accepted_before(error, accepted=self.accepted)
         if not isinstance(error, exceptions.SageMakerUnavailable):
             self._answered()
             return error
-        if error.code in aws_errors.STALE_CREDENTIALS and self._clock.now() - self._made_at >= NEW_CLIENT:
+        if error.code in aws_errors.STALE_CREDENTIALS_CODES and self._clock.now() - self._made_at >= MIN_CLIENT_SECONDS:
             self.close()
-        self._note(error, throttled=error.code in aws_errors.THROTTLED)
+        self._note(error, throttled=error.code in aws_errors.THROTTLING_CODES)
         return error
 
     def _note(self, error: exceptions.SageMakerUnavailable, *, throttled: bool) -> None:
         now, self.throttled = self._clock.now(), throttled
-        self.first_answer.failed(error, now)
-        self.budget.failed(now, throttled=throttled)
+        self.first_response.failed(error, now)
+        self.rate_limiter.failed(now, throttled=throttled)
         if throttled:
-            metrics.count("throttles")
-        if line := self.trouble.began(error, now):
-            self._tell(line)
+            metrics.incr("throttles")
+        if line := self.outage_log.request_failed(error, now):
+            self._log_outage(line)
 
     def _answered(self) -> None:
-        self.first_answer.came()
-        self.budget.answered()
-        if line := self.trouble.answered(self._clock.now()):
-            self._tell(line)
+        self.first_response.arrived()
+        self.rate_limiter.answered()
+        if line := self.outage_log.request_succeeded(self._clock.now()):
+            self._log_outage(line)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-MAX_BACKOFF = 60.0
-LOWEST_SHARE = 1 / 32
-REGAINED = 1 / 100
+MAX_BACKOFF_SECONDS = 60.0
+MIN_RATE_SHARE = 1 / 32
+RECOVERY_PER_RESPONSE = 1 / 100
 """What each answered request gives back of the limit, after AWS throttled."""
 
 
-class RequestBudget:
+class RateLimiter:
     """
     A token bucket for all requests of one account view.
 
@@ -46,7 +46,7 @@ class RequestBudget:
     def answered(self) -> None:
         """Note that a request was answered: a slowed bucket may get a little quicker."""
         self._failures = 0
-        self.rate = min(self.limit, self.rate + self.limit * REGAINED)
+        self.rate = min(self.limit, self.rate + self.limit * RECOVERY_PER_RESPONSE)
 
     def failed(self, now: float, *, throttled: bool) -> None:
         """
@@ -57,9 +57,9 @@ class RequestBudget:
         """
         self._failures += 1
         if throttled:
-            self.rate = max(self.limit * LOWEST_SHARE, self.rate / 2)
+            self.rate = max(self.limit * MIN_RATE_SHARE, self.rate / 2)
             self._tokens = min(self._tokens, 0.0)
-        pause = min(MAX_BACKOFF, 0.5 * 2.0 ** min(self._failures, 10))
+        pause = min(MAX_BACKOFF_SECONDS, 0.5 * 2.0 ** min(self._failures, 10))
         self._blocked_until = now + pause * self._jitter.uniform(0.5, 1.0)
 
     @property

@@ -6,31 +6,31 @@ import asyncio
 import weakref
 
 from airflow_sagemaker_presign.compat import conf
-from airflow_sagemaker_presign.waiting.state_machine import Wait
-from airflow_sagemaker_presign.hooks.client_key import AccountView
+from airflow_sagemaker_presign.waiting.state_machine import WaitState
+from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
 
 REQUESTS_PER_SECOND = 5.0
 """The default of the option ``requests_per_second`` in the section ``sagemaker_presign`` of Airflow's configuration."""
 
-_POLLERS: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[AccountView, StatusPoller]] = (
+_POLLERS: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ClientKey, StatusPoller]] = (
     weakref.WeakKeyDictionary()
 )
 
 
-async def wait_for(view: AccountView, wait: Wait, poll_interval: float) -> Wait:
+async def wait_for(key: ClientKey, wait: WaitState, poll_interval: float) -> WaitState:
     """
     Wait with all others of the same account view.
 
-    :param view: whom AWS sees.
+    :param key: whom AWS sees.
     :param wait: what the wait knows so far.
     :param poll_interval: seconds within which a change is noticed in the usual range.
     :return: what it knows at the end.
     :raises NotebookInstanceError: the class that says why the goal will not be reached.
     """
     pollers = _POLLERS.setdefault(asyncio.get_running_loop(), {})
-    poller = pollers.get(view)
+    poller = pollers.get(key)
     if poller is None:
         per_second = conf.getfloat("sagemaker_presign", "requests_per_second", fallback=REQUESTS_PER_SECOND)
-        poller = pollers[view] = StatusPoller(view.connect, per_second, on_end=lambda: pollers.pop(view, None))
+        poller = pollers[key] = StatusPoller(key.connect, per_second, on_end=lambda: pollers.pop(key, None))
     return await poller.wait_for(wait, poll_interval)

@@ -9,7 +9,7 @@ import pytest
 from moto.sts.models import sts_backends
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceAccessDenied
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.local import LocalServices
 
 
@@ -25,7 +25,7 @@ def connect(local: LocalServices, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_endpoint_region_and_botocore_config_come_from_the_connection(connect: Any) -> None:
     connect(config_kwargs={"read_timeout": 7}, verify=False)
-    hook = SageMakerNotebookHook()
+    hook = SageMakerNotebookInstanceHook()
     description = hook.describe_notebook_instance("research")
     assert ":eu-west-1:" in description["NotebookInstanceArn"]
     assert hook.conn.meta.config.read_timeout == 7  # type: ignore[attr-defined]
@@ -34,7 +34,7 @@ def test_endpoint_region_and_botocore_config_come_from_the_connection(connect: A
 
 def test_the_operators_own_region_verify_and_config_win(connect: Any) -> None:
     connect(config_kwargs={"read_timeout": 7})
-    hook = SageMakerNotebookHook(region_name="us-west-2", verify=True, config={"read_timeout": 3})
+    hook = SageMakerNotebookInstanceHook(region_name="us-west-2", verify=True, config={"read_timeout": 3})
     assert ":us-west-2:" in hook.describe_notebook_instance("research")["NotebookInstanceArn"]
     assert hook.conn.meta.config.read_timeout == 3  # type: ignore[attr-defined]
     assert hook.verify is True
@@ -44,7 +44,7 @@ def test_a_connection_without_a_region_says_so(connect: Any, monkeypatch: pytest
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     connect(region_name=None)
-    hook = SageMakerNotebookHook()
+    hook = SageMakerNotebookInstanceHook()
     for call in (hook.describe_notebook_instance, hook.arn_without_account):
         with pytest.raises(NotebookInstanceAccessDenied, match="not usable: You must specify a region"):
             call("research")
@@ -53,6 +53,6 @@ def test_a_connection_without_a_region_says_so(connect: Any, monkeypatch: pytest
 def test_a_role_to_assume_is_assumed(connect: Any, local: LocalServices) -> None:
     role = "arn:aws:iam::123456789012:role/notebook-links"
     connect(role_arn=role, service_config={"sts": {"endpoint_url": local.endpoint_url}})
-    SageMakerNotebookHook().describe_notebook_instance("research")
+    SageMakerNotebookInstanceHook().describe_notebook_instance("research")
     assumed = [assumed.role_arn for assumed in sts_backends["123456789012"]["aws"].assumed_roles]
     assert assumed == [role]

@@ -74,9 +74,9 @@ def test_a_page_in_the_background_changes_its_title_and_opens_nothing(page: Any,
 
     start(page, notebook)
     page.evaluate("setUnseen(true)")
-    looks = notebook.looks
+    refreshes = notebook.refreshes
     pass_time(page, 20)
-    assert notebook.looks == looks, "a tab that nobody looks at asks less often"
+    assert notebook.refreshes == refreshes, "a tab that nobody looks at asks less often"
     notebook.status = "InService"
     pass_time(page, 20)
     expect(page).to_have_title("Ready: notebook research")
@@ -236,11 +236,11 @@ def test_an_answer_without_our_page_is_offline_and_passes(page: Any, notebook: N
 
 
 def test_a_fault_of_airflow_itself_passes_too(page: Any, notebook: Notebook) -> None:
-    from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+    from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 
     notebook.status = "Pending"
     page.goto(notebook.page_url)
-    notebook.answer = Refusal(500, "That did not work", "The database is away.")
+    notebook.answer = HttpError(500, "That did not work", "The database is away.")
     pass_time(page, 4)
     page.get_by_text("Airflow does not answer. This page goes on trying.").wait_for()
     notebook.answer = None
@@ -253,10 +253,10 @@ def test_who_is_not_answered_asks_less_and_less_often(page: Any, notebook: Noteb
     notebook.answer = nginx(502)
     pass_time(page, 4)
     page.get_by_text("Airflow does not answer.").wait_for()
-    before = notebook.looks
+    before = notebook.refreshes
     for _ in range(60):
         pass_time(page, 1)
-    assert 2 <= notebook.looks - before <= 5
+    assert 2 <= notebook.refreshes - before <= 5
 
 
 @pytest.mark.parametrize("width", [320, 640])
@@ -286,10 +286,10 @@ def test_a_click_while_nobody_answers_keeps_the_page(page: Any, notebook: Notebo
 
 
 def test_a_link_that_ends_while_the_page_is_open_says_so(page: Any, notebook: Notebook) -> None:
-    from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+    from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 
     start(page, notebook)
-    notebook.answer = Refusal(410, "This link has ended", "It was open for 1 hour.")
+    notebook.answer = HttpError(410, "This link has ended", "It was open for 1 hour.")
     pass_time(page, 4)
     page.get_by_role("heading", name="This link has ended").wait_for()
     assert "Signed in as ada" in page.inner_text("header")
@@ -326,15 +326,15 @@ def test_a_new_version_of_the_page_replaces_the_old_one(
 @pytest.mark.parametrize("status", ["Stopped", "InService"])
 def test_a_refusal_stays_until_the_state_changes(page: Any, notebook: Notebook, status: str) -> None:
     notebook.status = status
-    notebook.refusal = NotebookInstanceAccessDenied("research", "AWS refused to do it: AccessDeniedException: no.")
+    notebook.http_error = NotebookInstanceAccessDenied("research", "AWS refused to do it: AccessDeniedException: no.")
     page.goto(notebook.page_url)
     page.get_by_role("main").get_by_role("button").click()
     refused = page.get_by_text("AccessDeniedException")
     refused.wait_for()
-    looks = notebook.looks
+    refreshes = notebook.refreshes
     for _ in range(4):
         pass_time(page, 16)
-    assert notebook.looks > looks
+    assert notebook.refreshes > refreshes
     assert refused.is_visible()
     notebook.status = "Pending"
     pass_time(page, 16)
@@ -344,25 +344,25 @@ def test_a_refusal_stays_until_the_state_changes(page: Any, notebook: Notebook, 
 
 
 def test_the_button_works_after_aws_did_not_answer_at_first(page: Any, notebook: Notebook) -> None:
-    notebook.status, notebook.trouble = "InService", SageMakerUnavailable("research", "AWS could not describe it.")
+    notebook.status, notebook.error = "InService", SageMakerUnavailable("research", "AWS could not describe it.")
     page.goto(notebook.page_url)
     shows(page, "AWS does not answer just now")
-    notebook.trouble = None
+    notebook.error = None
     pass_time(page, 16)
     page.get_by_role("button", name="Open JupyterLab").click()
     until_landed(page, notebook)
 
 
 def test_too_many_links_count_down_and_offer_the_button_again(page: Any, notebook: Notebook) -> None:
-    from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+    from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 
-    notebook.status, notebook.refusal = "InService", Refusal(429, "Slowly, please", "Six times.", retry_after=37)
+    notebook.status, notebook.http_error = "InService", HttpError(429, "Slowly, please", "Six times.", retry_after=37)
     page.goto(notebook.page_url)
     page.get_by_role("button", name="Open JupyterLab").click()
     page.get_by_text("You can go on in 37 s").wait_for()
     pass_time(page, 7)
     page.get_by_text("You can go on in 30 s").wait_for()
-    notebook.refusal, notebook.answer = None, nginx(502)
+    notebook.http_error, notebook.answer = None, nginx(502)
     pass_time(page, 31)
     page.get_by_text("You can go on in 0 s").wait_for()
     notebook.answer = None

@@ -24,14 +24,14 @@ def mails(link_context: dict[str, Any], failure_context: dict[str, Any]) -> dict
     failure_context["run_id"] = "scheduled__" + "2026-03-04T08:30:00+01:00" * 5
     both = {
         **link_context,
-        "door_url": f"https://airflow.example.com/sagemaker-notebooks/{'x' * 2900}",
-        "door_open_for": timedelta(days=7),
+        "launch_url": f"https://airflow.example.com/sagemaker-notebooks/{'x' * 2900}",
+        "launch_page_valid_for": timedelta(days=7),
         "session_expiration_duration": timedelta(hours=8),
     }
     return {
         "link": render(link_message(link_context, note=note, zone=UTC))[1],
         "both": render(link_message(both, note=note, zone=UTC))[1],
-        "door": render(link_message({**both, "presigned_url": None}, note=note, zone=UTC))[1],
+        "launch_page": render(link_message({**both, "presigned_url": None}, note=note, zone=UTC))[1],
         "failure": render(failure_message({**failure_context, "exception": RuntimeError("y" * 200)}))[1],
     }
 
@@ -49,9 +49,9 @@ def long_words(link_context: dict[str, Any], failure_context: dict[str, Any]) ->
         session_expiration_duration=url.session_expiration_duration,
     )
     note = f"https://mlflow.example.com/{'x' * 900}\n{'y' * 300}\nمرحبا"
-    door = {
-        "door_url": f"https://airflow.example.com/sagemaker-notebooks/{'x' * 2900}",
-        "door_open_for": timedelta(days=7),
+    launch_page = {
+        "launch_url": f"https://airflow.example.com/sagemaker-notebooks/{'x' * 2900}",
+        "launch_page_valid_for": timedelta(days=7),
         "session_expiration_duration": timedelta(hours=8),
     }
     failure_context["run_id"] = "r" * 250
@@ -59,13 +59,13 @@ def long_words(link_context: dict[str, Any], failure_context: dict[str, Any]) ->
     error = NotebookInstanceFailed(name, "p" * 200, "a" * 200)
     return {
         "link": render(link_message(link_context, note=note, zone=UTC))[1],
-        "both": render(link_message({**link_context, **door}, note=note, zone=UTC))[1],
-        "door": render(link_message({**link_context, **door, "presigned_url": None}, note=note, zone=UTC))[1],
+        "both": render(link_message({**link_context, **launch_page}, note=note, zone=UTC))[1],
+        "launch_page": render(link_message({**link_context, **launch_page, "presigned_url": None}, note=note, zone=UTC))[1],
         "failure": render(failure_message({**failure_context, "exception": error}))[1],
     }
 
 
-@pytest.mark.parametrize("kind", ["link", "both", "door", "failure"])
+@pytest.mark.parametrize("kind", ["link", "both", "launch_page", "failure"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 375, 900])
 def test_a_mail_fits_and_can_be_read(browser: Any, mails: dict[str, str], kind: str, scheme: str, width: int) -> None:
@@ -83,7 +83,7 @@ def test_a_mail_fits_and_can_be_read(browser: Any, mails: dict[str, str], kind: 
     page.close()
 
 
-@pytest.mark.parametrize("kind", ["link", "both", "door", "failure"])
+@pytest.mark.parametrize("kind", ["link", "both", "launch_page", "failure"])
 @pytest.mark.parametrize("width", [320, 360])
 def test_a_mail_fits_a_phone_where_overflow_wrap_is_stripped_as_gmail_and_outlook_do(
     browser: Any, long_words: dict[str, str], kind: str, width: int
@@ -96,7 +96,7 @@ def test_a_mail_fits_a_phone_where_overflow_wrap_is_stripped_as_gmail_and_outloo
     page.close()
 
 
-@pytest.mark.parametrize("kind", ["link", "both", "door"])
+@pytest.mark.parametrize("kind", ["link", "both", "launch_page"])
 def test_the_button_is_as_wide_as_a_phone_and_as_high_as_a_thumb(
     browser: Any, mails: dict[str, str], kind: str
 ) -> None:

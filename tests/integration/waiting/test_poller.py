@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
-from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.waiting.poller import registry
-from airflow_sagemaker_presign.hooks.client_key import AccountView
+from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 
 LISTS, DESCRIBES = "ListNotebookInstances", "DescribeNotebookInstance"
@@ -33,7 +33,7 @@ def names(local: LocalServices, request: pytest.FixtureRequest) -> list[str]:
 async def event_of(name: str, **values: Any) -> dict[str, Any]:
     now = time.time()
     known = {"began_at": now, "deadline": now + 30, "status": "Pending", "moved": True, **values}
-    trigger = SageMakerNotebookInstanceTrigger(Wait(name, Goal.IN_SERVICE, **known).as_dict(), poll_interval=1)
+    trigger = SageMakerNotebookInstanceTrigger(WaitState(name, Goal.IN_SERVICE, **known).as_dict(), poll_interval=1)
     (event,) = [event.payload async for event in trigger.run()]
     return {"name": name, **event}
 
@@ -61,7 +61,7 @@ async def once_listed(local: LocalServices, names: list[str], status: str) -> An
     return {"status": "success"}
 
 
-def test_a_sweep_finds_what_changed_over_one_connection(local: LocalServices, names: list[str]) -> None:
+def test_an_incremental_list_finds_what_changed_over_one_connection(local: LocalServices, names: list[str]) -> None:
     events = run(*(event_of(name) for name in names), once_listed(local, names, "InService"))
     assert {event["status"] for event in events} == {"success"}
     assert 2 <= len(local.sagemaker.requests_of(LISTS)) <= 4
@@ -116,14 +116,14 @@ def test_what_has_to_stop_first_is_started(local: LocalServices, names: list[str
 def test_the_nth_wait_makes_no_client_and_no_thread(
     local: LocalServices, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[AccountView] = []
-    connect = AccountView.connect
+    made: list[ClientKey] = []
+    connect = ClientKey.connect
 
-    def counted(view: AccountView) -> SageMakerNotebookHook:
-        made.append(view)
-        return connect(view)
+    def counted(key: ClientKey) -> SageMakerNotebookInstanceHook:
+        made.append(key)
+        return connect(key)
 
-    monkeypatch.setattr(AccountView, "connect", counted)
+    monkeypatch.setattr(ClientKey, "connect", counted)
 
     async def threads() -> dict[str, Any]:
         # One request at a time needs one thread; a pool of more may start a second while the first comes to rest.
@@ -145,7 +145,7 @@ def test_the_nth_wait_makes_no_client_and_no_thread(
 def test_a_poller_ends_a_moment_after_its_last_wait(
     local: LocalServices, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_sagemaker_presign.waiting.poller.poller.LINGER", 0.2)
+    monkeypatch.setattr("airflow_sagemaker_presign.waiting.poller.poller.IDLE_CLIENT_SECONDS", 0.2)
 
     async def scenario() -> dict[str, Any]:
         waits = [asyncio.ensure_future(event_of(name)) for name in names]
@@ -157,7 +157,7 @@ def test_a_poller_ends_a_moment_after_its_last_wait(
         async with asyncio.timeout(30):
             while registry._POLLERS[asyncio.get_running_loop()]:
                 await asyncio.sleep(0.05)
-        assert kept.waiters.count == 0
+        assert kept.pending_waits.count == 0
         assert asyncio.all_tasks() <= {asyncio.current_task(), *running}
         return {}
 

@@ -19,34 +19,34 @@ class Silent(BaseNotifier):
         """Say nothing."""
 
 
-def door(task_id: str, name: str, **arguments: Any) -> SageMakerPresignedNotebookUrlOperator:
+def launch_page(task_id: str, name: str, **arguments: Any) -> SageMakerPresignedNotebookUrlOperator:
     """A task whose notebook is opened through the door only."""
     return SageMakerPresignedNotebookUrlOperator(
-        task_id=task_id, notebook_instance_name=name, notifiers=Silent(), link="door", **arguments
+        task_id=task_id, notebook_instance_name=name, notifiers=Silent(), link="launch_page", **arguments
     )
 
 
-with DAG("doors"):
-    door("editors", "door-editors", session_expiration_duration=3600)
-    door("named", "door-named", allowed_users=["vera", "{{ params.named }}"], params={"named": "ZOE@example.com"})
-    door("for-the-boss", "door-named", allowed_users=["boss@example.com"])
-    door("stopped", "door-stopped", allowed_users=["vera"])
-    door("old", "door-editors", door_open_for=3600)
-    door("pruned", "door-editors")
-    door("cut", "door-editors")
-    door("missing", "door-editors")
-    door("own", "door-editors")
-    door("dead", "door-editors")
-    door("odd-region", "door-editors")
-    door("renamed", "door-editors")
-    door("crowded", "door-editors")
-    SageMakerPresignedNotebookUrlOperator.partial(task_id="mapped", notifiers=Silent(), link="door").expand(
-        notebook_instance_name=["door-mapped-0", "door-mapped-1"]
+with DAG("launch_pages"):
+    launch_page("editors", "launch-editors", session_expiration_duration=3600)
+    launch_page("named", "launch-named", allowed_users=["vera", "{{ params.named }}"], params={"named": "ZOE@example.com"})
+    launch_page("for-the-boss", "launch-named", allowed_users=["boss@example.com"])
+    launch_page("stopped", "launch-stopped", allowed_users=["vera"])
+    launch_page("old", "launch-editors", launch_page_valid_for=3600)
+    launch_page("pruned", "launch-editors")
+    launch_page("cut", "launch-editors")
+    launch_page("missing", "launch-editors")
+    launch_page("own", "launch-editors")
+    launch_page("dead", "launch-editors")
+    launch_page("odd-region", "launch-editors")
+    launch_page("renamed", "launch-editors")
+    launch_page("crowded", "launch-editors")
+    SageMakerPresignedNotebookUrlOperator.partial(task_id="mapped", notifiers=Silent(), link="launch_page").expand(
+        notebook_instance_name=["launch-mapped-0", "launch-mapped-1"]
     )
-    SageMakerStopNotebookInstanceOperator(task_id="stop", notebook_instance_name="door-to-stop")
+    SageMakerStopNotebookInstanceOperator(task_id="stop", notebook_instance_name="launch-to-stop")
 
 with DAG("long"):
-    door("long", "door-editors")
+    launch_page("long", "launch-editors")
 
 with DAG("elsewhere"):
-    door("notebook_link", "door-elsewhere")
+    launch_page("notebook_link", "launch-elsewhere")

@@ -21,8 +21,8 @@ class Silent(BaseNotifier):
 with DAG("leaving"):
     SageMakerPresignedNotebookUrlOperator(
         task_id="link",
-        notebook_instance_name="door-editors",
+        notebook_instance_name="launch-editors",
         notifiers=Silent(),
-        link="door",
+        link="launch_page",
         allowed_users=ALLOWED,
     )

@@ -320,7 +320,7 @@ def test_a_mint_that_may_work_a_little_later_is_tried_again(
 
 
 @pytest.mark.parametrize("error", [DENIED, NOT_IN_SERVICE, NotebookInstanceNotFound("research", "None of this name.")])
-def test_a_mint_that_no_attempt_can_mend_is_asked_for_once(
+def test_a_mint_that_no_attempt_can_fix_is_asked_for_once(
     send: Send, mints: Callable[[], PresignedNotebookUrl], error: NotebookInstanceError
 ) -> None:
     mail, mint = Recorder(), Mint(mints, error, error, error)

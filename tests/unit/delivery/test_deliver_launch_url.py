@@ -21,8 +21,8 @@ Send = Callable[..., list[Delivery]]
 def send(clock: Clock) -> Send:
     def send(*notifiers: Recorder, policy: DeliveryPolicy = POLICY) -> list[Delivery]:
         for notifier in notifiers:
-            notifier.text = "{{ door_url }}"
-        context: dict[str, Any] = {"dag": None, "door_url": "https://airflow.example.com/door"}
+            notifier.text = "{{ launch_url }}"
+        context: dict[str, Any] = {"dag": None, "launch_url": "https://airflow.example.com/launch"}
         return deliver(
             notifiers, context, None, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance
         )
@@ -33,7 +33,7 @@ def send(clock: Clock) -> Send:
 def test_the_receipt_says_when_it_was_delivered_and_nothing_of_a_url(send: Send) -> None:
     mail = Recorder()
     (delivery,) = send(mail)
-    assert mail.sent == ["https://airflow.example.com/door"]
+    assert mail.sent == ["https://airflow.example.com/launch"]
     assert delivery.receipt() == {
         "notifier": "Recorder to ada@example.com",
         "attempts": 1,

@@ -13,19 +13,19 @@ from airflow_sagemaker_presign.delivery import link_mode
 from airflow_sagemaker_presign import links
 from airflow_sagemaker_presign.compat import BaseNotifier
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
 from tests.unit.conftest import URL, Clock, Script
 
-DOOR = "https://airflow.example.com/sagemaker-notebooks/mornings/manual__1/notebook"
+LAUNCH_URL = "https://airflow.example.com/sagemaker-notebooks/mornings/manual__1/notebook"
 
 
 class Recorder(BaseNotifier):
     template_fields = ("text", "more")
 
-    def __init__(self, text: Any = "door: {% if door_url %}{{ door_url }}{% endif %}", more: Any = None) -> None:
+    def __init__(self, text: Any = "door: {% if launch_url %}{{ launch_url }}{% endif %}", more: Any = None) -> None:
         super().__init__()
         self.text, self.more = text, more
         self.sent: list[tuple[str, str]] = []
@@ -35,12 +35,12 @@ class Recorder(BaseNotifier):
 
 
 @pytest.fixture(autouse=True)
-def door(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+def launch_page(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """An Airflow with a door, whichever runs the tests, that has said nothing yet."""
     monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", True)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
     monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
-    link_mode._say_that_there_is_no_door.cache_clear()
+    link_mode._log_missing_launch_page.cache_clear()
     clock.now = datetime.now(UTC)
 
 
@@ -50,7 +50,7 @@ def no_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(hook: SageMakerNotebookHook, context: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+def run(hook: SageMakerNotebookInstanceHook, context: dict[str, Any]) -> Callable[..., dict[str, Any]]:
     def run(notifier: BaseNotifier, **kwargs: Any) -> dict[str, Any]:
         operator: Any = Link(
             task_id="notebook", notebook_instance_name="research", notifiers=notifier, deferrable=False, **kwargs
@@ -65,28 +65,28 @@ Run = Callable[..., dict[str, Any]]
 
 
 @pytest.mark.parametrize(
-    ("link", "door_url", "presigned_url"),
-    [("presigned", "", f"{URL}&view=lab"), ("door", DOOR, "none"), ("both", DOOR, f"{URL}&view=lab")],
+    ("link", "launch_url", "presigned_url"),
+    [("presigned", "", f"{URL}&view=lab"), ("launch_page", LAUNCH_URL, "none"), ("both", LAUNCH_URL, f"{URL}&view=lab")],
 )
 def test_a_message_carries_what_was_chosen(
-    run: Run, sagemaker: Script, link: str, door_url: str, presigned_url: str
+    run: Run, sagemaker: Script, link: str, launch_url: str, presigned_url: str
 ) -> None:
     sagemaker.describe("InService").describe("InService")
-    if link != "door":
+    if link != "launch_page":
         sagemaker.mint()
     notifier = Recorder()
     receipt = run(notifier, link=link)
-    assert notifier.sent == [(f"door: {door_url}", presigned_url)]
+    assert notifier.sent == [(f"door: {launch_url}", presigned_url)]
     assert receipt["link"] == link
-    assert receipt.get("door_url", "") == door_url
-    assert ("session_ends_by" in receipt) == (link != "door")
+    assert receipt.get("launch_url", "") == launch_url
+    assert ("session_ends_by" in receipt) == (link != "launch_page")
     assert {"notifier", "attempts", "delivered_at"} <= set(receipt["deliveries"][0])
-    assert ("minted_at" in receipt["deliveries"][0]) == (link != "door")
+    assert ("minted_at" in receipt["deliveries"][0]) == (link != "launch_page")
     assert "authToken" not in repr(receipt)
 
 
 @pytest.mark.parametrize(("supported", "needed"), [(True, "[api] base_url"), (False, "Airflow 3.1.1 or newer")])
-def test_both_without_a_door_is_the_presigned_url_and_says_once_what_a_door_needs(
+def test_both_without_a_launch_page_is_the_presigned_url_and_says_once_what_a_launch_page_needs(
     run: Run,
     sagemaker: Script,
     no_base_url: None,
@@ -102,24 +102,24 @@ def test_both_without_a_door_is_the_presigned_url_and_says_once_what_a_door_need
             sagemaker.describe("InService").describe("InService").mint()
             receipt = run(notifier)
             assert receipt["link"] == "presigned"
-            assert "door_url" not in receipt
+            assert "launch_url" not in receipt
     assert notifier.sent == [("door: ", f"{URL}&view=lab")] * 2
     (said,) = [record.getMessage() for record in caplog.records if record.name == link_mode.__name__]
     assert f"a door needs {needed}" in said
 
 
-def test_the_door_without_a_base_url_is_an_error_before_the_first_aws_call(
+def test_the_launch_page_without_a_base_url_is_an_error_before_the_first_aws_call(
     run: Run, sagemaker: Script, no_base_url: None
 ) -> None:
-    with pytest.raises(ValueError, match=r"link='door' is not allowed: only with \[api\] base_url set"):
-        run(Recorder(), link="door")
+    with pytest.raises(ValueError, match=r"link='launch_page' is not allowed: only with \[api\] base_url set"):
+        run(Recorder(), link="launch_page")
 
 
 def test_a_base_url_that_is_lost_during_the_wait_sends_no_credential_instead(
-    hook: SageMakerNotebookHook, context: dict[str, Any], no_base_url: None, sagemaker: Script
+    hook: SageMakerNotebookInstanceHook, context: dict[str, Any], no_base_url: None, sagemaker: Script
 ) -> None:
     notifier = Recorder()
-    operator: Any = Link(task_id="notebook", notebook_instance_name="research", notifiers=notifier, link="door")
+    operator: Any = Link(task_id="notebook", notebook_instance_name="research", notifiers=notifier, link="launch_page")
     operator.__dict__["hook"] = hook
     sagemaker.describe("InService")
     with pytest.raises(ValueError, match=r"\[api\] base_url"):
@@ -127,10 +127,10 @@ def test_a_base_url_that_is_lost_during_the_wait_sends_no_credential_instead(
     assert notifier.sent == []
 
 
-def test_the_door_is_refused_at_parse_where_airflow_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_launch_page_is_refused_at_parse_where_airflow_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", False)
-    with pytest.raises(ValueError, match=r"link='door' is not allowed: .*Airflow 3\.1\.1 or newer"):
-        Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="door")
+    with pytest.raises(ValueError, match=r"link='launch_page' is not allowed: .*Airflow 3\.1\.1 or newer"):
+        Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="launch_page")
     Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="both")
 
 
@@ -150,8 +150,8 @@ SPEAKS = "{{ presigned_url.url }}"
     ],
 )
 def test_a_template_that_asks_for_the_presigned_url_is_refused_at_parse(notifier: BaseNotifier, field: str) -> None:
-    with pytest.raises(ValueError, match=rf"notifiers\[1\]\.{field}=.* no presigned_url; use {{{{ door_url }}}} or"):
-        Link(task_id="t", notebook_instance_name="r", notifiers=[Recorder(), notifier], link="door")
+    with pytest.raises(ValueError, match=rf"notifiers\[1\]\.{field}=.* no presigned_url; use {{{{ launch_url }}}} or"):
+        Link(task_id="t", notebook_instance_name="r", notifiers=[Recorder(), notifier], link="launch_page")
     Link(task_id="t", notebook_instance_name="r", notifiers=[Recorder(), notifier], link="both")
 
 
@@ -161,14 +161,14 @@ def test_a_template_that_asks_for_the_presigned_url_is_refused_at_parse(notifier
         Recorder("the presigned_url is not used here"),
         Recorder("{{ my_presigned_url }}"),
         Recorder("{% raw %}{{ presigned_url }}{% endraw %}"),
-        Recorder("{% if presigned_url is defined %}{{ presigned_url.url }}{% else %}{{ door_url }}{% endif %}"),
+        Recorder("{% if presigned_url is defined %}{{ presigned_url.url }}{% else %}{{ launch_url }}{% endif %}"),
         Recorder("{% broken presigned_url"),
         NotebookUrlSmtpNotifier(),
-        NotebookUrlSlackNotifier(user="{{ recipient }}", note="{{ door_url }}"),
+        NotebookUrlSlackNotifier(user="{{ recipient }}", note="{{ launch_url }}"),
     ],
 )
 def test_a_template_that_does_without_it_is_taken(notifier: BaseNotifier) -> None:
-    Link(task_id="t", notebook_instance_name="r", notifiers=notifier, link="door")
+    Link(task_id="t", notebook_instance_name="r", notifiers=notifier, link="launch_page")
 
 
 class AsksInCode(Recorder):
@@ -188,7 +188,7 @@ def test_what_asks_for_it_only_when_it_is_sent_is_told_so_and_not_tried_again(
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it was tried again"))
     sagemaker.describe("InService").describe("InService")
     with pytest.raises(NotebookUrlDeliveryError) as raised:
-        run(kind(), link="door")
+        run(kind(), link="launch_page")
     assert list(raised.value.failures.values()) == [link_mode.NO_PRESIGNED_URL]
 
 
@@ -202,26 +202,26 @@ def test_a_notifier_that_fails_is_tried_again_without_a_mint(
                 raise KeyError("something else")
 
     sagemaker.describe("InService").describe("InService")
-    assert run(Fails(), link="door")["deliveries"][0]["attempts"] == 3
+    assert run(Fails(), link="launch_page")["deliveries"][0]["attempts"] == 3
 
 
 @pytest.mark.parametrize(
     ("given", "kept"), [(timedelta(days=2), 172800), (3600, 3600), (0.5, 1), (timedelta(milliseconds=1500), 2)]
 )
-def test_how_long_the_door_opens_is_kept_as_whole_seconds(given: Any, kept: int) -> None:
-    operator = Link(task_id="t", notebook_instance_name="r", notifiers=Recorder(), door_open_for=given)
-    assert operator.door_open_for == kept
-    assert isinstance(operator.door_open_for, int)
+def test_how_long_the_launch_page_opens_is_kept_as_whole_seconds(given: Any, kept: int) -> None:
+    operator = Link(task_id="t", notebook_instance_name="r", notifiers=Recorder(), launch_page_valid_for=given)
+    assert operator.launch_page_valid_for == kept
+    assert isinstance(operator.launch_page_valid_for, int)
 
 
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"link": "url"}, r"link='url' is not allowed: 'presigned' or 'door' or 'both'"),
+        ({"link": "url"}, r"link='url' is not allowed: 'presigned' or 'launch_page' or 'both'"),
         ({"link": None}, r"link=None is not allowed"),
-        ({"door_open_for": 0}, r"door_open_for=0 is not allowed: a timedelta, or a number of seconds, above 0"),
-        ({"door_open_for": timedelta(-1)}, r"door_open_for=.* is not allowed"),
-        ({"door_open_for": "{{ params.days }}"}, r"door_open_for=.* is not allowed"),
+        ({"launch_page_valid_for": 0}, r"launch_page_valid_for=0 is not allowed: a timedelta, or a number of seconds, above 0"),
+        ({"launch_page_valid_for": timedelta(-1)}, r"launch_page_valid_for=.* is not allowed"),
+        ({"launch_page_valid_for": "{{ params.days }}"}, r"launch_page_valid_for=.* is not allowed"),
     ],
 )
 def test_wrong_input_is_refused_when_the_dag_is_parsed(kwargs: dict[str, Any], message: str) -> None:

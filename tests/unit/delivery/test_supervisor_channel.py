@@ -245,8 +245,8 @@ def test_what_the_supervisor_in_the_tasks_own_process_logs_of_a_mask_loses_the_u
     from airflow_sagemaker_presign.compat import mask_secret
 
     def mint_and_mask() -> PresignedNotebookUrl:
-        with redacted() as redact_too:
-            redact_too(URL)
+        with redacted() as redact_also:
+            redact_also(URL)
         mask_secret([*quoted_forms(URL)])
         return mint()
 
@@ -276,10 +276,10 @@ def test_who_was_left_behind_in_the_supervisors_own_process_is_refused() -> None
             refused.append(type(error))
 
     thread = threading.Thread(target=left)
-    supervisor_channel.leave_behind(thread)
+    supervisor_channel.abandon(thread)
     thread.start()
     thread.join()
-    assert refused == [supervisor_channel.LeftBehindError]
+    assert refused == [supervisor_channel.AbandonedDeliveryError]
 
 
 @pytest.mark.usefixtures("channel")

@@ -14,9 +14,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
-from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
-from airflow_sagemaker_presign.waiting.outage_log import NEVER_ANSWERED
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
+from airflow_sagemaker_presign.waiting.outage_log import FIRST_RESPONSE_TIMEOUT_SECONDS
 from tests.unit.conftest import Clock
 
 PAGE = b"<html>Your administrator has blocked this page.</html>"
@@ -58,9 +58,9 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
 
 def ends_after(clock: Clock, status: str = "") -> tuple[float, exceptions.NotebookInstanceError]:
     """Wait for an hour at the most, with a look each minute."""
-    hook = SageMakerNotebookHook(clock=clock)
+    hook = SageMakerNotebookInstanceHook(clock=clock)
     began = hook.now()
-    wait = Wait("research", Goal.IN_SERVICE, began, began + 3600, status)
+    wait = WaitState("research", Goal.IN_SERVICE, began, began + 3600, status)
     try:
         for _ in range(61):
             wait, _ = hook.advance(wait)
@@ -77,7 +77,7 @@ def test_a_page_by_another_server_is_waited_out_for_minutes_and_then_the_way_is_
     answer(status)
     seconds, error = ends_after(clock)
     assert isinstance(error, exceptions.SageMakerOutOfReach)
-    assert seconds == NEVER_ANSWERED
+    assert seconds == FIRST_RESPONSE_TIMEOUT_SECONDS
     assert "endpoint https://api.sagemaker.eu-central-1.amazonaws.com, region eu-central-1, proxy none" in str(error)
     assert "<html>" not in str(error)
 
@@ -87,8 +87,8 @@ def test_a_page_by_another_server_amid_a_wait_passes(
     connection: object, answer: Answer, clock: Clock, status: int
 ) -> None:
     answer(status)
-    hook = SageMakerNotebookHook(clock=clock)
-    wait, done = hook.advance(Wait("research", Goal.IN_SERVICE, hook.now(), hook.now() + 3600, "Pending"))
+    hook = SageMakerNotebookInstanceHook(clock=clock)
+    wait, done = hook.advance(WaitState("research", Goal.IN_SERVICE, hook.now(), hook.now() + 3600, "Pending"))
     assert not done
     answer(200, IN_SERVICE)
     assert hook.advance(wait) == (
@@ -110,7 +110,7 @@ def test_credentials_that_had_expired_before_the_wait_end_it_soon_and_are_said_t
 ) -> None:
     answer(400, EXPIRED)
     seconds, error = ends_after(clock)
-    assert seconds == NEVER_ANSWERED
+    assert seconds == FIRST_RESPONSE_TIMEOUT_SECONDS
     assert "accepted no request in 4 min" in str(error)
     assert "Give the connection fresh credentials" in str(error)
 
@@ -135,9 +135,9 @@ def test_a_process_that_goes_on_giving_out_old_credentials_is_an_error_of_this_p
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     connection(profile_name="old")
-    hook = SageMakerNotebookHook(clock=clock)
+    hook = SageMakerNotebookInstanceHook(clock=clock)
     with pytest.raises(exceptions.SageMakerUnavailable, match="still expired") as raised:
-        hook.look_at("research")
+        hook.observe("research")
     assert "Give the connection fresh credentials" in str(raised.value)
 
 

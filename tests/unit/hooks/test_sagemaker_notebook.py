@@ -15,10 +15,10 @@ from botocore.hooks import HierarchicalEmitter
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.minting import redaction
-from airflow_sagemaker_presign.hooks.aws_errors import no_connection, translate
+from airflow_sagemaker_presign.hooks.aws_errors import connection_error, translate
 from airflow_sagemaker_presign.minting.url_capture import MINT_EVENT
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
-from airflow_sagemaker_presign.waiting.state_machine import Goal, Look, Status, Wait
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.waiting.state_machine import Goal, Observation, Status, WaitState
 from tests.unit.conftest import ARN, TOKEN, URL, Clock, Script
 
 NOT_STARTABLE = [status for status in Status if status not in ("Stopped", "Failed")]
@@ -39,29 +39,29 @@ QUOTA = (
 
 
 @pytest.mark.parametrize("status", ["Stopped", "Failed"])
-def test_start_starts_what_can_be_started(hook: SageMakerNotebookHook, sagemaker: Script, status: str) -> None:
+def test_start_starts_what_can_be_started(hook: SageMakerNotebookInstanceHook, sagemaker: Script, status: str) -> None:
     sagemaker.describe(status).start()
     assert hook.start_notebook_instance("research") == "Pending"
 
 
 @pytest.mark.parametrize("status", [*NOT_STARTABLE, "SomethingNew"])
-def test_start_is_safe_in_every_other_status(hook: SageMakerNotebookHook, sagemaker: Script, status: str) -> None:
+def test_start_is_safe_in_every_other_status(hook: SageMakerNotebookInstanceHook, sagemaker: Script, status: str) -> None:
     sagemaker.describe(status)
     assert hook.start_notebook_instance("research") == status
 
 
-def test_stop_stops_what_runs(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
+def test_stop_stops_what_runs(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.describe("InService").stop()
     assert hook.stop_notebook_instance("research") == "Stopping"
 
 
 @pytest.mark.parametrize("status", [*NOT_STOPPABLE, "SomethingNew"])
-def test_stop_is_safe_in_every_other_status(hook: SageMakerNotebookHook, sagemaker: Script, status: str) -> None:
+def test_stop_is_safe_in_every_other_status(hook: SageMakerNotebookInstanceHook, sagemaker: Script, status: str) -> None:
     sagemaker.describe(status)
     assert hook.stop_notebook_instance("research") == status
 
 
-def test_a_start_that_came_second_is_no_error(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
+def test_a_start_that_came_second_is_no_error(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.describe("Stopped").refuse("start_notebook_instance", "ValidationException", IN_STOPPING)
     sagemaker.describe("Pending")
     assert hook.start_notebook_instance("research") == "Pending"
@@ -80,7 +80,7 @@ def test_a_start_that_came_second_is_no_error(hook: SageMakerNotebookHook, sagem
     ],
 )
 def test_a_refusal_becomes_an_error_with_the_words_of_aws(
-    hook: SageMakerNotebookHook,
+    hook: SageMakerNotebookInstanceHook,
     sagemaker: Script,
     code: str,
     message: str,
@@ -94,7 +94,7 @@ def test_a_refusal_becomes_an_error_with_the_words_of_aws(
     assert "'research'" in str(raised.value)
 
 
-def test_a_fault_of_aws_is_told_from_a_refusal_by_its_status(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
+def test_a_fault_of_aws_is_told_from_a_refusal_by_its_status(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.refuse("describe_notebook_instance", "Whatever", "Oops", status=503)
     with pytest.raises(exceptions.SageMakerUnavailable):
         hook.describe_notebook_instance("research")
@@ -109,7 +109,7 @@ def test_a_connection_without_credentials_says_so() -> None:
 @pytest.mark.parametrize(
     "name", ["", "a" * 64, "my_notebook", "-research", "research-", "r s", "research\n", None, 7.0, -7, True]
 )
-def test_a_name_that_cannot_be_one_is_refused_before_any_request(hook: SageMakerNotebookHook, name: Any) -> None:
+def test_a_name_that_cannot_be_one_is_refused_before_any_request(hook: SageMakerNotebookInstanceHook, name: Any) -> None:
     for call in (hook.describe_notebook_instance, hook.start_notebook_instance, hook.create_presigned_url):
         with pytest.raises(ValueError, match=r"notebook_instance_name=.* is not allowed: 1 to 63 letters"):
             call(name)
@@ -119,7 +119,7 @@ def test_a_name_that_cannot_be_one_is_refused_before_any_request(hook: SageMaker
     "duration", [1799, 43201, 0, -1, True, "8h", 1800.5, timedelta(hours=13), timedelta(minutes=29)]
 )
 def test_a_session_that_aws_would_refuse_is_refused_before_any_request(
-    hook: SageMakerNotebookHook, duration: Any
+    hook: SageMakerNotebookInstanceHook, duration: Any
 ) -> None:
     with pytest.raises(ValueError, match=r"session_expiration_duration=.* is not allowed: 1800 to 43200"):
         hook.create_presigned_url("research", duration)
@@ -127,7 +127,7 @@ def test_a_session_that_aws_would_refuse_is_refused_before_any_request(
 
 @pytest.mark.parametrize(("duration", "seconds"), [(None, 43200), (1800, 1800), (timedelta(hours=8), 28800)])
 def test_a_minted_url_knows_its_times(
-    hook: SageMakerNotebookHook, sagemaker: Script, clock: Clock, duration: Any, seconds: int
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script, clock: Clock, duration: Any, seconds: int
 ) -> None:
     sagemaker.mint(seconds)
     presigned_url = hook.create_presigned_url("research", duration)
@@ -148,18 +148,18 @@ def test_a_minted_url_knows_its_times(
     ],
 )
 def test_the_landing_page_is_set_and_the_token_stays_byte_for_byte(
-    hook: SageMakerNotebookHook, sagemaker: Script, landing: Any, given: str, expected: str
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script, landing: Any, given: str, expected: str
 ) -> None:
     sagemaker.mint(url=given)
     assert hook.create_presigned_url("research", landing=landing).url == expected
 
 
-def test_an_unknown_landing_page_is_refused(hook: SageMakerNotebookHook) -> None:
+def test_an_unknown_landing_page_is_refused(hook: SageMakerNotebookInstanceHook) -> None:
     with pytest.raises(ValueError, match=r"landing='desktop' is not allowed: 'lab' or 'classic' or None"):
         hook.create_presigned_url("research", landing="desktop")  # type: ignore[arg-type]
 
 
-def test_a_presigned_url_never_shows_itself(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
+def test_a_presigned_url_never_shows_itself(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.mint()
     presigned_url = hook.create_presigned_url("research")
     for text in (repr(presigned_url), str(presigned_url), f"{presigned_url}", f"{[presigned_url]}"):
@@ -170,7 +170,7 @@ def test_a_presigned_url_never_shows_itself(hook: SageMakerNotebookHook, sagemak
 
 
 def test_minting_leaves_nothing_in_the_log_at_debug(
-    hook: SageMakerNotebookHook, sagemaker: Script, caplog: pytest.LogCaptureFixture
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
     sagemaker.mint()
     with caplog.at_level(logging.DEBUG):
@@ -181,11 +181,11 @@ def test_minting_leaves_nothing_in_the_log_at_debug(
     assert "goes on afterwards" in caplog.text
 
 
-def wait(**values: Any) -> Wait:
-    return Wait("research", Goal.IN_SERVICE, began_at=0, deadline=2e9, **values)
+def wait(**values: Any) -> WaitState:
+    return WaitState("research", Goal.IN_SERVICE, began_at=0, deadline=2e9, **values)
 
 
-def test_a_step_of_a_wait_starts_what_is_stopped(hook: SageMakerNotebookHook, sagemaker: Script, clock: Clock) -> None:
+def test_a_step_of_a_wait_starts_what_is_stopped(hook: SageMakerNotebookInstanceHook, sagemaker: Script, clock: Clock) -> None:
     sagemaker.describe("Stopped").start().describe("Pending", modified=9).describe("InService", modified=10)
     step, done = hook.advance(wait())
     assert (step.sends, step.sent_at, step.status, done) == (1, clock().timestamp(), "Stopped", False)
@@ -195,7 +195,7 @@ def test_a_step_of_a_wait_starts_what_is_stopped(hook: SageMakerNotebookHook, sa
     assert done
 
 
-def test_throttling_slows_a_wait_down_and_does_not_end_it(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
+def test_throttling_slows_a_wait_down_and_does_not_end_it(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.refuse("describe_notebook_instance", "ThrottlingException", "Rate exceeded")
     step, done = hook.advance(wait())
     assert (step.troubles, done) == (1, False)
@@ -204,8 +204,8 @@ def test_throttling_slows_a_wait_down_and_does_not_end_it(hook: SageMakerNoteboo
     assert (step.troubles, step.sends, done) == (1, 0, False)
 
 
-def test_an_hour_of_trouble_in_the_worker_is_told_in_a_few_lines(
-    hook: SageMakerNotebookHook,
+def test_an_hour_of_outage_in_the_worker_is_logged_in_a_few_lines(
+    hook: SageMakerNotebookInstanceHook,
     sagemaker: Script,
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
@@ -226,14 +226,14 @@ def test_an_hour_of_trouble_in_the_worker_is_told_in_a_few_lines(
     assert 2 <= len(lines) < 20
 
 
-def test_access_denied_ends_a_wait_at_once(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
+def test_access_denied_ends_a_wait_at_once(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.refuse("describe_notebook_instance", "AccessDeniedException", DENIED)
     with pytest.raises(exceptions.NotebookInstanceAccessDenied):
         hook.advance(wait())
 
 
 def test_gone_in_mid_wait_is_deleted_and_never_there_is_not_found(
-    hook: SageMakerNotebookHook, sagemaker: Script
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script
 ) -> None:
     sagemaker.refuse("describe_notebook_instance", "ValidationException", "RecordNotFound")
     with pytest.raises(exceptions.NotebookInstanceNotFound):
@@ -245,7 +245,7 @@ def test_gone_in_mid_wait_is_deleted_and_never_there_is_not_found(
 
 @pytest.mark.parametrize("answered", ["", "no URL"])
 def test_an_answer_without_a_url_in_it_is_no_mint(
-    hook: SageMakerNotebookHook, sagemaker: Script, answered: str
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script, answered: str
 ) -> None:
     sagemaker.mint(url=answered)
     with pytest.raises(exceptions.SageMakerUnavailable, match="without a URL"):
@@ -254,7 +254,7 @@ def test_an_answer_without_a_url_in_it_is_no_mint(
 
 def test_mints_of_many_threads_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """One client, many threads: each mint's URL is forgotten with it."""
-    hook = SageMakerNotebookHook(aws_conn_id=None, region_name="eu-central-1")
+    hook = SageMakerNotebookInstanceHook(aws_conn_id=None, region_name="eu-central-1")
     answer = {"body": json.dumps({"AuthorizedUrl": URL}), "status_code": 200, "headers": {}}
 
     class Client:
@@ -278,7 +278,7 @@ def test_mints_of_many_threads_leave_nothing_behind(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_page_of_a_list_says_what_a_wait_needs_and_what_time_it_is_at_aws(
-    hook: SageMakerNotebookHook, sagemaker: Script
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script
 ) -> None:
     changed = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
     row = {"NotebookInstanceName": "research", "NotebookInstanceArn": ARN, "NotebookInstanceStatus": "Pending"}
@@ -291,28 +291,28 @@ def test_a_page_of_a_list_says_what_a_wait_needs_and_what_time_it_is_at_aws(
         "list_notebook_instances", answer, {"LastModifiedTimeAfter": changed, "MaxResults": 100}
     )
     page = hook.list_notebook_instances(last_modified_after=changed)
-    assert page.looks == {"research": Look("Pending", "", "2026-03-02 08:00:00+00:00")}
+    assert page.observations == {"research": Observation("Pending", "", "2026-03-02 08:00:00+00:00")}
     assert page.next_token == "more"
     assert page.answered_at == changed.timestamp() + 60
 
 
-def test_a_list_that_is_none_may_be_one_later(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
+def test_a_list_that_is_none_may_be_one_later(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.stubber.add_response("list_notebook_instances", {}, {"MaxResults": 100})
     with pytest.raises(exceptions.SageMakerUnavailable):
         hook.list_notebook_instances()
 
 
-def test_a_description_without_a_status_may_have_one_later(hook: SageMakerNotebookHook, sagemaker: Script) -> None:
+def test_a_description_without_a_status_may_have_one_later(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.stubber.add_response("describe_notebook_instance", {}, sagemaker.name)
     with pytest.raises(exceptions.SageMakerUnavailable):
-        hook.look_at("research")
+        hook.observe("research")
 
 
-def test_one_that_sends_once_keeps_what_the_connection_says(hook: SageMakerNotebookHook) -> None:
-    hook = SageMakerNotebookHook(
+def test_one_that_sends_once_keeps_what_the_connection_says(hook: SageMakerNotebookInstanceHook) -> None:
+    hook = SageMakerNotebookInstanceHook(
         None, region_name="eu-central-1", config={"read_timeout": 3, "retries": {"mode": "legacy"}}
     )
-    hook.connect_once()
+    hook.connect_without_retries()
     config = hook.conn.meta.config  # type: ignore[attr-defined]
     assert (config.connect_timeout, config.read_timeout) == (5, 3)
     assert config.retries["total_max_attempts"] == 1
@@ -328,4 +328,4 @@ def test_one_that_sends_once_keeps_what_the_connection_says(hook: SageMakerNoteb
     ],
 )
 def test_a_connection_that_is_wrong_ends_a_wait_and_one_out_of_reach_does_not(error: Exception, kind: type) -> None:
-    assert type(no_connection(error)) is kind
+    assert type(connection_error(error)) is kind

@@ -12,10 +12,10 @@ import pytest
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
-from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
-from airflow_sagemaker_presign.hooks.client_key import AccountView
+from airflow_sagemaker_presign.hooks.client_key import ClientKey
 
 ROLE = "arn:aws:iam::123456789012:role/links"
 SSO = """
@@ -101,14 +101,14 @@ def nobody_is_found(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def in_the_worker(aws_conn_id: str | None = "aws_default", **given: Any) -> None:
     given["config"] = given.pop("botocore_config", None)
-    hook = SageMakerNotebookHook(aws_conn_id, **given)
+    hook = SageMakerNotebookInstanceHook(aws_conn_id, **given)
     now = hook.now()
-    hook.advance(Wait("research", Goal.IN_SERVICE, now, now + 3600))
+    hook.advance(WaitState("research", Goal.IN_SERVICE, now, now + 3600))
 
 
 def in_the_triggerer(aws_conn_id: str | None = "aws_default", **given: Any) -> None:
     names = ("region_name", "verify", "botocore_config")
-    AccountView.of(aws_conn_id, *(given.get(name) for name in names)).connect().look_at("research")
+    ClientKey.of(aws_conn_id, *(given.get(name) for name in names)).connect().observe("research")
 
 
 @pytest.mark.parametrize("ask", [in_the_worker, in_the_triggerer])
@@ -161,10 +161,10 @@ def test_a_name_that_is_not_found_may_be_found_later(connect: Any, extra: Given)
 @pytest.mark.parametrize("text", ["False", "false", " FALSE "])
 def test_false_as_text_checks_no_certificates_and_true_does(connect: Any, text: str) -> None:
     connect({})
-    assert SageMakerNotebookHook(verify=text).verify is False
-    assert SageMakerNotebookHook(verify="True").verify is True
+    assert SageMakerNotebookInstanceHook(verify=text).verify is False
+    assert SageMakerNotebookInstanceHook(verify="True").verify is True
     connect({"verify": text})
-    assert SageMakerNotebookHook().verify is False
+    assert SageMakerNotebookInstanceHook().verify is False
 
 
 def test_a_task_names_its_notebook_instance_when_there_is_no_hook(connect: Any) -> None:

@@ -19,9 +19,9 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import HTTPException
 
-from airflow_sagemaker_presign.launch_page import app as door_app
+from airflow_sagemaker_presign.launch_page import app as launch_page_app
 from airflow_sagemaker_presign.launch_page import form, templating
-from airflow_sagemaker_presign.launch_page.service import Entrance
+from airflow_sagemaker_presign.launch_page.service import LaunchService
 
 PATH = "/mornings/manual__1/notebook_link"
 HTML = {"Accept": "text/html"}
@@ -32,7 +32,7 @@ ADA = SimpleNamespace(get_id=lambda: "7", get_name=lambda: "ada")
 ANONYMOUS = SimpleNamespace(get_id=lambda: None, get_name=lambda: "Anonymous", is_anonymous=True)
 
 
-class Door:
+class LaunchPageClient:
     """
     The app, for a person whom Airflow lets see everything, or nothing.
 
@@ -44,7 +44,7 @@ class Door:
         self.may_see = True
         self.noted: list[tuple[str, str]] = []
         self.chunks = 0
-        self.app = door_app.create_app()
+        self.app = launch_page_app.create_app()
         self.app.dependency_overrides[get_user] = lambda: self.user
 
     def ask(self, method: str, path: str = PATH, **arguments: Any) -> httpx.Response:
@@ -63,58 +63,58 @@ class Door:
 
 
 @pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch) -> Door:
-    door = Door()
+def launch_page(monkeypatch: pytest.MonkeyPatch) -> LaunchPageClient:
+    launch_page = LaunchPageClient()
 
     def check(_request: object, user: Any) -> None:
         assert user is ADA, "Airflow is asked only about somebody"
-        if not door.may_see:
+        if not launch_page.may_see:
             raise HTTPException(403, "Forbidden")
 
-    def note(_: Entrance, _key: Any, _visitor: Any, action: str, why: str) -> None:
-        door.noted.append((action, why))
+    def note(_: LaunchService, _key: Any, _current_user: Any, action: str, why: str) -> None:
+        launch_page.noted.append((action, why))
 
-    monkeypatch.setattr(door_app, "may_see_task_instance", check)
-    monkeypatch.setattr(door_app, "may_edit_task_instance", check)
-    monkeypatch.setattr(Entrance, "note_refusal", note)
-    return door
+    monkeypatch.setattr(launch_page_app, "may_see_task_instance", check)
+    monkeypatch.setattr(launch_page_app, "may_edit_task_instance", check)
+    monkeypatch.setattr(LaunchService, "note_refusal", note)
+    return launch_page
 
 
 @pytest.mark.parametrize("nobody", [None, ANONYMOUS])
-def test_nobody_in_particular_is_led_to_the_login(door: Door, nobody: Any) -> None:
-    door.user = nobody
-    answer = door.ask("GET", headers=HTML)
+def test_nobody_in_particular_is_led_to_the_login(launch_page: LaunchPageClient, nobody: Any) -> None:
+    launch_page.user = nobody
+    answer = launch_page.ask("GET", headers=HTML)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/api/v2/auth/login?next=%2Fsagemaker-notebooks%2Fmornings%2F")
-    assert door.ask("GET", headers={"Accept": "*/*"}).status_code == 401
-    assert door.ask("POST", headers={**HTML, **OURS, **FORM}, content=b"action=open&token=x").status_code == 401
-    assert door.noted == []
+    assert launch_page.ask("GET", headers={"Accept": "*/*"}).status_code == 401
+    assert launch_page.ask("POST", headers={**HTML, **OURS, **FORM}, content=b"action=open&token=x").status_code == 401
+    assert launch_page.noted == []
 
 
-def test_where_airflow_lets_in_everybody_as_one_they_are_nobody(door: Door) -> None:
-    door.user = SimpleAuthManagerUser(username="Anonymous", role="ADMIN")
+def test_where_airflow_lets_in_everybody_as_one_they_are_nobody(launch_page: LaunchPageClient) -> None:
+    launch_page.user = SimpleAuthManagerUser(username="Anonymous", role="ADMIN")
     for answer in (
         # The login would lead back here, and so on.
-        door.ask("GET", headers=HTML),
-        door.ask("POST", headers={**HTML, **OURS, **FORM}, content=b"action=open&token=x"),
-        door.ask("POST", headers=OURS, content=door.endless()),
+        launch_page.ask("GET", headers=HTML),
+        launch_page.ask("POST", headers={**HTML, **OURS, **FORM}, content=b"action=open&token=x"),
+        launch_page.ask("POST", headers=OURS, content=launch_page.endless()),
     ):
         assert answer.status_code == 403
         assert "simple_auth_manager_all_admins" in answer.text
-    assert door.chunks <= 1
-    assert door.noted == []
+    assert launch_page.chunks <= 1
+    assert launch_page.noted == []
 
 
 @pytest.mark.parametrize(
     "content_type", [form.TYPE, "multipart/form-data; boundary=x", "application/json", "text/plain"]
 )
 @pytest.mark.parametrize("nobody", [None, ANONYMOUS])
-def test_of_nobody_not_a_byte_is_read(door: Door, nobody: Any, content_type: str) -> None:
-    door.user = nobody
+def test_of_nobody_not_a_byte_is_read(launch_page: LaunchPageClient, nobody: Any, content_type: str) -> None:
+    launch_page.user = nobody
     headers = {**OURS, "Content-Type": content_type}
-    assert door.ask("POST", headers=headers, content=door.endless()).status_code == 401
+    assert launch_page.ask("POST", headers=headers, content=launch_page.endless()).status_code == 401
     # httpx hands out the first piece by itself.
-    assert door.chunks <= 1
+    assert launch_page.chunks <= 1
 
 
 @pytest.mark.parametrize(
@@ -131,60 +131,60 @@ def test_of_nobody_not_a_byte_is_read(door: Door, nobody: Any, content_type: str
         ({**FORM, "Content-Length": "-1"}, 413),
     ],
 )
-def test_of_somebody_no_more_is_read_than_a_form(door: Door, headers: dict[str, str], status: int) -> None:
-    assert door.ask("POST", headers={**OURS, **headers}, content=door.endless()).status_code == status
-    assert door.chunks <= 2
-    assert len(door.noted) == 1
+def test_of_somebody_no_more_is_read_than_a_form(launch_page: LaunchPageClient, headers: dict[str, str], status: int) -> None:
+    assert launch_page.ask("POST", headers={**OURS, **headers}, content=launch_page.endless()).status_code == status
+    assert launch_page.chunks <= 2
+    assert len(launch_page.noted) == 1
 
 
 @pytest.mark.parametrize(
     "body",
     [b"\xff", "tökén=x".encode(), b"token=%ff", b"&".join(b"a%d=1" % number for number in range(11))],
 )
-def test_a_form_that_cannot_be_read_is_refused(door: Door, body: bytes) -> None:
-    assert door.ask("POST", headers={**OURS, **FORM}, content=body).status_code == 400
+def test_a_form_that_cannot_be_read_is_refused(launch_page: LaunchPageClient, body: bytes) -> None:
+    assert launch_page.ask("POST", headers={**OURS, **FORM}, content=body).status_code == 400
 
 
-def test_whom_airflow_lets_see_nothing_is_refused_and_a_click_is_noted(door: Door) -> None:
-    door.may_see = False
-    assert door.ask("GET", headers=HTML).status_code == 403
-    assert door.noted == []
-    answer = door.ask("POST", headers={**OURS, **FORM}, content=b"action=start&token=x")
+def test_whom_airflow_lets_see_nothing_is_refused_and_a_click_is_noted(launch_page: LaunchPageClient) -> None:
+    launch_page.may_see = False
+    assert launch_page.ask("GET", headers=HTML).status_code == 403
+    assert launch_page.noted == []
+    answer = launch_page.ask("POST", headers={**OURS, **FORM}, content=b"action=start&token=x")
     assert answer.status_code == 403
-    assert door.noted == [("start", "Not for you")]
+    assert launch_page.noted == [("start", "Not for you")]
 
 
-def test_a_click_from_elsewhere_is_noted(door: Door) -> None:
+def test_a_click_from_elsewhere_is_noted(launch_page: LaunchPageClient) -> None:
     headers = {**FORM, "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
-    assert door.ask("POST", headers=headers, content=b"action=open&token=x").status_code == 403
-    assert door.noted == [("open", "Not from here")]
+    assert launch_page.ask("POST", headers=headers, content=b"action=open&token=x").status_code == 403
+    assert launch_page.noted == [("open", "Not from here")]
 
 
-def test_only_the_very_file_that_was_asked_for_is_kept_for_good(door: Door) -> None:
+def test_only_the_very_file_that_was_asked_for_is_kept_for_good(launch_page: LaunchPageClient) -> None:
     for name in templating.ASSETS:
         ours = templating.asset_path(name).partition("/assets")[2]
-        answer = door.ask("GET", f"/assets{ours}")
+        answer = launch_page.ask("GET", f"/assets{ours}")
         assert "immutable" in answer.headers["cache-control"]
         for foreign in ("?v=0123456789ab", "?v=", "", f"{ours.partition('?')[2][-3:]}", f"?v={ours[-12:]}0"):
-            answer = door.ask("GET", f"/assets/{name}{foreign if foreign.startswith('?') else ''}")
+            answer = launch_page.ask("GET", f"/assets/{name}{foreign if foreign.startswith('?') else ''}")
             assert answer.status_code == 200
             assert answer.headers["cache-control"] == "no-cache"
         # The end of the right one is not the right one.
-        assert door.ask("GET", f"/assets/{name}?v={ours[-3:]}").headers["cache-control"] == "no-cache"
+        assert launch_page.ask("GET", f"/assets/{name}?v={ours[-3:]}").headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
-def test_another_method_is_told_which_there_are(door: Door, method: str) -> None:
+def test_another_method_is_told_which_there_are(launch_page: LaunchPageClient, method: str) -> None:
     for path, methods in (
         (PATH, "GET, HEAD, POST"),
         (f"{PATH}/3", "GET, HEAD, POST"),
-        ("/assets/door.js", "GET, HEAD"),
+        ("/assets/launch_page.js", "GET, HEAD"),
     ):
-        answer = door.ask(method, path)
+        answer = launch_page.ask(method, path)
         assert (answer.status_code, answer.headers["allow"]) == (405, methods)
-    assert door.ask("POST", "/assets/door.js").headers["allow"] == "GET, HEAD"
+    assert launch_page.ask("POST", "/assets/launch_page.js").headers["allow"] == "GET, HEAD"
 
 
-def test_a_file_can_be_asked_about(door: Door) -> None:
-    answer = door.ask("HEAD", "/assets/door.js")
+def test_a_file_can_be_asked_about(launch_page: LaunchPageClient) -> None:
+    answer = launch_page.ask("HEAD", "/assets/launch_page.js")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8")

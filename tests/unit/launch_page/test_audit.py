@@ -16,14 +16,14 @@ from sqlalchemy import select, text
 from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.launch_page import audit
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
-from airflow_sagemaker_presign.launch_page.current_user import Visitor
+from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
 from tests.helpers.airflow_database import Sessions, insert
 
 pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
 
 Make = Callable[..., RenderedTask]
 
-ADA = Visitor("7", "ada", "ada", None, "127.0.0.1", may_see=True, may_edit=True)
+ADA = CurrentUser("7", "ada", "ada", None, "127.0.0.1", may_see=True, may_edit=True)
 GRACE = replace(ADA, user_id="8", name="grace")
 
 
@@ -43,9 +43,9 @@ def rows(sessions: Sessions) -> Callable[[], list[tuple[str, str, dict[str, Any]
     return rows
 
 
-def claim(sessions: Sessions, task: RenderedTask, visitor: Visitor = ADA, limit: audit.Limit = audit.MINTS) -> int:
+def claim(sessions: Sessions, task: RenderedTask, current_user: CurrentUser = ADA, limit: audit.Limit = audit.MINTS) -> int:
     with sessions() as session:
-        return audit.claim(limit, task, visitor, now(), session)
+        return audit.claim(limit, task, current_user, now(), session)
 
 
 def test_of_40_clicks_at_once_six_may_mint(sessions: Sessions, rows: Any, task: Make) -> None:
@@ -96,9 +96,9 @@ def test_a_start_that_another_api_server_has_just_sent_is_not_sent_again(
 def test_who_was_refused_is_written_down(sessions: Sessions, rows: Any, task: Make) -> None:
     key = task().key
     insert(sessions, "task_instance", **asdict(key))
-    refusals = audit.Refusals(sessions)
-    refusals.record(audit.OPEN, key, ADA, "Not for you")
-    refusals.record(audit.START, key, GRACE, "Not from here")
+    denials = audit.DenialLog(sessions)
+    denials.record(audit.OPEN, key, ADA, "Not for you")
+    denials.record(audit.START, key, GRACE, "Not from here")
     said = {"address": "127.0.0.1"}
     assert rows() == [
         ("open_sagemaker_notebook_instance_refused", "ada", {**said, "error": "Not for you"}),
@@ -108,9 +108,9 @@ def test_who_was_refused_is_written_down(sessions: Sessions, rows: Any, task: Ma
 
 def test_of_what_is_not_there_nothing_is_written_down(sessions: Sessions, rows: Any, task: Make) -> None:
     insert(sessions, "task_instance", **asdict(task().key))
-    refusals = audit.Refusals(sessions)
+    denials = audit.DenialLog(sessions)
     for other in ({"task_id": "x" * 5000}, {"dag_id": "'; --"}, {"map_index": 3}):
-        refusals.record(audit.OPEN, replace(task().key, **other), ADA, "Not for you")
+        denials.record(audit.OPEN, replace(task().key, **other), ADA, "Not for you")
     assert rows() == []
 
 
@@ -118,15 +118,15 @@ def test_refusals_do_not_fill_the_audit_log(sessions: Sessions, rows: Any, task:
     clock = 0.0
     key = task().key
     insert(sessions, "task_instance", **asdict(key))
-    refusals = audit.Refusals(sessions, timer=lambda: clock)
+    denials = audit.DenialLog(sessions, timer=lambda: clock)
     for clock in range(50):  # noqa: B007
-        refusals.record(audit.OPEN, key, ADA, "Not for you")
-    assert len(rows()) == audit.REFUSALS
+        denials.record(audit.OPEN, key, ADA, "Not for you")
+    assert len(rows()) == audit.MAX_DENIALS_PER_MINUTE
     # Somebody else's are written all the same, and theirs elsewhere; and theirs here again, a minute after the first.
-    refusals.record(audit.OPEN, key, GRACE, "Not for you")
+    denials.record(audit.OPEN, key, GRACE, "Not for you")
     elsewhere = replace(key, map_index=1)
     insert(sessions, "task_instance", **asdict(elsewhere), id="1" * 32)
-    refusals.record(audit.OPEN, elsewhere, ADA, "Not for you")
+    denials.record(audit.OPEN, elsewhere, ADA, "Not for you")
     clock = 61
-    refusals.record(audit.OPEN, key, ADA, "Not for you")
+    denials.record(audit.OPEN, key, ADA, "Not for you")
     assert [owner for _, owner, _ in rows()[-3:]] == ["grace", "ada", "ada"]

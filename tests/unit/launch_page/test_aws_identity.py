@@ -15,10 +15,10 @@ from cryptography.fernet import Fernet
 
 from airflow_sagemaker_presign.launch_page import aws_identity
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
-from airflow_sagemaker_presign.launch_page.sagemaker_client import DoorHook, Notebooks
+from airflow_sagemaker_presign.launch_page.sagemaker_client import LaunchPageHook, SageMakerClient
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 
 Make = Callable[..., RenderedTask]
 Connect = Callable[..., None]
@@ -56,7 +56,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 def acts_as(task: RenderedTask) -> str:
-    credentials: Any = Notebooks().hook(task).get_session().get_credentials()
+    credentials: Any = SageMakerClient().hook(task).get_session().get_credentials()
     return str(credentials.access_key)
 
 
@@ -77,7 +77,7 @@ def test_the_identity_is_the_connections(task: Make, connect: Connect, connectio
 def test_a_connection_that_is_missing_is_an_error(task: Make, conn_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ALLOWED, "True")
     with pytest.raises(UnusableConnection) as error:
-        Notebooks().hook(task(aws_conn_id=conn_id))
+        SageMakerClient().hook(task(aws_conn_id=conn_id))
     assert repr(conn_id) in error.value.problem
     assert "administrator" in error.value.advice
 
@@ -101,7 +101,7 @@ def test_a_connection_without_credentials_is_not_the_api_servers_own(
 ) -> None:
     connect(**connection)
     with pytest.raises(UnusableConnection) as error:
-        Notebooks().hook(task())
+        SageMakerClient().hook(task())
     assert "allow_default_credentials" in error.value.advice
 
 
@@ -114,7 +114,7 @@ def test_no_connection_is_the_api_servers_own_only_where_that_is_allowed(
         if no is not None:
             monkeypatch.setenv(ALLOWED, no)
         with pytest.raises(UnusableConnection):
-            Notebooks().hook(nameless)
+            SageMakerClient().hook(nameless)
     monkeypatch.setenv(ALLOWED, "True")
     assert acts_as(nameless) == "MACHINE"
 
@@ -131,7 +131,7 @@ def test_an_allowance_that_is_taken_back_takes_effect(
     task: Make, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    notebooks = Notebooks(lambda: now)
+    notebooks = SageMakerClient(lambda: now)
     monkeypatch.setenv(ALLOWED, "True")
     connect()
     notebooks.hook(task())
@@ -146,7 +146,7 @@ def test_a_setting_that_is_no_truth_value_allows_nothing(
 ) -> None:
     monkeypatch.setenv(ALLOWED, "perhaps")
     with pytest.raises(UnusableConnection):
-        Notebooks().hook(task(aws_conn_id=None, region_name="eu-west-1"))
+        SageMakerClient().hook(task(aws_conn_id=None, region_name="eu-west-1"))
     connect(**KEYS)
     assert acts_as(task()) == "THEIRS"
 
@@ -171,7 +171,7 @@ def test_a_connection_that_makes_no_client_is_told_in_words(
 ) -> None:
     keys = {} if "profile_name" in extra else KEYS
     connect(**keys, extra=extra)
-    notebooks = Notebooks()
+    notebooks = SageMakerClient()
     for ask in (notebooks.hook, notebooks.describe, notebooks.mint, notebooks.start):
         with pytest.raises(NotebookInstanceError) as error:
             ask(task())
@@ -188,7 +188,7 @@ def test_a_connection_that_airflow_cannot_decrypt_is_told_in_words(task: Make, m
         fernet = SimpleNamespace(is_encrypted=True, decrypt=ours.decrypt)
         monkeypatch.setattr(f"{module}.get_fernet", lambda fernet=fernet: fernet)
     with pytest.raises(UnusableConnection, match="'aws_default' is not usable: InvalidToken"):
-        Notebooks().describe(task())
+        SageMakerClient().describe(task())
 
 
 def test_a_package_that_the_api_server_lacks_is_told_in_words(
@@ -197,26 +197,26 @@ def test_a_package_that_the_api_server_lacks_is_told_in_words(
     monkeypatch.setitem(sys.modules, "google.auth", None)
     how = {"assume_role_method": "assume_role_with_web_identity", "assume_role_with_web_identity_federation": "google"}
     connect(extra={"role_arn": "arn:aws:iam::123456789012:role/r", **how})
-    notebooks = Notebooks()
+    notebooks = SageMakerClient()
     for ask in (notebooks.describe, notebooks.mint, notebooks.start):
         with pytest.raises(NotebookInstanceError, match=r"is not usable: .*google"):
             ask(task())
 
 
 def test_what_is_said_of_a_connection_has_no_password_in_it(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def look_up(*_: object) -> None:
+    def find_connection(*_: object) -> None:
         raise RuntimeError("no answer from https://airflow:hunter2@vault.example.com")
 
-    monkeypatch.setattr(aws_identity, "look_up", look_up)
+    monkeypatch.setattr(aws_identity, "look_up", find_connection)
     with pytest.raises(UnusableConnection, match="no answer from https://") as error:
-        Notebooks().hook(task())
+        SageMakerClient().hook(task())
     assert "hunter2" not in error.value.problem
 
 
-def test_the_provider_does_not_look_up_again_what_the_door_has_found(task: Make, connect: Connect) -> None:
+def test_the_provider_does_not_look_up_again_what_the_launch_page_has_found(task: Make, connect: Connect) -> None:
     connect(**KEYS)
-    hook = Notebooks().hook(task())
-    assert isinstance(hook, DoorHook)
+    hook = SageMakerClient().hook(task())
+    assert isinstance(hook, LaunchPageHook)
     connect(login="OTHER", password="s")
     hook.renew()
     credentials: Any = hook.get_session().get_credentials()
@@ -247,16 +247,16 @@ def test_a_team_has_its_own_connection(task: Make, connect: Connect, teams: None
     assert acts_as(task(team_name="red", aws_conn_id="of_red")) == "RED"
     for team in ("blue", None):
         with pytest.raises(UnusableConnection):
-            Notebooks().hook(task(team_name=team, aws_conn_id="of_red"))
+            SageMakerClient().hook(task(team_name=team, aws_conn_id="of_red"))
     with pytest.raises(UnusableConnection):
-        Notebooks().hook(task(team_name="blue", aws_conn_id="_red___of_red"))
+        SageMakerClient().hook(task(team_name="blue", aws_conn_id="_red___of_red"))
 
 
 @pytest.mark.skipif(not has_teams(), reason="teams have connections since Airflow 3.2")
 def test_teams_share_no_client(task: Make, connect: Connect, teams: None) -> None:
     connect(**KEYS)
     connect("_red___aws_default", login="RED", password="s")
-    notebooks = Notebooks()
+    notebooks = SageMakerClient()
     assert notebooks.hook(task(team_name="red")) is not notebooks.hook(task(team_name="blue"))
 
 
@@ -266,10 +266,10 @@ def test_an_airflow_that_cannot_look_up_a_teams_connection_is_refused(
 ) -> None:
     connect(**KEYS)
     with pytest.raises(UnusableConnection, match="team"):
-        Notebooks().hook(task())
+        SageMakerClient().hook(task())
 
 
 def test_the_tasks_own_hook_is_as_it_was(connect: Connect) -> None:
     connect(**KEYS)
-    credentials: Any = SageMakerNotebookHook().get_session().get_credentials()
+    credentials: Any = SageMakerNotebookInstanceHook().get_session().get_credentials()
     assert credentials.access_key == "THEIRS"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.launch_page import csrf
-from airflow_sagemaker_presign.launch_page.csrf import Fit, FormTokens, is_same_origin
+from airflow_sagemaker_presign.launch_page.csrf import TokenMatch, CsrfTokens, is_same_origin
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 
 BASE = "https://airflow.example.com/team"
@@ -15,10 +15,10 @@ Make = Callable[..., RenderedTask]
 
 
 def test_a_token_is_good_for_one_person_and_one_task(task: Make) -> None:
-    tokens = FormTokens("secret")
+    tokens = CsrfTokens("secret")
     token = tokens.issue("7", task())
-    assert tokens.fit(token, "7", task()) is Fit.OF_THIS_PAGE
-    assert tokens.fit(token, "8", task()) is Fit.NONE
+    assert tokens.match_token(token, "7", task()) is TokenMatch.OF_THIS_PAGE
+    assert tokens.match_token(token, "8", task()) is TokenMatch.NONE
     key = task().key
     for other in (
         replace(key, map_index=2),
@@ -26,12 +26,12 @@ def test_a_token_is_good_for_one_person_and_one_task(task: Make) -> None:
         replace(key, run_id="manual__2"),
         replace(key, dag_id="evenings"),
     ):
-        assert tokens.fit(token, "7", task(key=other)) is Fit.NONE
+        assert tokens.match_token(token, "7", task(key=other)) is TokenMatch.NONE
         # Not even a word of what the other one has become.
-        assert tokens.fit(token, "7", task(key=other, notebook_instance_name="other")) is Fit.NONE
-    assert FormTokens("another secret").fit(token, "7", task()) is Fit.NONE
+        assert tokens.match_token(token, "7", task(key=other, notebook_instance_name="other")) is TokenMatch.NONE
+    assert CsrfTokens("another secret").match_token(token, "7", task()) is TokenMatch.NONE
     for nonsense in ("", "x", token[:-1], token + "x", "\x00", "é" * 100):
-        assert tokens.fit(nonsense, "7", task()) is Fit.NONE
+        assert tokens.match_token(nonsense, "7", task()) is TokenMatch.NONE
 
 
 @pytest.mark.parametrize(
@@ -45,29 +45,29 @@ def test_a_token_is_good_for_one_person_and_one_task(task: Make) -> None:
     ],
 )
 def test_a_token_is_good_for_the_notebook_that_its_page_names(task: Make, changed: dict[str, Any]) -> None:
-    tokens = FormTokens("secret")
+    tokens = CsrfTokens("secret")
     token = tokens.issue("7", task())
-    assert tokens.fit(token, "7", task(**changed)) is Fit.OF_ANOTHER_NOTEBOOK
+    assert tokens.match_token(token, "7", task(**changed)) is TokenMatch.OF_ANOTHER_NOTEBOOK
     # A new try with the same notebook changes nothing.
-    assert tokens.fit(token, "7", task(try_number=2, landing="classic")) is Fit.OF_THIS_PAGE
+    assert tokens.match_token(token, "7", task(try_number=2, landing="classic")) is TokenMatch.OF_THIS_PAGE
 
 
 @pytest.mark.parametrize("said", [["7"], "7", {"7": 1}, [], None, 7])
 def test_a_token_of_an_older_version_is_none(task: Make, said: Any) -> None:
-    tokens = FormTokens("secret")
-    assert tokens.fit(str(tokens._serializer.dumps(said)), "7", task()) is Fit.NONE
+    tokens = CsrfTokens("secret")
+    assert tokens.match_token(str(tokens._serializer.dumps(said)), "7", task()) is TokenMatch.NONE
 
 
 def test_a_token_ends(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
-    tokens = FormTokens("secret")
+    tokens = CsrfTokens("secret")
     token = tokens.issue("7", task())
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + csrf.TOKEN_LIFE - 5)
-    assert tokens.fit(token, "7", task()) is Fit.OF_THIS_PAGE
-    monkeypatch.setattr(time, "time", lambda: now + csrf.TOKEN_LIFE + 5)
-    assert tokens.fit(token, "7", task()) is Fit.NONE
+    monkeypatch.setattr(time, "time", lambda: now + csrf.TOKEN_MAX_AGE_SECONDS - 5)
+    assert tokens.match_token(token, "7", task()) is TokenMatch.OF_THIS_PAGE
+    monkeypatch.setattr(time, "time", lambda: now + csrf.TOKEN_MAX_AGE_SECONDS + 5)
+    assert tokens.match_token(token, "7", task()) is TokenMatch.NONE
 
 
 @pytest.mark.parametrize(

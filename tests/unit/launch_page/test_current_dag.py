@@ -31,13 +31,13 @@ def serialized(dag: DAG) -> dict[str, Any]:
 
 def plain(**arguments: Any) -> Any:
     return SageMakerPresignedNotebookUrlOperator(
-        task_id="link", notebook_instance_name="research", notifiers=Silent(), link="door", **arguments
+        task_id="link", notebook_instance_name="research", notifiers=Silent(), link="launch_page", **arguments
     )
 
 
 def mapped(over: dict[str, Any], **arguments: Any) -> Any:
     return SageMakerPresignedNotebookUrlOperator.partial(
-        task_id="link", notifiers=Silent(), link="door", **arguments
+        task_id="link", notifiers=Silent(), link="launch_page", **arguments
     ).expand(**over)
 
 
@@ -62,7 +62,7 @@ NOTEBOOKS = {"notebook_instance_name": ["research", "other"]}
         (lambda: mapped({"allowed_users": [["ada"], ["grace"]]}, notebook_instance_name="research"), ()),
         (
             lambda: SageMakerPresignedNotebookUrlOperator.partial(
-                task_id="link", notifiers=Silent(), link="door"
+                task_id="link", notifiers=Silent(), link="launch_page"
             ).expand_kwargs([{"notebook_instance_name": "research", "allowed_users": ["ada"]}]),
             (),
         ),
@@ -134,7 +134,7 @@ def test_names_that_another_task_says_are_known_to_a_run_only() -> None:
             task_id="of_xcom",
             notebook_instance_name="research",
             notifiers=Silent(),
-            link="door",
+            link="launch_page",
             allowed_users=on_call(),  # type: ignore[arg-type]
         )
         for_each.expand(users=[["ada"], ["grace"]])

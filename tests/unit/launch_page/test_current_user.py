@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
-from airflow_sagemaker_presign.launch_page.current_user import Visitor, may_open
+from airflow_sagemaker_presign.launch_page.current_user import CurrentUser, may_open
 
 Make = Callable[..., RenderedTask]
 
@@ -17,66 +17,66 @@ def user_of(name: str | None = "ada", user_id: str | None = "7", **attributes: A
     return SimpleNamespace(get_id=lambda: user_id, get_name=lambda: name, **attributes)
 
 
-def visitor(name: str = "ada", *, may_edit: bool = False, **attributes: Any) -> Visitor:
-    somebody = Visitor.of(user_of(name, **attributes), address="127.0.0.1")
+def current_user(name: str = "ada", *, may_edit: bool = False, **attributes: Any) -> CurrentUser:
+    somebody = CurrentUser.of(user_of(name, **attributes), address="127.0.0.1")
     assert somebody is not None
     return replace(somebody, may_see=True, may_edit=may_edit)
 
 
 def test_without_names_those_who_may_edit(task: Make) -> None:
-    assert may_open(visitor(may_edit=True), task())
-    assert not may_open(visitor(may_edit=False), task())
+    assert may_open(current_user(may_edit=True), task())
+    assert not may_open(current_user(may_edit=False), task())
 
 
 @pytest.mark.parametrize(
     ("who", "allowed", "opens"),
     [
-        (visitor("ada"), ("ada",), True),
-        (visitor("ada"), ("grace", "ada"), True),
-        (visitor("ada", may_edit=True), ("grace",), False),
-        (visitor("Ada"), ("ada",), False),
-        (visitor("ada", email="ada@example.com"), ("ada@example.com",), True),
-        (visitor("Ada Lovelace", username="ada", email="ada@example.com"), ("ada",), True),
-        (visitor("ada", email="Ada@Example.com"), ("ada@example.com",), True),
-        (visitor("ada", email=None, username=None), ("None",), False),
-        (visitor("ada", email=""), ("",), False),
-        (visitor("7"), ("ada",), False),
-        (visitor("ada"), ("7",), False),
-        (visitor("ada"), ("ada@example.com",), False),
-        (visitor("ada@example.com.evil.example"), ("ada@example.com",), False),
-        (visitor("ADA@EXAMPLE.COM"), ("ada@example.com",), True),
+        (current_user("ada"), ("ada",), True),
+        (current_user("ada"), ("grace", "ada"), True),
+        (current_user("ada", may_edit=True), ("grace",), False),
+        (current_user("Ada"), ("ada",), False),
+        (current_user("ada", email="ada@example.com"), ("ada@example.com",), True),
+        (current_user("Ada Lovelace", username="ada", email="ada@example.com"), ("ada",), True),
+        (current_user("ada", email="Ada@Example.com"), ("ada@example.com",), True),
+        (current_user("ada", email=None, username=None), ("None",), False),
+        (current_user("ada", email=""), ("",), False),
+        (current_user("7"), ("ada",), False),
+        (current_user("ada"), ("7",), False),
+        (current_user("ada"), ("ada@example.com",), False),
+        (current_user("ada@example.com.evil.example"), ("ada@example.com",), False),
+        (current_user("ADA@EXAMPLE.COM"), ("ada@example.com",), True),
         # Kelvin's sign lower-cases to a k.
-        (visitor("\u212aate@example.com"), ("kate@example.com",), False),
-        (visitor("ada"), ("ada*", "a.a", "*"), False),
+        (current_user("\u212aate@example.com"), ("kate@example.com",), False),
+        (current_user("ada"), ("ada*", "a.a", "*"), False),
         # Where people have an e-mail address, what looks like one is compared with it, and never with a name.
-        (visitor("boss@example.com", email="eve@evil.example"), ("boss@example.com",), False),
+        (current_user("boss@example.com", email="eve@evil.example"), ("boss@example.com",), False),
         (
-            visitor("boss@example.com", username="boss@example.com", email="eve@evil.example"),
+            current_user("boss@example.com", username="boss@example.com", email="eve@evil.example"),
             ("eve@evil.example",),
             True,
         ),
-        (visitor("BOSS@example.com", email="eve@evil.example"), ("boss@example.com",), False),
-        (visitor("boss@example.com", email=""), ("boss@example.com",), False),
+        (current_user("BOSS@example.com", email="eve@evil.example"), ("boss@example.com",), False),
+        (current_user("boss@example.com", email=""), ("boss@example.com",), False),
         # What FAB gives to people whom a proxy has signed in.
-        (visitor("ada@REALM", email="ada@REALM@email.notfound"), ("ada@REALM",), False),
-        (visitor("ada@REALM", email="ada@REALM@email.notfound"), ("ada@realm@email.notfound",), True),
-        (visitor("eve", email="b\u043ess@example.com"), ("boss@example.com",), False),
-        (visitor("ada", email="ada"), ("ada",), True),
-        (visitor("eve", email="ada"), ("ada",), False),
+        (current_user("ada@REALM", email="ada@REALM@email.notfound"), ("ada@REALM",), False),
+        (current_user("ada@REALM", email="ada@REALM@email.notfound"), ("ada@realm@email.notfound",), True),
+        (current_user("eve", email="b\u043ess@example.com"), ("boss@example.com",), False),
+        (current_user("ada", email="ada"), ("ada",), True),
+        (current_user("eve", email="ada"), ("ada",), False),
         # Keycloak keeps no address; what AWS's auth manager was not told is None.
-        (visitor("boss@example.com"), ("boss@example.com",), True),
-        (visitor("boss@example.com", username=None, email=None), ("boss@example.com",), True),
+        (current_user("boss@example.com"), ("boss@example.com",), True),
+        (current_user("boss@example.com", username=None, email=None), ("boss@example.com",), True),
         # A name that is shown may be anybody's choice.
-        (visitor("grace", username="eve"), ("grace",), False),
+        (current_user("grace", username="eve"), ("grace",), False),
     ],
 )
-def test_with_names_exactly_those(task: Make, who: Visitor, allowed: tuple[str, ...], opens: bool) -> None:
+def test_with_names_exactly_those(task: Make, who: CurrentUser, allowed: tuple[str, ...], opens: bool) -> None:
     assert may_open(who, task(allowed_users=allowed)) is opens
 
 
 @pytest.mark.parametrize("may_edit", [True, False])
 def test_nobody_opens_what_they_may_not_see(task: Make, may_edit: bool) -> None:
-    blind = replace(visitor("ada", may_edit=may_edit), may_see=False)
+    blind = replace(current_user("ada", may_edit=may_edit), may_see=False)
     assert not may_open(blind, task())
     assert not may_open(blind, task(allowed_users=("ada",)))
 
@@ -84,19 +84,19 @@ def test_nobody_opens_what_they_may_not_see(task: Make, may_edit: bool) -> None:
 @pytest.mark.parametrize(
     ("rendered", "now", "who", "opens"),
     [
-        (("ada", "eve"), (("ada",),), visitor("eve"), False),
-        (("ada", "eve"), (("ada",),), visitor("ada"), True),
-        (("ada",), (("ada", "eve"),), visitor("eve"), False),
-        (("ada",), (), visitor("ada"), True),
+        (("ada", "eve"), (("ada",),), current_user("eve"), False),
+        (("ada", "eve"), (("ada",),), current_user("ada"), True),
+        (("ada",), (("ada", "eve"),), current_user("eve"), False),
+        (("ada",), (), current_user("ada"), True),
         # From names to editors, and from editors to names.
-        (("ada",), (None,), visitor("ada"), False),
-        (("ada",), (None,), visitor("ada", may_edit=True), True),
-        (("ada",), (None,), visitor("ed", may_edit=True), False),
-        (None, (("ada",),), visitor("ed", may_edit=True), False),
-        (None, (("ada",),), visitor("ada", may_edit=True), True),
+        (("ada",), (None,), current_user("ada"), False),
+        (("ada",), (None,), current_user("ada", may_edit=True), True),
+        (("ada",), (None,), current_user("ed", may_edit=True), False),
+        (None, (("ada",),), current_user("ed", may_edit=True), False),
+        (None, (("ada",),), current_user("ada", may_edit=True), True),
     ],
 )
-def test_whom_the_dag_names_no_more_is_out(task: Make, rendered: Any, now: Any, who: Visitor, opens: bool) -> None:
+def test_whom_the_dag_names_no_more_is_out(task: Make, rendered: Any, now: Any, who: CurrentUser, opens: bool) -> None:
     assert may_open(who, task(allowed_users=rendered, allowed_now=now)) is opens
 
 
@@ -113,15 +113,15 @@ def test_whom_the_dag_names_no_more_is_out(task: Make, rendered: Any, now: Any, 
         user_of(""),
     ],
 )
-def test_who_is_nobody_in_particular_is_no_visitor(user: Any) -> None:
-    assert Visitor.of(user, address="127.0.0.1") is None
+def test_who_is_nobody_in_particular_is_no_current_user(user: Any) -> None:
+    assert CurrentUser.of(user, address="127.0.0.1") is None
 
 
-def test_who_is_somebody_is_a_visitor() -> None:
-    assert Visitor.of(user_of("ada", "7", is_anonymous=False), address="127.0.0.1") is not None
-    assert Visitor.of(user_of("ada", "0"), address="127.0.0.1") is not None
+def test_who_is_somebody_is_a_current_user() -> None:
+    assert CurrentUser.of(user_of("ada", "7", is_anonymous=False), address="127.0.0.1") is not None
+    assert CurrentUser.of(user_of("ada", "0"), address="127.0.0.1") is not None
 
 
-def test_a_refusal_says_what_somebody_is_known_as() -> None:
-    assert visitor("boss@example.com", email="eve@evil.example").in_words == "boss@example.com (eve@evil.example)"
-    assert visitor("ada").in_words == "ada"
+def test_an_error_page_says_what_somebody_is_known_as() -> None:
+    assert current_user("boss@example.com", email="eve@evil.example").in_words == "boss@example.com (eve@evil.example)"
+    assert current_user("ada").in_words == "ada"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.launch_page.rendered_task import TaskKey, rendered_task_of
 
 BEGAN = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
@@ -21,7 +21,7 @@ BEGAN = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 )
 def test_the_page_of_a_link_that_has_ended_says_in_words_how_long_it_was_open(seconds: int, words: str) -> None:
     fields = {
-        "door_open_for": seconds,
+        "launch_page_valid_for": seconds,
         "notebook_instance_name": "research",
         "session_expiration_duration": 3600,
         "landing": "lab",
@@ -31,8 +31,8 @@ def test_the_page_of_a_link_that_has_ended_says_in_words_how_long_it_was_open(se
         "allowed_users": None,
     }
     key, late = TaskKey("mornings", "manual__1", "notebook_link"), BEGAN + timedelta(days=30)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpError) as http_error:
         rendered_task_of(key, fields, try_number=1, began=BEGAN, now=late)
-    assert words in refusal.value.words
-    assert "lear the task" not in refusal.value.words
-    assert "Ask whoever sent it" in refusal.value.words
+    assert words in http_error.value.words
+    assert "lear the task" not in http_error.value.words
+    assert "Ask whoever sent it" in http_error.value.words

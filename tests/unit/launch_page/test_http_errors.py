@@ -15,8 +15,8 @@ if not HAS_LAUNCH_PAGE:
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 
-from airflow_sagemaker_presign.launch_page.http_errors import Refusal
-from airflow_sagemaker_presign.launch_page.http_errors import add_refusals, leads_back
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
+from airflow_sagemaker_presign.launch_page.http_errors import add_error_handlers, login_returns
 
 PATH = "/sagemaker-notebooks/mornings/manual__1%2B00:00/notebook_link"
 LOGIN = (
@@ -25,7 +25,7 @@ LOGIN = (
 
 
 def answer_to(
-    method: str, error: Exception, user: str = "", accept: str = "text/html", login_leads_back: bool = True
+    method: str, error: Exception, user: str = "", accept: str = "text/html", login_returns: bool = True
 ) -> httpx.Response:
     """Have an app meet an error at the page of a task."""
     app = FastAPI()
@@ -35,7 +35,7 @@ def answer_to(
         raise error
 
     app.add_api_route("/sagemaker-notebooks/{dag_id}/{run_id}/{task_id}", meet, methods=["GET", "POST"])
-    add_refusals(app, "/team", login_leads_back=login_leads_back)
+    add_error_handlers(app, "/team", login_returns=login_returns)
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -48,7 +48,7 @@ def answer_to(
 ADA = "ada & co"
 
 
-@pytest.mark.parametrize("error", [HTTPException(403), Refusal(403, "Not for you", "Ask somebody.")])
+@pytest.mark.parametrize("error", [HTTPException(403), HttpError(403, "Not for you", "Ask somebody.")])
 def test_whom_the_notebook_is_not_for_sees_who_they_are_and_may_be_somebody_else(error: Exception) -> None:
     answer = answer_to("GET", error, ADA)
     assert answer.status_code == 403
@@ -69,11 +69,11 @@ def test_a_click_by_somebody_who_is_no_longer_signed_in_leads_to_the_login_and_b
 
 
 def test_where_the_login_does_not_lead_back_one_is_told_before_one_signs_in() -> None:
-    looked = answer_to("GET", HTTPException(401), login_leads_back=False)
+    looked = answer_to("GET", HTTPException(401), login_returns=False)
     assert looked.status_code == 401
     assert "Sign in, then open your link once more." in looked.text
     assert f'<a class="button" href="{LOGIN}">Sign in</a>' in looked.text
-    clicked = answer_to("POST", HTTPException(401), login_leads_back=False)
+    clicked = answer_to("POST", HTTPException(401), login_returns=False)
     assert (clicked.status_code, "Nothing was opened or started." in clicked.text) == (401, True)
 
 
@@ -88,11 +88,11 @@ def test_where_the_login_does_not_lead_back_one_is_told_before_one_signs_in() ->
     ],
 )
 def test_the_logins_of_keycloak_and_aws_do_not_lead_back(auth_manager: str, expected: bool) -> None:
-    assert leads_back(auth_manager) is expected
+    assert login_returns(auth_manager) is expected
 
 
 def test_a_click_too_many_counts_down() -> None:
-    answer = answer_to("POST", Refusal(429, "Slowly, please", "Six times.", retry_after=37), ADA)
+    answer = answer_to("POST", HttpError(429, "Slowly, please", "Six times.", retry_after=37), ADA)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "37")
     assert '<b id="countdown" role="timer">37</b> s' in answer.text
     assert f'href="/team{PATH.replace(":", "%3A")}"' in answer.text

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from airflow_sagemaker_presign.launch_page.lru_dict import RecentlyUsed
+from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 
 
 def test_what_was_used_last_stays() -> None:
-    kept: RecentlyUsed[str, int] = RecentlyUsed(2)
+    kept: LruDict[str, int] = LruDict(2)
     kept["a"], kept["b"] = 1, 2
     assert kept.get("a") == 1
     kept["c"] = 3
@@ -15,13 +15,13 @@ def test_what_was_used_last_stays() -> None:
 
 
 def test_a_default_that_is_set_counts_too() -> None:
-    kept: RecentlyUsed[int, int] = RecentlyUsed(3)
+    kept: LruDict[int, int] = LruDict(3)
     assert [kept.setdefault(number % 5, number) for number in range(10)] == list(range(10))
     assert len(kept) == 3
 
 
 def test_what_is_not_there_is_not_there() -> None:
-    kept: RecentlyUsed[str, int] = RecentlyUsed(1)
+    kept: LruDict[str, int] = LruDict(1)
     assert kept.get("a") is None
     assert kept.get("a", 7) == 7
     assert kept.pop("a", None) is None

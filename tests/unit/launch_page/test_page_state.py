@@ -6,21 +6,21 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
-from airflow_sagemaker_presign.launch_page.page_state import View, view_of, view_of_trouble
+from airflow_sagemaker_presign.launch_page.page_state import PageState, page_state_of, page_state_of_error
 from airflow_sagemaker_presign.exceptions import NotebookInstanceAccessDenied, SageMakerUnavailable
 from airflow_sagemaker_presign.waiting.state_machine import Status
 
 NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 
 
-def view(status: str, seconds: float = 42, landing: Any = "lab", **more: str) -> View:
+def page_state(status: str, seconds: float = 42, landing: Any = "lab", **more: str) -> PageState:
     description = {
         "NotebookInstanceName": "research",
         "NotebookInstanceStatus": status,
         "LastModifiedTime": NOW - timedelta(seconds=seconds),
         **more,
     }
-    return view_of(description, landing, NOW)
+    return page_state_of(description, landing, NOW)
 
 
 @pytest.mark.parametrize(
@@ -39,43 +39,43 @@ def view(status: str, seconds: float = 42, landing: Any = "lab", **more: str) ->
     ],
 )
 def test_what_each_status_offers(status: str, action: str, looks_again: int, shows_time: bool) -> None:
-    seen = view(status)
-    assert (seen.action, seen.look_again, seen.elapsed is not None) == (action, looks_again, shows_time)
+    seen = page_state(status)
+    assert (seen.action, seen.refresh_seconds, seen.elapsed is not None) == (action, looks_again, shows_time)
     assert bool(seen.button) == bool(action)
     assert seen.headline
     assert seen.words
 
 
 def test_no_status_is_forgotten() -> None:
-    assert [status for status in Status if view(status).headline.startswith("Status ")] == []
+    assert [status for status in Status if page_state(status).headline.startswith("Status ")] == []
 
 
 @pytest.mark.parametrize(("landing", "button"), [("lab", "JupyterLab"), ("classic", "Jupyter"), (None, "the notebook")])
 def test_the_button_says_what_opens(landing: Any, button: str) -> None:
-    assert view("InService", landing=landing).button == f"Open {button}"
+    assert page_state("InService", landing=landing).button == f"Open {button}"
 
 
 def test_a_clock_that_is_behind_shows_no_time_before_the_start() -> None:
-    assert view("Pending", seconds=-90).elapsed == 0
-    assert view("Pending", seconds=90.9).elapsed == 90
+    assert page_state("Pending", seconds=-90).elapsed == 0
+    assert page_state("Pending", seconds=90.9).elapsed == 90
 
 
 def test_a_failure_says_why_and_what_to_do() -> None:
-    seen = view("Failed", FailureReason="Insufficient notebook instance capacity")
+    seen = page_state("Failed", FailureReason="Insufficient notebook instance capacity")
     assert "Insufficient notebook instance capacity" in seen.problem
     assert "another instance type" in seen.words
-    assert seen.state != view("Failed", FailureReason="Lifecycle config failed").state
+    assert seen.state != page_state("Failed", FailureReason="Lifecycle config failed").state
 
 
-def test_trouble_of_aws() -> None:
-    assert "goes on trying" in view_of_trouble(SageMakerUnavailable("research", "Throttled.")).words
-    assert view_of_trouble(NotebookInstanceAccessDenied("research", "No.")).action == ""
-    unusable = view_of_trouble(UnusableConnection("research", "There is no connection."))
+def test_outage_of_aws() -> None:
+    assert "goes on trying" in page_state_of_error(SageMakerUnavailable("research", "Throttled.")).words
+    assert page_state_of_error(NotebookInstanceAccessDenied("research", "No.")).action == ""
+    unusable = page_state_of_error(UnusableConnection("research", "There is no connection."))
     assert (unusable.headline, unusable.problem) == ("Airflow cannot ask AWS", "There is no connection.")
 
 
 def test_what_aws_refused_is_said_beside_the_state_and_is_no_other_state() -> None:
-    before = view("InService")
+    before = page_state("InService")
     after = before.after(NotebookInstanceAccessDenied("research", "AWS refused."))
     assert after.refused.startswith("AWS refused. ")
     assert (after.action, after.state) == ("open", before.state)
@@ -83,7 +83,7 @@ def test_what_aws_refused_is_said_beside_the_state_and_is_no_other_state() -> No
 
 @pytest.mark.parametrize("status", ["Pending", "Stopping", "Updating", "SomethingNew"])
 def test_what_takes_long_is_not_called_usual(status: str) -> None:
-    usual, long, very_long = view(status, 599), view(status, 601), view(status, 1801)
+    usual, long, very_long = page_state(status, 599), page_state(status, 601), page_state(status, 1801)
     if status == "Pending":
         assert "usually takes 2 to 10 minutes" in usual.words
         assert "longer than usual" in long.words
@@ -93,7 +93,7 @@ def test_what_takes_long_is_not_called_usual(status: str) -> None:
     assert "much longer than usual" in very_long.words
     assert "whoever manages the notebooks" in very_long.words
     assert very_long.state not in (usual.state, long.state)
-    assert very_long.state == view(status, 7200).state
+    assert very_long.state == page_state(status, 7200).state
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_what_takes_long_is_not_called_usual(status: str) -> None:
     [(0, "0 s so far"), (59, "59 s so far"), (60, "1 min 0 s so far"), (4000, "66 min 40 s so far")],
 )
 def test_the_time_so_far_is_in_minutes_and_seconds(seconds: int, words: str) -> None:
-    assert view("Pending", seconds).elapsed_words == words
+    assert page_state("Pending", seconds).elapsed_words == words

@@ -26,8 +26,8 @@ def test_all_first_requests_at_once_share_one_app(monkeypatch: pytest.MonkeyPatc
         return app
 
     async def requests() -> None:
-        door: Any = plugin.DoorApp()
-        await asyncio.gather(*(door({}, None, None) for _ in range(50)))
+        launch_page: Any = plugin.LaunchPageApp()
+        await asyncio.gather(*(launch_page({}, None, None) for _ in range(50)))
 
     monkeypatch.setattr(plugin, "_make_app", make_app)
     asyncio.run(requests())

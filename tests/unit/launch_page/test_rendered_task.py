@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.launch_page import rendered_task
-from airflow_sagemaker_presign.launch_page.http_errors import Refusal
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey, rendered_task_of
 from tests.helpers.airflow_database import Sessions, insert
 
@@ -25,7 +25,7 @@ FIELDS: dict[str, Any] = {
     "recipient": "ada@example.com",
     "landing": "lab",
     "allowed_users": None,
-    "door_open_for": 604800,
+    "launch_page_valid_for": 604800,
 }
 
 
@@ -44,17 +44,17 @@ def test_what_a_task_rendered() -> None:
 
 def test_it_is_open_for_so_long_and_no_longer() -> None:
     assert read(now=BEGAN + timedelta(days=7)).key == KEY
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpError) as http_error:
         read(now=BEGAN + timedelta(days=7, seconds=1))
-    assert refusal.value.status == 410
-    assert "7 days" in refusal.value.words
+    assert http_error.value.status == 410
+    assert "7 days" in http_error.value.words
 
 
 def test_a_task_of_another_kind_opens_nothing() -> None:
     fields = {"notebook_instance_name": "research", "aws_conn_id": "aws_default"}
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpError) as http_error:
         rendered_task_of(KEY, fields, try_number=1, began=BEGAN, now=BEGAN)
-    assert refusal.value.status == 404
+    assert http_error.value.status == 404
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_a_task_of_another_kind_opens_nothing() -> None:
         {"aws_conn_id": {"a": 1}},
         {"region_name": 1},
         {"verify": ["x"]},
-        {"door_open_for": "Truncated"},
-        {"door_open_for": None},
-        {"door_open_for": "nan"},
-        {"door_open_for": "inf"},
+        {"launch_page_valid_for": "Truncated"},
+        {"launch_page_valid_for": None},
+        {"launch_page_valid_for": "nan"},
+        {"launch_page_valid_for": "inf"},
         {"allowed_users": []},
         {"allowed_users": ""},
         {"allowed_users": "ada"},
@@ -86,21 +86,21 @@ def test_a_task_of_another_kind_opens_nothing() -> None:
     ],
 )
 def test_what_makes_no_sense_opens_nothing(odd: dict[str, Any]) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpError) as http_error:
         read(**odd)
-    assert refusal.value.status == 500
-    assert "max_templated_field_length" in refusal.value.words
+    assert http_error.value.status == 500
+    assert "max_templated_field_length" in http_error.value.words
 
 
 def test_a_field_that_is_missing_opens_nothing() -> None:
-    for name in FIELDS.keys() - {"door_open_for", "recipient"}:
+    for name in FIELDS.keys() - {"launch_page_valid_for", "recipient"}:
         fields = {field: value for field, value in FIELDS.items() if field != name}
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(HttpError) as http_error:
             rendered_task_of(KEY, fields, try_number=1, began=BEGAN, now=BEGAN)
-        assert refusal.value.status == 500
+        assert http_error.value.status == 500
 
 
-with_a_door = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
+with_launch_page = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
 Set = Callable[..., None]
 
 
@@ -141,14 +141,14 @@ def read_from(sessions: Sessions) -> RenderedTask:
         return rendered_task.read(KEY, BEGAN, session)
 
 
-@with_a_door
+@with_launch_page
 def test_what_airflow_keeps_of_a_task(ran: Sessions) -> None:
     task = read_from(ran)
     assert (task.notebook_instance_name, task.allowed_users, task.allowed_now) == ("research", ("ada",), (("ada",),))
     assert task.team_name is None
 
 
-@with_a_door
+@with_launch_page
 @pytest.mark.parametrize(
     "change",
     [
@@ -166,18 +166,18 @@ def test_when_the_dag_or_its_task_is_gone_so_is_the_page(ran: Sessions, put: Set
         put("DROP TABLE dag")
         put("ALTER TABLE d RENAME TO dag")
     put(change)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpError) as http_error:
         read_from(ran)
-    assert refusal.value.status == 410
+    assert http_error.value.status == 410
 
 
-@with_a_door
+@with_launch_page
 def test_a_paused_dag_opens(ran: Sessions, put: Set) -> None:
     put("UPDATE dag SET is_paused = 1")
     assert read_from(ran).key == KEY
 
 
-@with_a_door
+@with_launch_page
 def test_the_latest_version_of_the_dag_counts(ran: Sessions, put: Set) -> None:
     assert read_from(ran).allowed_now == (("ada",),)
     # A DAG that no run has used since is changed in place ...
@@ -197,31 +197,31 @@ def test_the_latest_version_of_the_dag_counts(ran: Sessions, put: Set) -> None:
     assert read_from(ran).allowed_now == (None,)
 
 
-@with_a_door
+@with_launch_page
 @pytest.mark.parametrize("state", [None, "scheduled", "queued", "restarting"])
 def test_what_a_cleared_task_rendered_before_opens_nothing(ran: Sessions, put: Set, state: str | None) -> None:
     put("UPDATE task_instance SET state = :state", state=state)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpError) as http_error:
         read_from(ran)
-    assert refusal.value.status == 409
+    assert http_error.value.status == 409
 
 
-@with_a_door
+@with_launch_page
 @pytest.mark.parametrize("state", ["running", "deferred", "up_for_retry", "failed", "success"])
 def test_a_task_that_has_begun_opens_in_every_state(ran: Sessions, put: Set, state: str) -> None:
     put("UPDATE task_instance SET state = :state", state=state)
     assert read_from(ran).key == KEY
 
 
-@with_a_door
+@with_launch_page
 def test_a_task_that_goes_on_after_its_wait_opens(ran: Sessions, put: Set) -> None:
     put("UPDATE task_instance SET state = 'scheduled', next_method = 'execute_complete'")
     assert read_from(ran).key == KEY
 
 
-@with_a_door
+@with_launch_page
 def test_a_run_that_was_deleted_opens_nothing(ran: Sessions, put: Set) -> None:
     put("DELETE FROM task_instance")
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpError) as http_error:
         read_from(ran)
-    assert refusal.value.status == 404
+    assert http_error.value.status == 404

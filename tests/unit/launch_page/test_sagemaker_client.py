@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.launch_page import aws_identity, sagemaker_client
-from airflow_sagemaker_presign.launch_page.sagemaker_client import Notebooks
+from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.exceptions import (
     NotebookInstanceAccessDenied,
@@ -69,42 +69,42 @@ def clock() -> SimpleNamespace:
 
 
 @pytest.fixture
-def door(clock: SimpleNamespace) -> Notebooks:
-    return Notebooks(monotonic=lambda: clock.now)
+def launch_page(clock: SimpleNamespace) -> SageMakerClient:
+    return SageMakerClient(monotonic=lambda: clock.now)
 
 
-def test_one_hook_for_an_account_view(door: Notebooks, task: Make, aws: Aws) -> None:
+def test_one_hook_for_an_account_view(launch_page: SageMakerClient, task: Make, aws: Aws) -> None:
     for other in (task(), task(notebook_instance_name="other"), task(allowed_users=("ada",))):
-        assert door.hook(other) is door.hook(task())
-    assert door.hook(task(region_name="eu-west-1")) is not door.hook(task())
-    assert door.hook(task(aws_conn_id=None)) is not door.hook(task())
-    assert door.hook(task(verify=False)) is not door.hook(task(verify=None))
-    assert door.hook(task(team_name="red")) is not door.hook(task())
+        assert launch_page.hook(other) is launch_page.hook(task())
+    assert launch_page.hook(task(region_name="eu-west-1")) is not launch_page.hook(task())
+    assert launch_page.hook(task(aws_conn_id=None)) is not launch_page.hook(task())
+    assert launch_page.hook(task(verify=False)) is not launch_page.hook(task(verify=None))
+    assert launch_page.hook(task(team_name="red")) is not launch_page.hook(task())
     assert len(aws.hooks) == 5
 
 
 def test_a_changed_connection_takes_effect_and_another_keeps_its_client(
-    door: Notebooks, clock: SimpleNamespace, task: Make, monkeypatch: pytest.MonkeyPatch
+    launch_page: SageMakerClient, clock: SimpleNamespace, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(CONNECTIONS, "aws_default", "as it was")
-    first = door.hook(task())
-    clock.now += sagemaker_client.CONNECTION_LIFE + 1.0
-    assert door.hook(task()) is first
+    first = launch_page.hook(task())
+    clock.now += sagemaker_client.CONNECTION_CACHE_SECONDS + 1.0
+    assert launch_page.hook(task()) is first
     monkeypatch.setitem(CONNECTIONS, "aws_default", "changed")
-    assert door.hook(task()) is first
-    clock.now += sagemaker_client.CONNECTION_LIFE + 1.0
-    second = door.hook(task())
+    assert launch_page.hook(task()) is first
+    clock.now += sagemaker_client.CONNECTION_CACHE_SECONDS + 1.0
+    second = launch_page.hook(task())
     assert second is not first
-    assert door.hook(task()) is second
+    assert launch_page.hook(task()) is second
 
 
 def test_all_who_come_at_once_have_one_client(task: Make, aws: Aws) -> None:
     together = threading.Barrier(8)
-    door = Notebooks()
+    launch_page = SageMakerClient()
 
     def hook() -> Any:
         together.wait(30)
-        return door.hook(task())
+        return launch_page.hook(task())
 
     with ThreadPoolExecutor(8) as pool:
         hooks = [future.result() for future in [pool.submit(hook) for _ in range(8)]]
@@ -112,25 +112,25 @@ def test_all_who_come_at_once_have_one_client(task: Make, aws: Aws) -> None:
     assert len(aws.hooks) == 1
 
 
-def test_all_who_look_in_the_same_moment_share_an_answer(door: Notebooks, clock: SimpleNamespace, task: Make) -> None:
-    assert [door.describe(task())["answer"] for _ in range(3)] == [1, 1, 1]
-    assert door.describe(task(notebook_instance_name="other"))["answer"] == 2
+def test_all_who_look_in_the_same_moment_share_an_answer(launch_page: SageMakerClient, clock: SimpleNamespace, task: Make) -> None:
+    assert [launch_page.describe(task())["answer"] for _ in range(3)] == [1, 1, 1]
+    assert launch_page.describe(task(notebook_instance_name="other"))["answer"] == 2
     clock.now += 1
-    assert door.describe(task(), since=clock.now)["answer"] == 3
-    assert door.describe(task())["answer"] == 3
-    clock.now += sagemaker_client.ANSWER_LIFE
-    assert door.describe(task())["answer"] == 4
+    assert launch_page.describe(task(), since=clock.now)["answer"] == 3
+    assert launch_page.describe(task())["answer"] == 3
+    clock.now += sagemaker_client.RESPONSE_CACHE_SECONDS
+    assert launch_page.describe(task())["answer"] == 4
 
 
 def test_all_who_look_at_once_send_one_describe(task: Make, aws: Aws) -> None:
     """All come while the first still waits for its answer, those who press a button included."""
     aws.answers.clear()
-    door = Notebooks()
+    launch_page = SageMakerClient()
     with ThreadPoolExecutor(40) as pool:
-        first = pool.submit(door.describe, task())
+        first = pool.submit(launch_page.describe, task())
         until(lambda: aws.asked == ["research"])
-        others = [pool.submit(door.describe, task()) for _ in range(38)]
-        another = pool.submit(door.describe, task(notebook_instance_name="other"))
+        others = [pool.submit(launch_page.describe, task()) for _ in range(38)]
+        another = pool.submit(launch_page.describe, task(notebook_instance_name="other"))
         until(lambda: "other" in aws.asked)
         aws.answers.set()
         assert {future.result(30)["answer"] for future in (first, *others)} <= {1, 2}
@@ -140,12 +140,12 @@ def test_all_who_look_at_once_send_one_describe(task: Make, aws: Aws) -> None:
 
 def test_who_presses_a_button_does_not_take_what_was_asked_before(task: Make, aws: Aws) -> None:
     aws.answers.clear()
-    door = Notebooks()
+    launch_page = SageMakerClient()
     with ThreadPoolExecutor(30) as pool:
-        before = pool.submit(door.describe, task())
+        before = pool.submit(launch_page.describe, task())
         until(lambda: aws.asked == ["research"])
-        pressed_at = door.now()
-        pressed = [pool.submit(door.describe, task(), since=pressed_at) for _ in range(20)]
+        pressed_at = launch_page.now()
+        pressed = [pool.submit(launch_page.describe, task(), since=pressed_at) for _ in range(20)]
         aws.answers.set()
         answers = {future.result(30)["answer"] for future in pressed}
     assert before.result()["answer"] == 1
@@ -154,78 +154,78 @@ def test_who_presses_a_button_does_not_take_what_was_asked_before(task: Make, aw
     assert len(aws.asked) == 2
 
 
-def test_a_failure_is_remembered_for_a_moment(door: Notebooks, clock: SimpleNamespace, task: Make, aws: Aws) -> None:
+def test_a_failure_is_remembered_for_a_moment(launch_page: SageMakerClient, clock: SimpleNamespace, task: Make, aws: Aws) -> None:
     aws.error = NotebookInstanceAccessDenied("research", "AWS refused.")
     for since in (None, clock.now, None):
         with pytest.raises(NotebookInstanceAccessDenied):
-            door.describe(task(), since=since)
+            launch_page.describe(task(), since=since)
     assert aws.asked == ["research"]
     # Refused for this one only.
     with pytest.raises(NotebookInstanceAccessDenied):
-        door.describe(task(notebook_instance_name="other"))
+        launch_page.describe(task(notebook_instance_name="other"))
     assert aws.asked == ["research", "other"]
-    clock.now += sagemaker_client.FAILURE_LIFE
+    clock.now += sagemaker_client.ERROR_CACHE_SECONDS
     aws.error = None
-    assert door.describe(task())["NotebookInstanceStatus"] == "InService"
+    assert launch_page.describe(task())["NotebookInstanceStatus"] == "InService"
 
 
 def test_where_nothing_answers_the_next_notebook_does_not_wait_for_it_either(
-    door: Notebooks, clock: SimpleNamespace, task: Make, aws: Aws
+    launch_page: SageMakerClient, clock: SimpleNamespace, task: Make, aws: Aws
 ) -> None:
     aws.error = SageMakerUnavailable("research", "AWS could not describe it just now: timed out.")
     for name in ("research", "other", "third"):
         with pytest.raises(SageMakerUnavailable):
-            door.describe(task(notebook_instance_name=name))
+            launch_page.describe(task(notebook_instance_name=name))
     assert aws.asked == ["research"]
     aws.error = None
     # Over another connection everything is as always.
-    assert door.describe(task(aws_conn_id="aws_other"))["NotebookInstanceStatus"] == "InService"
-    clock.now += sagemaker_client.FAILURE_LIFE
-    assert door.describe(task())["NotebookInstanceStatus"] == "InService"
+    assert launch_page.describe(task(aws_conn_id="aws_other"))["NotebookInstanceStatus"] == "InService"
+    clock.now += sagemaker_client.ERROR_CACHE_SECONDS
+    assert launch_page.describe(task())["NotebookInstanceStatus"] == "InService"
 
 
-def test_a_throttled_describe_is_of_one_notebook(door: Notebooks, task: Make, aws: Aws) -> None:
+def test_a_throttled_describe_is_of_one_notebook(launch_page: SageMakerClient, task: Make, aws: Aws) -> None:
     aws.error = SageMakerUnavailable("research", "AWS could not describe it just now: slow down.")
     aws.error.code = "ThrottlingException"
     with pytest.raises(SageMakerUnavailable):
-        door.describe(task())
+        launch_page.describe(task())
     aws.error = None
-    assert door.describe(task(notebook_instance_name="other"))["NotebookInstanceStatus"] == "InService"
+    assert launch_page.describe(task(notebook_instance_name="other"))["NotebookInstanceStatus"] == "InService"
 
 
-def test_after_a_start_nobody_is_told_how_it_was_before(door: Notebooks, task: Make, aws: Aws) -> None:
+def test_after_a_start_nobody_is_told_how_it_was_before(launch_page: SageMakerClient, task: Make, aws: Aws) -> None:
     aws.status["research"] = "Stopped"
-    door.describe(task())
-    door.start(task())
-    assert door.describe(task())["NotebookInstanceStatus"] == "Pending"
+    launch_page.describe(task())
+    launch_page.start(task())
+    assert launch_page.describe(task())["NotebookInstanceStatus"] == "Pending"
 
 
 def test_what_was_asked_before_a_start_is_forgotten_even_if_it_comes_after(task: Make, aws: Aws) -> None:
-    door = Notebooks()
+    launch_page = SageMakerClient()
     aws.answers.clear()
     with ThreadPoolExecutor(2) as pool:
-        looking = pool.submit(door.describe, task())
+        looking = pool.submit(launch_page.describe, task())
         until(lambda: aws.asked == ["research"])
-        starting = pool.submit(door.start, task())
+        starting = pool.submit(launch_page.start, task())
         until(lambda: aws.started == ["research"])
         aws.answers.set()
         looking.result(30)
         starting.result(30)
-    door.describe(task())
+    launch_page.describe(task())
     assert len(aws.asked) == 2
 
 
 def test_of_all_who_start_at_once_one_does(task: Make, aws: Aws) -> None:
     aws.status["research"] = "Stopped"
-    door = Notebooks()
+    launch_page = SageMakerClient()
     together = threading.Barrier(30)
 
     def press() -> None:
         together.wait(30)
-        pressed_at = door.now()
-        with door.turn_to_start(task()):
-            if door.describe(task(), since=pressed_at)["NotebookInstanceStatus"] == "Stopped":
-                door.start(task())
+        pressed_at = launch_page.now()
+        with launch_page.hold_start_lock(task()):
+            if launch_page.describe(task(), since=pressed_at)["NotebookInstanceStatus"] == "Stopped":
+                launch_page.start(task())
 
     with ThreadPoolExecutor(30) as pool:
         for future in [pool.submit(press) for _ in range(30)]:
@@ -239,8 +239,8 @@ def test_the_connections_own_settings_come_first(monkeypatch: pytest.MonkeyPatch
     monkeypatch.undo()
     extra = {"region_name": "eu-west-1", "config_kwargs": {"read_timeout": 77}}
     connection = {"conn_type": "aws", "login": "a", "password": "b", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_DOOR_TEST", json.dumps(connection))
-    client: Any = Notebooks().hook(task(aws_conn_id="door_test")).conn
+    monkeypatch.setenv("AIRFLOW_CONN_PAGE_TEST", json.dumps(connection))
+    client: Any = SageMakerClient().hook(task(aws_conn_id="page_test")).conn
     config = client.meta.config
     assert (config.read_timeout, config.connect_timeout) == (77, 5)
 

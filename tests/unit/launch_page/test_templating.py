@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.launch_page import templating
-from airflow_sagemaker_presign.launch_page.page_state import view_of
+from airflow_sagemaker_presign.launch_page.page_state import page_state_of
 from tests.helpers.html_tags import ATTACK, Tags
 
 NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
@@ -21,11 +21,11 @@ def notebook_page(**others: Any) -> str:
     }
     values = {
         "name": "research",
-        "view": view_of(description, "lab", NOW),
+        "page_state": page_state_of(description, "lab", NOW),
         "region": "eu-central-1",
         "instance_type": "ml.t3.medium",
         "session": "8 hours",
-        "visitor": "ada",
+        "current_user": "ada",
         "token": "token",
         "prefix": "",
         "path": "/sagemaker-notebooks/a/b/c",
@@ -40,7 +40,7 @@ def notebook_page(**others: Any) -> str:
         {"name": ATTACK},
         {"region": ATTACK},
         {"instance_type": ATTACK},
-        {"visitor": ATTACK},
+        {"current_user": ATTACK},
         {"reason": ATTACK},
         {"status": ATTACK},
         {"token": ATTACK},
@@ -59,9 +59,9 @@ def test_nothing_that_is_shown_becomes_a_part_of_the_page(attack: dict[str, str]
     assert "> 49 javascript" not in notebook_page(**attack).replace("&gt;", ">")
 
 
-def test_a_refusal_is_text_too() -> None:
+def test_an_error_page_is_text_too() -> None:
     page = templating.write(
-        "refusal.html", title=ATTACK, words=ATTACK, prefix="", visitor=ATTACK, again="", again_text="", seconds=None
+        "error.html", title=ATTACK, words=ATTACK, prefix="", current_user=ATTACK, again="", again_text="", seconds=None
     )
     assert Tags(page).tags.count("script") == 1
     assert "img" not in Tags(page).tags
@@ -75,7 +75,7 @@ def frame(**others: Any) -> str:
     return notebook_page(**others).split('data-frame="')[1].split('"')[0]
 
 
-@pytest.mark.parametrize("other", [{"name": "other"}, {"visitor": "grace"}, {"session": "1 hour"}, {"path": "/b"}])
+@pytest.mark.parametrize("other", [{"name": "other"}, {"current_user": "grace"}, {"session": "1 hour"}, {"path": "/b"}])
 def test_a_page_of_somebody_else_or_of_another_notebook_is_another_page(other: dict[str, str]) -> None:
     assert frame(**other) != frame()
     assert frame(status="InService", token="another", region="us-east-1", reason="other") == frame()

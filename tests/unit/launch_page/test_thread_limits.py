@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
-from airflow_sagemaker_presign.launch_page.thread_limits import Threads
+from airflow_sagemaker_presign.launch_page.thread_limits import ThreadLimits
 
 Make = Callable[..., RenderedTask]
 
@@ -22,13 +22,13 @@ def test_45_pages_over_a_dead_connection_leave_the_others_alone(task: Make) -> N
         assert never.wait(30)
 
     async def people() -> None:
-        threads = Threads(for_a_connection=4)
-        dead = [asyncio.create_task(threads.run_over_connection_of(task(), hang)) for _ in range(45)]
+        threads = ThreadLimits(for_a_connection=4)
+        dead = [asyncio.create_task(threads.run_for_connection(task(), hang)) for _ in range(45)]
         for _ in range(4):
             await asyncio.to_thread(blocked.acquire)
         others = (task(aws_conn_id="aws_other"), task(aws_conn_id=None), task(team_name="red"))
         for other in others:
-            assert await asyncio.wait_for(threads.run_over_connection_of(other, lambda: "page"), 20) == "page"
+            assert await asyncio.wait_for(threads.run_for_connection(other, lambda: "page"), 20) == "page"
         assert await asyncio.wait_for(threads.run(lambda: "database"), 20) == "database"
         # Another notebook or region of the same connection is behind the same one.
         assert not blocked.acquire(blocking=False)
@@ -43,10 +43,10 @@ def test_what_goes_wrong_reaches_whoever_waits_for_it(task: Make) -> None:
         raise ValueError("so")
 
     async def ask() -> str:
-        threads = Threads(for_a_connection=1)
+        threads = ThreadLimits(for_a_connection=1)
         for _ in range(3):
             try:
-                await threads.run_over_connection_of(task(), fail)
+                await threads.run_for_connection(task(), fail)
             except ValueError as error:
                 said = str(error)
         return said

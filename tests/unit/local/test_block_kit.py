@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_sagemaker_presign.local.clock import LocalClock
-from airflow_sagemaker_presign.local.inbox.block_kit import refusal_of
+from airflow_sagemaker_presign.local.inbox.block_kit import slack_error_of
 from airflow_sagemaker_presign.local.inbox.mailbox import Inbox
 from airflow_sagemaker_presign.local.inbox.rendering import render
 
@@ -79,8 +79,8 @@ def image(**more: Any) -> dict[str, Any]:
     ],
 )
 def test_what_slack_takes_is_taken(block: dict[str, Any]) -> None:
-    assert refusal_of({"blocks": [block]}) is None
-    assert refusal_of({"attachments": [{"color": "#fff", "blocks": [block]}]}) is None
+    assert slack_error_of({"blocks": [block]}) is None
+    assert slack_error_of({"attachments": [{"color": "#fff", "blocks": [block]}]}) is None
 
 
 @pytest.mark.parametrize(
@@ -144,11 +144,11 @@ def test_what_slack_takes_is_taken(block: dict[str, Any]) -> None:
     ],
 )
 def test_what_slack_refuses_is_refused_and_where_it_is_is_said(block: Any, where: str) -> None:
-    refusal = refusal_of({"text": "x", "blocks": [block]})
+    refusal = slack_error_of({"text": "x", "blocks": [block]})
     assert refusal is not None
     assert refusal.code == "invalid_blocks"
     assert any(error.endswith(f"[json-pointer:{where}]") for error in refusal.errors), refusal.errors
-    assert refusal_of({"attachments": [{"blocks": [block]}]}) is not None
+    assert slack_error_of({"attachments": [{"blocks": [block]}]}) is not None
 
 
 @pytest.mark.parametrize(
@@ -166,14 +166,14 @@ def test_what_slack_refuses_is_refused_and_where_it_is_is_said(block: Any, where
     ],
 )
 def test_a_message_as_a_whole_is_refused_by_its_code(message: dict[str, Any], code: str) -> None:
-    refusal = refusal_of(message)
+    refusal = slack_error_of(message)
     assert refusal is not None
     assert refusal.code == code
 
 
 def test_no_refusal_repeats_an_address() -> None:
     link = f"{URL}?authToken=" + "x" * 3500
-    refusal = refusal_of({"blocks": [actions(button(url=link)), section(text=text(1) | {"text": link})]})
+    refusal = slack_error_of({"blocks": [actions(button(url=link)), section(text=text(1) | {"text": link})]})
     assert refusal is not None
     assert "authToken" not in str(refusal)
 
@@ -192,7 +192,7 @@ ANYTHING = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["text", "blocks", "attachments"]), ANYTHING))
 def test_whatever_is_sent_is_either_refused_or_can_be_shown(message: dict[str, Any]) -> None:
-    if refusal_of(message) is None:
+    if slack_error_of(message) is None:
         inbox = Inbox(LocalClock())
         inbox.receive_slack("#ml", None, json.loads(json.dumps(message)))
         assert render(inbox.messages()[0])

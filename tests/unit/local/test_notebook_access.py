@@ -91,7 +91,7 @@ def test_a_program_is_refused_in_json_and_a_head_request_without_a_body(tokens: 
     assert refused.write("HEAD").endswith(b"\r\n\r\n")
 
 
-def test_the_server_behind_is_told_of_the_notebook_by_the_gate_alone() -> None:
+def test_the_server_behind_is_told_of_the_notebook_by_the_reverse_proxy_alone() -> None:
     raw = b"GET /lab?a=1 HTTP/1.1\r\nHost: x\r\nx-notebook: forged\r\nConnection: keep-alive\r\n\r\n"
     head = RequestHead.read(raw).forwarded({"X-Notebook": "research"})
     assert head == b"GET /lab?a=1 HTTP/1.1\r\nHost: x\r\nX-Notebook: research\r\nConnection: close\r\n\r\n"

@@ -116,8 +116,8 @@ def test_what_is_printed_in_parts_loses_the_url(capsys: pytest.CaptureFixture[st
 
 def test_what_becomes_known_in_an_inner_block_stays_redacted_until_the_outer_one_ends() -> None:
     with redacted():
-        with redacted() as redact_too:
-            redact_too(URL)
+        with redacted() as redact_also:
+            redact_also(URL)
         assert "secret" not in redact(f"a mint goes on with {TOKEN}")
     assert redact(TOKEN) == TOKEN
 

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_sagemaker_presign.compat import DAG, BaseOperator
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
-from airflow_sagemaker_presign.notifications.callback_kind import Occasion, occasion_of
+from airflow_sagemaker_presign.notifications.callback_kind import CallbackKind, callback_kind_of
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator,
@@ -42,56 +42,56 @@ KILLED_TRIED_AGAIN: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
     ("context", "occasion"),
     [
         # The operator's delivery.
-        ({"presigned_url": object(), "ti": ti(), "task": ON_FAILURE}, Occasion.LINK),
-        ({"door_url": "https://a.example", "presigned_url": None}, Occasion.LINK),
+        ({"presigned_url": object(), "ti": ti(), "task": ON_FAILURE}, CallbackKind.LINK),
+        ({"launch_url": "https://a.example", "presigned_url": None}, CallbackKind.LINK),
         # A task's on_failure_callback: in the worker, on 2.11 with a text for a killed one, in 3's DAG processor.
-        ({"exception": ERROR, "ti": ti("failed"), "task": ON_FAILURE}, Occasion.TASK_FAILED),
-        ({"exception": "killed", "ti": ti("failed"), "task": ON_FAILURE}, Occasion.TASK_FAILED),
-        ({"exception": None, "ti": ti("failed"), "task": ON_FAILURE}, Occasion.TASK_FAILED),
-        ({"exception": ERROR, "ti": ti("failed"), "task": ALL}, Occasion.TASK_FAILED),
-        ({**KILLED, "task": ON_FAILURE}, Occasion.TASK_FAILED),
-        ({**KILLED, "task": ALL}, Occasion.TASK_FAILED),
-        ({**KILLED, "task": BOTH}, Occasion.TASK_FAILED),
+        ({"exception": ERROR, "ti": ti("failed"), "task": ON_FAILURE}, CallbackKind.TASK_FAILED),
+        ({"exception": "killed", "ti": ti("failed"), "task": ON_FAILURE}, CallbackKind.TASK_FAILED),
+        ({"exception": None, "ti": ti("failed"), "task": ON_FAILURE}, CallbackKind.TASK_FAILED),
+        ({"exception": ERROR, "ti": ti("failed"), "task": ALL}, CallbackKind.TASK_FAILED),
+        ({**KILLED, "task": ON_FAILURE}, CallbackKind.TASK_FAILED),
+        ({**KILLED, "task": ALL}, CallbackKind.TASK_FAILED),
+        ({**KILLED, "task": BOTH}, CallbackKind.TASK_FAILED),
         # Called by a function of the DAG author's, which is the callback.
-        ({"exception": ERROR, "ti": ti("failed"), "task": task(on_failure_callback=[OTHER])}, Occasion.TASK_FAILED),
-        ({**KILLED, "task": task(on_failure_callback=[OTHER])}, Occasion.TASK_FAILED),
-        ({"exception": ERROR}, Occasion.TASK_FAILED),
+        ({"exception": ERROR, "ti": ti("failed"), "task": task(on_failure_callback=[OTHER])}, CallbackKind.TASK_FAILED),
+        ({**KILLED, "task": task(on_failure_callback=[OTHER])}, CallbackKind.TASK_FAILED),
+        ({"exception": ERROR}, CallbackKind.TASK_FAILED),
         # on_retry_callback
-        ({"exception": ERROR, "ti": ti("up_for_retry"), "task": ON_RETRY}, Occasion.NOTHING),
-        ({"exception": ERROR, "ti": ti("up_for_retry"), "task": BOTH}, Occasion.NOTHING),
-        ({**KILLED_TRIED_AGAIN, "task": ON_RETRY}, Occasion.NOTHING),
-        ({**KILLED_TRIED_AGAIN, "task": BOTH}, Occasion.NOTHING),
-        ({**KILLED, "task": task(on_failure_callback=[OTHER], on_retry_callback=[ME])}, Occasion.NOTHING),
+        ({"exception": ERROR, "ti": ti("up_for_retry"), "task": ON_RETRY}, CallbackKind.NOTHING),
+        ({"exception": ERROR, "ti": ti("up_for_retry"), "task": BOTH}, CallbackKind.NOTHING),
+        ({**KILLED_TRIED_AGAIN, "task": ON_RETRY}, CallbackKind.NOTHING),
+        ({**KILLED_TRIED_AGAIN, "task": BOTH}, CallbackKind.NOTHING),
+        ({**KILLED, "task": task(on_failure_callback=[OTHER], on_retry_callback=[ME])}, CallbackKind.NOTHING),
         # on_success_callback, on_skipped_callback, on_execute_callback
-        ({"exception": None, "ti": ti("success"), "task": ALL}, Occasion.NOTHING),
-        ({"ti": ti("success"), "task": ALL}, Occasion.NOTHING),
-        ({"exception": None, "ti": ti("skipped"), "task": ALL}, Occasion.NOTHING),
-        ({"ti": ti("running"), "task": ALL}, Occasion.NOTHING),
-        ({"ti": ti(None), "task": ALL}, Occasion.NOTHING),
+        ({"exception": None, "ti": ti("success"), "task": ALL}, CallbackKind.NOTHING),
+        ({"ti": ti("success"), "task": ALL}, CallbackKind.NOTHING),
+        ({"exception": None, "ti": ti("skipped"), "task": ALL}, CallbackKind.NOTHING),
+        ({"ti": ti("running"), "task": ALL}, CallbackKind.NOTHING),
+        ({"ti": ti(None), "task": ALL}, CallbackKind.NOTHING),
         # `airflow dags test` on 2.11, where nothing has set the task instance's start.
-        ({"ti": SimpleNamespace(state=None, start_date=None), "task": ALL}, Occasion.NOTHING),
+        ({"ti": SimpleNamespace(state=None, start_date=None), "task": ALL}, CallbackKind.NOTHING),
         # A human's approval is waited for; its operator has the notifier as on_failure_callback, too.
-        ({"ti": ti(None), "task": ON_FAILURE}, Occasion.NOTHING),
-        ({"ti": ti("running"), "task": ON_FAILURE}, Occasion.NOTHING),
+        ({"ti": ti(None), "task": ON_FAILURE}, CallbackKind.NOTHING),
+        ({"ti": ti("running"), "task": ON_FAILURE}, CallbackKind.NOTHING),
         # A deadline; an SLA on Airflow 2.
-        ({"dag_run": {}, "deadline": {"id": "1"}}, Occasion.NOTHING),
-        ({"blocking_tis": [], "task_list": "a"}, Occasion.NOTHING),
-        ({}, Occasion.NOTHING),
+        ({"dag_run": {}, "deadline": {"id": "1"}}, CallbackKind.NOTHING),
+        ({"blocking_tis": [], "task_list": "a"}, CallbackKind.NOTHING),
+        ({}, CallbackKind.NOTHING),
         # A DAG's callbacks: 3.x without, the others with a task instance, in whatever state it is.
-        ({"dag": ON_FAILURE, "run_id": "r", "reason": "task_failure"}, Occasion.DAG_FAILED),
-        ({"dag": ON_FAILURE, "reason": "timed_out", "ti": ti("success"), "task": ALL}, Occasion.DAG_FAILED),
-        ({"dag": ON_FAILURE, "reason": "all_tasks_deadlocked", "ti": ti(None, started=False)}, Occasion.DAG_FAILED),
-        ({"dag": ON_FAILURE, "reason": "brand_new"}, Occasion.DAG_FAILED),
-        ({"dag": ON_FAILURE, "reason": None}, Occasion.DAG_FAILED),
-        ({"dag": ALL, "reason": "success", "ti": ti("success")}, Occasion.NOTHING),
-        ({"dag": ON_FAILURE, "reason": "success"}, Occasion.NOTHING),
-        ({"dag": task(on_success_callback=ME), "reason": "brand_new"}, Occasion.NOTHING),
+        ({"dag": ON_FAILURE, "run_id": "r", "reason": "task_failure"}, CallbackKind.DAG_FAILED),
+        ({"dag": ON_FAILURE, "reason": "timed_out", "ti": ti("success"), "task": ALL}, CallbackKind.DAG_FAILED),
+        ({"dag": ON_FAILURE, "reason": "all_tasks_deadlocked", "ti": ti(None, started=False)}, CallbackKind.DAG_FAILED),
+        ({"dag": ON_FAILURE, "reason": "brand_new"}, CallbackKind.DAG_FAILED),
+        ({"dag": ON_FAILURE, "reason": None}, CallbackKind.DAG_FAILED),
+        ({"dag": ALL, "reason": "success", "ti": ti("success")}, CallbackKind.NOTHING),
+        ({"dag": ON_FAILURE, "reason": "success"}, CallbackKind.NOTHING),
+        ({"dag": task(on_success_callback=ME), "reason": "brand_new"}, CallbackKind.NOTHING),
     ],
 )
-def test_only_a_failure_is_told_as_one(context: dict[str, Any], occasion: Occasion) -> None:
-    called = occasion_of(context, ME)
-    assert called.occasion is occasion
-    assert bool(called.why) == (occasion is Occasion.NOTHING)
+def test_only_a_failure_is_told_as_one(context: dict[str, Any], kind: CallbackKind) -> None:
+    called = callback_kind_of(context, ME)
+    assert called.kind is kind
+    assert bool(called.why) == (kind is CallbackKind.NOTHING)
 
 
 @pytest.mark.parametrize(

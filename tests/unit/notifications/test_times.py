@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from airflow_sagemaker_presign.notifications.times import clock_time, default_zone, in_words, zone_of
+from airflow_sagemaker_presign.notifications.times import clock_time, default_zone, format_duration, zone_of
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_time_after_midnight_is_said_with_its_day_where_it_is_after_midnight(z
     ],
 )
 def test_a_duration_is_said_in_words(seconds: int, words: str) -> None:
-    assert in_words(timedelta(seconds=seconds)) == words
+    assert format_duration(timedelta(seconds=seconds)) == words
 
 
 @pytest.mark.parametrize("name", ["Europe/Atlantis", "Europe", "../etc/passwd", "", "CEST+1"])

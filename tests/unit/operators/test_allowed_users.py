@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import DAG, BaseNotifier
-from airflow_sagemaker_presign.links import door_is_supported
+from airflow_sagemaker_presign.links import launch_page_is_supported
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
 from airflow_sagemaker_presign.validation import rendered_allowed_users_of
 
@@ -81,7 +81,7 @@ def test_templates_are_rendered_to_a_list(dag: DAG, given: Any, who: Any, users:
 
 
 @pytest.mark.skipif(
-    not door_is_supported(), reason="this Airflow has no door, and leaves in place what renders to nothing"
+    not launch_page_is_supported(), reason="this Airflow has no door, and leaves in place what renders to nothing"
 )
 @pytest.mark.parametrize("who", [None, [], "", " ", "None", [None], [""], "Ada <ada@x>", ["ada", "<b>"], "{{ x }}"])
 @pytest.mark.parametrize("given", ["{{ params.who }}", ["{{ params.who }}"]])
@@ -137,7 +137,7 @@ def test_a_mapped_task_whose_users_went_missing_is_not_open_to_everybody(dag: DA
     assert task.unmap({"notebook_instance_name": "r"}).allowed_users is None
 
 
-def test_all_that_the_door_reads_is_plain_json_and_is_in_the_serialized_dag(dag: DAG) -> None:
+def test_all_that_the_launch_page_reads_is_plain_json_and_is_in_the_serialized_dag(dag: DAG) -> None:
     with dag:
         first = make(task_id="first")
         make(session_expiration_duration=timedelta(hours=8), allowed_users=["ada"], verify="/etc/ca.pem")
@@ -152,13 +152,13 @@ def test_all_that_the_door_reads_is_plain_json_and_is_in_the_serialized_dag(dag:
         "recipient": None,
         "landing": "lab",
         "allowed_users": ["ada"],
-        "door_open_for": 604800,
+        "launch_page_valid_for": 604800,
     }
     assert dag.get_task("later").upstream_task_ids == {"first"}
     kept = json.loads(json.dumps(serialized(dag)))["dag"]["tasks"]
     link = next(task["__var"] for task in kept if task["__var"]["task_id"] == "link")
     assert (link["allowed_users"], link["session_expiration_duration"]) == (["ada"], 28800)
-    assert "Open notebook" in str(link["_operator_extra_links"]) or "DoorLink" in str(link["_operator_extra_links"])
+    assert "Open notebook" in str(link["_operator_extra_links"]) or "LaunchLink" in str(link["_operator_extra_links"])
 
 
 def serialized(dag: DAG) -> Any:

@@ -11,14 +11,14 @@ import pytest
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.compat import DAG, AirflowSkipException, BaseNotifier, TaskDeferred
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.links import (
     SageMakerNotebookConsoleLink,
-    SageMakerNotebookDoorLink,
+    SageMakerNotebookLaunchLink,
     console_open_url,
     console_page_url,
-    door_is_supported,
-    door_url,
+    launch_page_is_supported,
+    launch_url,
 )
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator as Link,
@@ -50,7 +50,7 @@ def nothing_sent_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def make(hook: SageMakerNotebookHook, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def make(hook: SageMakerNotebookInstanceHook, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Make an operator that talks to the script."""
 
     def make(kind: type = Link, **kwargs: Any) -> Any:
@@ -86,7 +86,7 @@ def test_a_notebook_in_service_is_delivered_at_once(
     assert "authToken" not in repr(context["ti"].xcoms)
 
 
-@pytest.mark.skipif(not door_is_supported(), reason="Airflow 2 asks the links themselves; Airflow 3.0 has no door")
+@pytest.mark.skipif(not launch_page_is_supported(), reason="Airflow 2 asks the links themselves; Airflow 3.0 has no door")
 def test_the_buttons_are_there_before_the_wait(
     make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,10 +94,10 @@ def test_the_buttons_are_there_before_the_wait(
     sagemaker.refuse("describe_notebook_instance", "ValidationException", "RecordNotFound")
     with pytest.raises(exceptions.NotebookInstanceNotFound):
         make().execute(context)
-    console, door = SageMakerNotebookConsoleLink().xcom_key, SageMakerNotebookDoorLink().xcom_key
+    console, launch_page = SageMakerNotebookConsoleLink().xcom_key, SageMakerNotebookLaunchLink().xcom_key
     assert context["ti"].xcoms[console] == console_page_url(ARN)
     ti = context["ti"]
-    assert context["ti"].xcoms[door] == door_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    assert context["ti"].xcoms[launch_page] == launch_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
 
 
 def test_a_stopped_notebook_is_started_and_waited_for_in_the_worker(
@@ -196,7 +196,7 @@ def test_a_clean_up_leaves_alone_what_ran_before_the_run(
 
 @pytest.mark.parametrize(("begun", "skipped"), [([None], True), ([ARN], False)])
 def test_a_clean_up_after_a_task_that_never_began_leaves_the_notebook_alone(
-    hook: SageMakerNotebookHook,
+    hook: SageMakerNotebookInstanceHook,
     sagemaker: Script,
     context: dict[str, Any],
     no_sleep: Callable[[float], None],
@@ -222,7 +222,7 @@ def test_a_clean_up_after_a_task_that_never_began_leaves_the_notebook_alone(
 def test_a_resumed_stop_takes_the_triggers_word(make: Callable[..., Any], context: dict[str, Any]) -> None:
     event = {"status": "success", "notebook_instance_status": "Stopped"}
     assert make(Stop).execute_complete(context, event) == "Stopped"
-    with pytest.raises(exceptions.NotebookInstanceError, match="without a word"):
+    with pytest.raises(exceptions.NotebookInstanceError, match="without an event"):
         make(Stop).execute_complete(context, None)
 
 
@@ -356,7 +356,7 @@ def test_a_button_that_cannot_be_kept_fails_no_task(
 
 def test_a_button_without_a_client_is_there_as_soon_as_aws_has_answered(
     make: Callable[..., Any],
-    hook: SageMakerNotebookHook,
+    hook: SageMakerNotebookInstanceHook,
     sagemaker: Script,
     context: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -396,7 +396,7 @@ def test_the_log_says_what_it_was_before_it_says_what_was_sent(
     assert not any("is Stopped" in line for line in later)
 
 
-@pytest.mark.skipif(not door_is_supported(), reason="no door before Airflow 3.1.1")
+@pytest.mark.skipif(not launch_page_is_supported(), reason="no door before Airflow 3.1.1")
 @pytest.mark.parametrize("status", ["Stopped", "Stopping", "Deleting", "Failed"])
 def test_a_message_without_a_presigned_url_is_not_sent_for_a_notebook_that_does_not_run_any_more(
     make: Callable[..., Any],
@@ -406,7 +406,7 @@ def test_a_message_without_a_presigned_url_is_not_sent_for_a_notebook_that_does_
     status: str,
 ) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
-    operator = make(link="door", notifiers=[Recorder("{{ door_url }}")], deferrable=True)
+    operator = make(link="launch_page", notifiers=[Recorder("{{ launch_url }}")], deferrable=True)
     sagemaker.describe(status)
     with pytest.raises(exceptions.NotebookInstanceError, match="research"):
         operator.execute_complete(context, {"status": "success", "notebook_instance_status": "InService"})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, DAG, AirflowSkipException, BaseNotifier, TaskGroup
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
@@ -49,7 +49,7 @@ def run_of(began: datetime, cleared: int = 0, **dates: Any) -> Any:
 
 @pytest.fixture
 def stops(
-    hook: SageMakerNotebookHook, sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
 ) -> Callable[..., bool]:
     """Run a stop against a notebook instance that is InService since STARTED; whether it stops it."""
 
@@ -165,7 +165,7 @@ def test_a_link_in_a_task_group_counts(stops: Callable[..., bool]) -> None:
 
 
 def test_a_task_writes_down_when_its_run_first_began_and_nothing_once_that_is_forgotten(
-    hook: SageMakerNotebookHook, sagemaker: Script, context: dict[str, Any]
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script, context: dict[str, Any]
 ) -> None:
     for cleared, told in ((0, BEGAN.isoformat()), (1, None)):
         operator = Stop(task_id="stop", notebook_instance_name="research")

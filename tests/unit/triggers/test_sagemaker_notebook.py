@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
-from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from airflow_sagemaker_presign.waiting.poller import rate_limited_client
-from airflow_sagemaker_presign.hooks.client_key import AccountView
+from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 from tests.unit.conftest import Clock, Script
 
 
 @pytest.fixture
-def run(hook: SageMakerNotebookHook, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run(hook: SageMakerNotebookInstanceHook, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a trigger against the script, with pauses that only turn the clock."""
 
     class Turned(rate_limited_client.Clock):
@@ -31,7 +31,7 @@ def run(hook: SageMakerNotebookHook, clock: Clock, monkeypatch: pytest.MonkeyPat
 
     def run(**values: Any) -> Any:
         now = clock().timestamp()
-        wait = Wait("research", Goal.IN_SERVICE, **{"began_at": now, "deadline": now + 3600, **values})
+        wait = WaitState("research", Goal.IN_SERVICE, **{"began_at": now, "deadline": now + 3600, **values})
         trigger = SageMakerNotebookInstanceTrigger(wait.as_dict(), poll_interval=5)
 
         async def events() -> list[Any]:
@@ -39,7 +39,7 @@ def run(hook: SageMakerNotebookHook, clock: Clock, monkeypatch: pytest.MonkeyPat
 
         return asyncio.run(events())
 
-    monkeypatch.setattr(AccountView, "connect", lambda _: hook)
+    monkeypatch.setattr(ClientKey, "connect", lambda _: hook)
     monkeypatch.setattr("airflow_sagemaker_presign.waiting.poller.poller.Clock", Turned)
     return run
 
@@ -48,7 +48,7 @@ def test_a_trigger_ends_with_success_when_the_notebook_is_in_service(run: Any, s
     sagemaker.describe("Pending").describe("Pending").describe("InService")
     (event,) = run()
     assert (event["status"], event["notebook_instance_status"]) == ("success", "InService")
-    assert Wait.from_dict(event["wait"]).status == "InService"
+    assert WaitState.from_dict(event["wait"]).status == "InService"
 
 
 def test_a_trigger_starts_what_has_to_stop_first(run: Any, sagemaker: Script) -> None:
@@ -82,7 +82,7 @@ def test_ten_minutes_of_throttling_do_not_end_a_trigger(run: Any, sagemaker: Scr
 
 def test_what_is_in_the_database_stays_as_it_is() -> None:
     """A trigger that an older version of this package wrote has to be readable, and the other way round."""
-    wait = Wait("research", Goal.IN_SERVICE, 1000.0, 4600.0)
+    wait = WaitState("research", Goal.IN_SERVICE, 1000.0, 4600.0)
     path, arguments = SageMakerNotebookInstanceTrigger(wait.as_dict(), 5, region_name="eu-central-1").serialize()
     assert path == "airflow_sagemaker_presign.triggers.sagemaker_notebook.SageMakerNotebookInstanceTrigger"
     assert arguments == {
@@ -108,16 +108,16 @@ def test_what_is_in_the_database_stays_as_it_is() -> None:
 
 
 def test_triggers_share_a_poller_when_aws_sees_them_alike() -> None:
-    def view(**values: Any) -> AccountView:
-        wait = Wait("research", Goal.IN_SERVICE, 1000.0, 4600.0)
-        return SageMakerNotebookInstanceTrigger(wait.as_dict(), 5, **values).account_view
+    def key(**values: Any) -> ClientKey:
+        wait = WaitState("research", Goal.IN_SERVICE, 1000.0, 4600.0)
+        return SageMakerNotebookInstanceTrigger(wait.as_dict(), 5, **values).client_key
 
-    assert view() == view()
-    assert view(botocore_config={"a": 1, "b": 2}) == view(botocore_config={"b": 2, "a": 1})
+    assert key() == key()
+    assert key(botocore_config={"a": 1, "b": 2}) == key(botocore_config={"b": 2, "a": 1})
     others: list[dict[str, Any]] = [
         {"aws_conn_id": None},
         {"region_name": "eu-west-1"},
         {"verify": False},
         {"botocore_config": {}},
     ]
-    assert len({view(), *(view(**other) for other in others)}) == 5
+    assert len({key(), *(key(**other) for other in others)}) == 5

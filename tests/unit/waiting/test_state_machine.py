@@ -10,23 +10,23 @@ from airflow_sagemaker_presign.waiting import state_machine
 from airflow_sagemaker_presign.waiting.state_machine import (
     Action,
     Goal,
-    Look,
+    Observation,
     Status,
-    Wait,
-    decide,
+    WaitState,
+    transition,
     failure,
-    must_have_moved_at,
+    transition_overdue_at,
 )
-from airflow_sagemaker_presign.waiting.polling_schedule import next_look, pace
+from airflow_sagemaker_presign.waiting.polling_schedule import next_poll_delay, poll_delay
 
-FRESH = Wait("research", Goal.IN_SERVICE, began_at=1000.0, deadline=4600.0)
+FRESH = WaitState("research", Goal.IN_SERVICE, began_at=1000.0, deadline=4600.0)
 SENT = replace(FRESH, sent_at=1000.0, sends=1, left_behind="before")
 MOVED = replace(SENT, moved=True)
 ALL = [*Status, "SomethingNew"]
 
 
-def look(status: str, modified: str = "before", reason: str = "") -> Look:
-    return Look(status, reason, modified)
+def observation(status: str, modified: str = "before", reason: str = "") -> Observation:
+    return Observation(status, reason, modified)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def look(status: str, modified: str = "before", reason: str = "") -> Look:
 def test_a_wait_that_nothing_was_sent_for_starts_what_can_be_started_and_waits_for_the_rest(
     status: str, action: Action
 ) -> None:
-    assert decide(FRESH, look(status), 1001)[1] is action
+    assert transition(FRESH, observation(status), 1001)[1] is action
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_a_wait_that_nothing_was_sent_for_starts_what_can_be_started_and_waits_f
 )
 def test_a_wait_that_saw_the_notebook_move_knows_who_stopped_it(status: str, outcome: object) -> None:
     if isinstance(outcome, Action):
-        assert decide(MOVED, look(status), 1060)[1] is outcome
+        assert transition(MOVED, observation(status), 1060)[1] is outcome
     else:
         with pytest.raises(outcome):  # type: ignore[call-overload]
-            decide(MOVED, look(status), 1060)
+            transition(MOVED, observation(status), 1060)
 
 
 @pytest.mark.parametrize(
@@ -88,66 +88,66 @@ def test_a_wait_that_saw_the_notebook_move_knows_who_stopped_it(status: str, out
     ],
 )
 def test_a_wait_for_stopped_stops_what_runs_and_waits_for_what_is_on_its_way(status: str, action: Action) -> None:
-    assert decide(replace(FRESH, goal=Goal.STOPPED), look(status), 1001)[1] is action
+    assert transition(replace(FRESH, goal=Goal.STOPPED), observation(status), 1001)[1] is action
 
 
 def test_a_stop_that_need_not_be_waited_for_is_done_when_it_is_under_way() -> None:
-    assert decide(replace(FRESH, goal=Goal.STOPPING), look("Stopping"), 1001)[1] is Action.DONE
+    assert transition(replace(FRESH, goal=Goal.STOPPING), observation("Stopping"), 1001)[1] is Action.DONE
 
 
 def test_deleting_before_anything_was_sent_ends_the_wait() -> None:
     with pytest.raises(exceptions.NotebookInstanceDeleted, match="being deleted"):
-        decide(FRESH, look("Deleting"), 1001)
+        transition(FRESH, observation("Deleting"), 1001)
 
 
 def test_a_failed_left_over_from_before_our_start_is_not_our_failure() -> None:
-    assert decide(SENT, look("Failed", "before"), 1010)[1] is Action.WAIT
+    assert transition(SENT, observation("Failed", "before"), 1010)[1] is Action.WAIT
 
 
 def test_a_failed_with_a_newer_time_is_our_failure_even_if_no_pending_was_seen() -> None:
     with pytest.raises(exceptions.NotebookInstanceFailed):
-        decide(SENT, look("Failed", "after"), 1010)
+        transition(SENT, observation("Failed", "after"), 1010)
 
 
 def test_a_start_that_does_not_take_is_sent_once_more_after_30_s_and_then_given_up() -> None:
-    assert decide(SENT, look("Stopped"), 1030)[1] is Action.WAIT
-    wait, action = decide(SENT, look("Stopped"), 1031)
+    assert transition(SENT, observation("Stopped"), 1030)[1] is Action.WAIT
+    wait, action = transition(SENT, observation("Stopped"), 1031)
     assert action is Action.START
-    again = wait.after_sending(look("Stopped"), 1031)
-    assert decide(again, look("Stopped"), 1061)[1] is Action.WAIT
+    again = wait.after_sending(observation("Stopped"), 1031)
+    assert transition(again, observation("Stopped"), 1061)[1] is Action.WAIT
     with pytest.raises(exceptions.NotebookInstanceStartNotTaken, match="still Stopped"):
-        decide(again, look("Stopped"), 1062)
+        transition(again, observation("Stopped"), 1062)
 
 
 def test_a_stop_that_does_not_take_is_sent_once_more_after_30_s_and_then_given_up() -> None:
     sent = replace(SENT, goal=Goal.STOPPED)
-    assert decide(sent, look("InService"), 1030)[1] is Action.WAIT
-    assert decide(sent, look("InService"), 1031)[1] is Action.STOP
+    assert transition(sent, observation("InService"), 1030)[1] is Action.WAIT
+    assert transition(sent, observation("InService"), 1031)[1] is Action.STOP
     with pytest.raises(exceptions.NotebookInstanceStopNotTaken):
-        decide(replace(sent, sends=2), look("InService"), 1031)
+        transition(replace(sent, sends=2), observation("InService"), 1031)
 
 
 @pytest.mark.parametrize("status", ["Updating", "InMaintenance", "PendingMaintenance"])
 def test_a_stopped_after_an_update_was_stopped_by_nobody_and_is_started(status: str) -> None:
-    wait, action = decide(MOVED, look(status), 1060)
+    wait, action = transition(MOVED, observation(status), 1060)
     assert action is Action.WAIT
-    assert decide(wait, look("Stopped", "after"), 1090)[1] is Action.START
+    assert transition(wait, observation("Stopped", "after"), 1090)[1] is Action.START
 
 
 def test_somebody_elses_start_is_waited_for_like_our_own() -> None:
-    wait, _ = decide(FRESH, look("Pending"), 1001)
+    wait, _ = transition(FRESH, observation("Pending"), 1001)
     assert wait.moved
     with pytest.raises(exceptions.NotebookInstanceStopped):
-        decide(wait, look("Stopped"), 1060)
+        transition(wait, observation("Stopped"), 1060)
 
 
 def test_the_deadline_ends_a_wait_and_names_the_last_status() -> None:
     with pytest.raises(exceptions.NotebookInstanceWaitTimeout, match=r"after 60 min; its last known status is Pending"):
-        decide(MOVED, look("Pending"), 4600)
+        transition(MOVED, observation("Pending"), 4600)
 
 
 def test_in_service_at_the_deadline_is_in_time() -> None:
-    assert decide(MOVED, look("InService"), 9999)[1] is Action.DONE
+    assert transition(MOVED, observation("InService"), 9999)[1] is Action.DONE
 
 
 @pytest.mark.parametrize("status", ALL)
@@ -155,46 +155,46 @@ def test_in_service_at_the_deadline_is_in_time() -> None:
 def test_every_status_ends_at_the_deadline(status: str, goal: Goal) -> None:
     for wait in (FRESH, SENT, MOVED):
         try:
-            _, action = decide(replace(wait, goal=goal), look(status, "after"), 4600)
+            _, action = transition(replace(wait, goal=goal), observation(status, "after"), 4600)
         except exceptions.NotebookInstanceError:
             continue
         assert action is Action.DONE
 
 
-def test_trouble_slows_a_wait_down_and_the_deadline_still_ends_it() -> None:
+def test_outage_slows_a_wait_down_and_the_deadline_still_ends_it() -> None:
     wait = MOVED
     pauses = []
     for _ in range(6):
-        wait = wait.after_trouble("Rate exceeded", 1060)
-        pauses.append(next_look(wait, 5, 1060))
+        wait = wait.after_failed_request("Rate exceeded", 1060)
+        pauses.append(next_poll_delay(wait, 5, 1060))
     assert pauses == [10, 20, 40, 60, 60, 60]
     with pytest.raises(exceptions.NotebookInstanceWaitTimeout, match="Rate exceeded"):
-        wait.after_trouble("Rate exceeded", 4600)
+        wait.after_failed_request("Rate exceeded", 4600)
 
 
-def test_looks_come_twice_per_interval_while_a_start_usually_takes_and_never_past_the_deadline() -> None:
-    assert next_look(MOVED, 5, 1060) == 2.5
-    assert next_look(MOVED, 5, 4599) == 1
+def test_observations_come_twice_per_interval_while_a_start_usually_takes_and_never_past_the_deadline() -> None:
+    assert next_poll_delay(MOVED, 5, 1060) == 2.5
+    assert next_poll_delay(MOVED, 5, 4599) == 1
 
 
-def test_a_start_is_in_no_hurry_at_first_and_looked_at_less_often_when_it_drags_on() -> None:
-    assert [pace(MOVED, 5, 1000 + age) for age in (0, 2, 3, 599)] == [5, 5, 2.5, 2.5]
-    assert [pace(MOVED, 5, 1000 + age) for age in (600, 1200, 3000, 3600, 36000)] == [5, 10, 25, 30, 30]
-    assert pace(MOVED, 60, 1000 + 3600) == 60
+def test_a_start_is_in_no_hurry_at_first_and_observed_less_often_when_it_drags_on() -> None:
+    assert [poll_delay(MOVED, 5, 1000 + age) for age in (0, 2, 3, 599)] == [5, 5, 2.5, 2.5]
+    assert [poll_delay(MOVED, 5, 1000 + age) for age in (600, 1200, 3000, 3600, 36000)] == [5, 10, 25, 30, 30]
+    assert poll_delay(MOVED, 60, 1000 + 3600) == 60
 
 
 def test_a_status_that_stays_means_something_once_a_start_should_have_taken() -> None:
-    assert must_have_moved_at(replace(SENT, status="Stopped")) == 1031
-    assert must_have_moved_at(replace(SENT, status="Pending")) is None
-    assert must_have_moved_at(replace(MOVED, status="Stopped")) is None
-    assert must_have_moved_at(replace(FRESH, status="Stopped")) is None
+    assert transition_overdue_at(replace(SENT, status="Stopped")) == 1031
+    assert transition_overdue_at(replace(SENT, status="Pending")) is None
+    assert transition_overdue_at(replace(MOVED, status="Stopped")) is None
+    assert transition_overdue_at(replace(FRESH, status="Stopped")) is None
 
 
 def test_the_time_of_a_change_is_the_same_text_in_every_zone() -> None:
     moment = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
     there = moment.astimezone(timezone(timedelta(hours=9)))
     texts = {
-        Look.from_description({"NotebookInstanceStatus": "Failed", "LastModifiedTime": at}).last_modified
+        Observation.from_description({"NotebookInstanceStatus": "Failed", "LastModifiedTime": at}).last_modified
         for at in (moment, there)
     }
     assert texts == {"2026-03-02 08:00:00+00:00"}
@@ -202,22 +202,22 @@ def test_the_time_of_a_change_is_the_same_text_in_every_zone() -> None:
 
 def test_a_new_status_that_a_start_is_possible_from_is_written_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_machine, "CAN_START", state_machine.CAN_START | {"Hibernated"})
-    assert decide(FRESH, look("Hibernated"), 1001)[1] is Action.START
-    assert decide(SENT, look("Hibernated"), 1010)[1] is Action.WAIT
-    assert decide(SENT, look("Hibernated"), 1031)[1] is Action.START
-    assert must_have_moved_at(replace(SENT, status="Hibernated")) == 1031
-    assert decide(replace(FRESH, goal=Goal.STOPPED), look("Hibernated"), 1001)[1] is Action.DONE
+    assert transition(FRESH, observation("Hibernated"), 1001)[1] is Action.START
+    assert transition(SENT, observation("Hibernated"), 1010)[1] is Action.WAIT
+    assert transition(SENT, observation("Hibernated"), 1031)[1] is Action.START
+    assert transition_overdue_at(replace(SENT, status="Hibernated")) == 1031
+    assert transition(replace(FRESH, goal=Goal.STOPPED), observation("Hibernated"), 1001)[1] is Action.DONE
     with pytest.raises(exceptions.NotebookInstanceStopped):
-        decide(MOVED, look("Hibernated"), 1060)
+        transition(MOVED, observation("Hibernated"), 1060)
 
 
-def test_trouble_at_the_deadline_says_what_to_do_about_it_instead_of_waiting_longer() -> None:
+def test_outage_at_the_deadline_says_what_to_do_about_it_instead_of_waiting_longer() -> None:
     with pytest.raises(exceptions.NotebookInstanceWaitTimeout, match=r"Rate exceeded\. Ask for less\."):
-        MOVED.after_trouble("Rate exceeded.", 4600, "Ask for less.")
+        MOVED.after_failed_request("Rate exceeded.", 4600, "Ask for less.")
 
 
 def test_a_wait_survives_the_way_through_a_triggers_arguments() -> None:
-    assert Wait.from_dict(MOVED.as_dict()) == MOVED
+    assert WaitState.from_dict(MOVED.as_dict()) == MOVED
 
 
 @pytest.mark.parametrize(

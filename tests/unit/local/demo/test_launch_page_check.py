@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from airflow_sagemaker_presign.local.demo.link_check import LinkNotGoodError
-from airflow_sagemaker_presign.local.demo.launch_page_check import check_door
+from airflow_sagemaker_presign.local.demo.launch_page_check import check_launch_page
 
 PAGE = '<input type="hidden" name="token" value="a.b&amp;c"><dd id="status-word" data-state="x">{}</dd>'
 
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         world = self.server.world
-        if self.path == "/door":
+        if self.path == "/launch-page":
             world.minted += world.page_mints
             self.answer(*world.page)
         elif self.path == "/requests":
@@ -83,7 +83,7 @@ def server() -> Iterator[Server]:
 
 def check(server: Server) -> None:
     url = f"http://127.0.0.1:{server.server_address[1]}"
-    check_door(f"{url}/door", "ada", f"{url}/requests")
+    check_launch_page(f"{url}/launch-page", "ada", f"{url}/requests")
 
 
 def test_the_button_is_pressed_once_as_somebody_signed_in_with_the_forms_own_token(server: Server) -> None:
@@ -99,13 +99,13 @@ def test_the_button_is_pressed_once_as_somebody_signed_in_with_the_forms_own_tok
         ({"page": (200, "Somebody else's page")}, "not the page of a notebook"),
         ({"page": (200, PAGE.format("Stopped"))}, "says Stopped"),
         ({"page_mints": 1}, "minted a URL when it was only looked at"),
-        ({"leads_to": "/door"}, "answered 303, and leads to no notebook"),
+        ({"leads_to": "/launch-page"}, "answered 303, and leads to no notebook"),
         ({"leads_to": None}, "answered 303, and leads to no notebook"),
         ({"click_mints": 2}, "minted 2 URLs"),
         ({"lab_status": 403}, "door's link opened /lab with status 403"),
     ],
 )
-def test_a_door_that_is_not_as_it_should_be_is_told_without_the_link(
+def test_a_launch_page_that_is_not_as_it_should_be_is_told_without_the_link(
     server: Server, wrong: dict[str, Any], reason: str
 ) -> None:
     server.world = World(**wrong)
@@ -117,6 +117,6 @@ def test_a_door_that_is_not_as_it_should_be_is_told_without_the_link(
     assert "secret" not in str(refused.value)
 
 
-def test_a_door_that_does_not_answer_is_told() -> None:
+def test_a_launch_page_that_does_not_answer_is_told() -> None:
     with pytest.raises(LinkNotGoodError, match="does not answer: ConnectError"):
-        check_door("http://127.0.0.1:9/door", "ada", "http://127.0.0.1:9/requests")
+        check_launch_page("http://127.0.0.1:9/launch-page", "ada", "http://127.0.0.1:9/requests")

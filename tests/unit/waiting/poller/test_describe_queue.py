@@ -6,28 +6,28 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from airflow_sagemaker_presign.waiting.poller.describe_queue import DescribeQueue
-from airflow_sagemaker_presign.waiting.poller.pending_waits import Waiter, Waiters
+from airflow_sagemaker_presign.waiting.poller.pending_waits import PendingWait, PendingWaits
 
 
 @pytest.fixture
-def waiters() -> Iterator[Waiters]:
-    waiters, loop = Waiters(), asyncio.new_event_loop()
+def pending_waits() -> Iterator[PendingWaits]:
+    pending_waits, loop = PendingWaits(), asyncio.new_event_loop()
     for name in ("a", "b", "c"):
-        wait = Wait(name, Goal.IN_SERVICE, 0, 1)
-        waiters.add(Waiter(wait, 5, loop.create_future(), contextvars.Context(), joined=0, known=0))
-    yield waiters
+        wait = WaitState(name, Goal.IN_SERVICE, 0, 1)
+        pending_waits.add(PendingWait(wait, 5, loop.create_future(), contextvars.Context(), joined=0, known_until=0))
+    yield pending_waits
     loop.close()
 
 
-def heard(waiters: Waiters, name: str, at: float) -> None:
-    for waiter in waiters.of(name):
-        waiter.heard = at
+def last_seen(pending_waits: PendingWaits, name: str, at: float) -> None:
+    for pending_wait in pending_waits.of(name):
+        pending_wait.last_seen = at
 
 
-def test_names_come_out_in_the_order_in_which_they_came(waiters: Waiters) -> None:
-    queue = DescribeQueue(waiters)
+def test_names_come_out_in_the_order_in_which_they_came(pending_waits: PendingWaits) -> None:
+    queue = DescribeQueue(pending_waits)
     queue.add(["b", "a"], 10)
     queue.add(["a", "c"], 11)
     order = []
@@ -37,24 +37,24 @@ def test_names_come_out_in_the_order_in_which_they_came(waiters: Waiters) -> Non
     assert order == ["b", "a", "c"]
 
 
-def test_who_a_list_told_of_meanwhile_needs_no_describing(waiters: Waiters) -> None:
-    queue = DescribeQueue(waiters)
+def test_who_a_list_told_of_meanwhile_needs_no_describing(pending_waits: PendingWaits) -> None:
+    queue = DescribeQueue(pending_waits)
     queue.add(["a", "b"], 10)
-    heard(waiters, "a", 10)
-    heard(waiters, "b", 9)
+    last_seen(pending_waits, "a", 10)
+    last_seen(pending_waits, "b", 9)
     assert queue.first() == "b"
 
 
-def test_whose_reason_is_needed_is_described_whatever_a_list_tells(waiters: Waiters) -> None:
-    queue = DescribeQueue(waiters)
+def test_whose_reason_is_needed_is_described_whatever_a_list_tells(pending_waits: PendingWaits) -> None:
+    queue = DescribeQueue(pending_waits)
     queue.insist("a")
     queue.add(["a"], 10)
-    heard(waiters, "a", 20)
+    last_seen(pending_waits, "a", 20)
     assert queue.first() == "a"
 
 
-def test_one_that_fails_goes_behind_the_others_and_one_nobody_waits_for_goes(waiters: Waiters) -> None:
-    queue = DescribeQueue(waiters)
+def test_one_that_fails_goes_behind_the_others_and_one_nobody_waits_for_goes(pending_waits: PendingWaits) -> None:
+    queue = DescribeQueue(pending_waits)
     queue.add(["a", "gone", "b"], 10)
     queue.defer("a")
     assert queue.first() == "b"

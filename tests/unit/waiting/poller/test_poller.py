@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from tests.helpers.poller_account import Account, Waits
 
 REASON = "Insufficient notebook instance capacity. Retry later or with a different instance type."
@@ -49,7 +49,7 @@ def test_one_wait_is_described_and_ends_soon_after_the_change(account: Account, 
     account.plan("research", (-1, "Pending"), (143, "InService"))
     waits.run(waits.wait("research", poll_interval=2))
     outcome = waits.outcomes["research"]
-    assert isinstance(outcome, Wait)
+    assert isinstance(outcome, WaitState)
     assert outcome.status == "InService"
     assert waits.ended_at["research"] - 143 <= 1
     assert account.asked("list") == 0
@@ -68,7 +68,7 @@ def test_a_single_wait_is_detected_within_half_its_poll_interval_on_average_a_qu
     assert statistics.mean(late) < 0.6
 
 
-def test_many_waits_cost_one_sweep_an_interval_and_a_full_look_a_minute(account: Account, waits: Waits) -> None:
+def test_many_waits_cost_one_incremental_list_an_interval_and_a_resync_a_minute(account: Account, waits: Waits) -> None:
     for name in names(1000):
         account.plan(name, (-1, "Pending"), (600, "InService"))
     waits.run(*(waits.wait(name) for name in names(1000)))
@@ -106,7 +106,7 @@ def test_a_thousand_that_change_within_a_minute_are_detected_in_seconds(account:
     assert late[990] < 6
 
 
-def test_waits_that_come_one_after_another_share_the_sweeps(account: Account, waits: Waits) -> None:
+def test_waits_that_come_one_after_another_share_the_incremental_lists(account: Account, waits: Waits) -> None:
     for name in names(300):
         account.plan(name, (-1, "Pending"), (300, "InService"))
     waits.run(*(waits.wait(name, at=number * 0.3) for number, name in enumerate(names(300))))
@@ -115,7 +115,7 @@ def test_waits_that_come_one_after_another_share_the_sweeps(account: Account, wa
     assert account.connections == 1
 
 
-def test_those_who_come_in_the_same_rounds_of_the_triggerer_are_let_in_before_the_first_sweep(
+def test_those_who_come_in_the_same_rounds_of_the_triggerer_are_let_in_before_the_first_incremental_list(
     account: Account, waits: Waits
 ) -> None:
     for name in names(300):
@@ -126,7 +126,7 @@ def test_those_who_come_in_the_same_rounds_of_the_triggerer_are_let_in_before_th
     assert len(waits.outcomes) == 300
 
 
-def test_nobody_keeps_the_first_look_waiting_for_long(account: Account, waits: Waits) -> None:
+def test_nobody_keeps_the_first_observation_waiting_for_long(account: Account, waits: Waits) -> None:
     for name in names(300):
         account.plan(name, (-1, "Pending"), (300, "InService"))
     waits.run(*(waits.wait(name, at=number * 0.2) for number, name in enumerate(names(300))))
@@ -143,7 +143,7 @@ def test_clocks_apart_lose_nothing(account: Account, waits: Waits, ahead: float)
     assert max(delays(waits, in_service)) < 6
 
 
-def test_a_change_between_the_workers_look_and_the_first_sweep_is_seen_by_that_sweep(
+def test_a_change_between_the_workers_observation_and_the_first_incremental_list_is_seen_by_that_incremental_list(
     account: Account, waits: Waits
 ) -> None:
     for name in names(20):
@@ -153,7 +153,7 @@ def test_a_change_between_the_workers_look_and_the_first_sweep_is_seen_by_that_s
     assert max(waits.ended_at.values()) < 3
 
 
-def test_what_a_list_told_too_late_is_found_by_the_full_look(account: Account, waits: Waits) -> None:
+def test_what_a_list_told_too_late_is_found_by_the_resync(account: Account, waits: Waits) -> None:
     account.lag = 20
     in_service = {name: 100.0 + number for number, name in enumerate(names(20))}
     for name, at in in_service.items():
@@ -162,7 +162,7 @@ def test_what_a_list_told_too_late_is_found_by_the_full_look(account: Account, w
     assert max(delays(waits, in_service)) < 20 + 66
 
 
-def test_of_a_thousand_one_change_that_no_sweep_tells_costs_little_more_than_a_minute(
+def test_of_a_thousand_one_change_that_no_incremental_list_tells_costs_little_more_than_a_minute(
     account: Account, waits: Waits
 ) -> None:
     for name in names(1000):
@@ -173,7 +173,7 @@ def test_of_a_thousand_one_change_that_no_sweep_tells_costs_little_more_than_a_m
     assert account.per_minute(120, 390) <= 30
 
 
-def test_a_look_at_thousands_takes_no_more_requests_in_any_minute(account: Account, waits: Waits) -> None:
+def test_a_resync_of_thousands_takes_no_more_requests_in_any_minute(account: Account, waits: Waits) -> None:
     for name in names(2500):
         account.plan(name, (-1, "Pending"), (600, "InService"))
     waits.run(*(waits.wait(name) for name in names(2500)))
@@ -198,7 +198,7 @@ def test_a_row_of_a_list_alone_ends_nothing_badly(account: Account, waits: Waits
     account.plan("notebook-0003", (-1, "Pending"), (20, "Stopped"), (20.5, "Pending"), (100, "InService"))
     account.lag = 3
     waits.run(*(waits.wait(name) for name in names(10)))
-    assert isinstance(waits.outcomes["notebook-0003"], Wait)
+    assert isinstance(waits.outcomes["notebook-0003"], WaitState)
 
 
 def test_one_that_somebody_stops_ends_its_wait_and_no_other(account: Account, waits: Waits) -> None:
@@ -207,10 +207,10 @@ def test_one_that_somebody_stops_ends_its_wait_and_no_other(account: Account, wa
     account.plan("notebook-0007", (50, "Stopping"), (60, "Stopped"))
     waits.run(*(waits.wait(name) for name in names(50)))
     assert isinstance(waits.outcomes.pop("notebook-0007"), exceptions.NotebookInstanceStopped)
-    assert all(isinstance(outcome, Wait) for outcome in waits.outcomes.values())
+    assert all(isinstance(outcome, WaitState) for outcome in waits.outcomes.values())
 
 
-def test_one_that_is_gone_is_found_by_the_full_look(account: Account, waits: Waits) -> None:
+def test_one_that_is_gone_is_found_by_the_resync(account: Account, waits: Waits) -> None:
     for name in names(50):
         account.plan(name, (-1, "Pending"), (300, "InService"))
     account.plan("notebook-0007", (50, "gone"))
@@ -219,11 +219,11 @@ def test_one_that_is_gone_is_found_by_the_full_look(account: Account, waits: Wai
     assert waits.ended_at["notebook-0007"] < 50 + 66
 
 
-def test_what_has_to_stop_first_is_started_within_the_budget(account: Account, waits: Waits) -> None:
+def test_what_has_to_stop_first_is_started_within_the_rate_limit(account: Account, waits: Waits) -> None:
     for name in names(100):
         account.plan(name, (-1, "Stopping"), (60, "Stopped"))
     waits.run(*(waits.wait(name, status="Stopping", moved=False) for name in names(100)))
-    assert all(isinstance(outcome, Wait) for outcome in waits.outcomes.values())
+    assert all(isinstance(outcome, WaitState) for outcome in waits.outcomes.values())
     assert account.asked("start") == 100
     assert account.busiest_second() <= 10
 
@@ -241,7 +241,7 @@ def test_a_start_that_does_not_take_is_sent_again_and_then_given_up(account: Acc
     assert 60 < waits.ended_at["notebook-0007"] < 70
 
 
-def test_a_row_that_each_sweep_repeats_hides_no_start_that_did_not_take(account: Account, waits: Waits) -> None:
+def test_a_row_that_each_incremental_list_repeats_hides_no_start_that_did_not_take(account: Account, waits: Waits) -> None:
     """Where no answer tells the time, each sweep goes back for minutes."""
     account.tells_time = False
     for name in names(20):
@@ -250,16 +250,16 @@ def test_a_row_that_each_sweep_repeats_hides_no_start_that_did_not_take(account:
     sent: dict[str, Any] = {"status": "Stopped", "moved": False, "sent_at": account.clock.wall(), "sends": 1}
     others = [waits.wait(name) for name in names(20) if name != "notebook-0007"]
     waits.run(waits.wait("notebook-0007", **sent), *others)
-    assert isinstance(waits.outcomes["notebook-0007"], Wait)
+    assert isinstance(waits.outcomes["notebook-0007"], WaitState)
     assert 30 < min(at for at, what, _ in account.requests if what == "start") < 40
 
 
 def test_two_waits_for_one_notebook_both_end(account: Account, waits: Waits) -> None:
     account.plan("research", (-1, "Pending"), (100, "InService"))
-    outcomes: list[Wait] = []
+    outcomes: list[WaitState] = []
 
     async def both() -> None:
-        wait = Wait("research", Goal.IN_SERVICE, account.clock.wall(), account.clock.wall() + 3600)
+        wait = WaitState("research", Goal.IN_SERVICE, account.clock.wall(), account.clock.wall() + 3600)
         outcomes.extend(await asyncio.gather(waits.poller.wait_for(wait, 5), waits.poller.wait_for(wait, 5)))
 
     waits.run(both())
@@ -317,7 +317,7 @@ def test_stale_credentials_are_looked_up_anew(account: Account, waits: Waits, co
 
     account.refuse = refuse
     waits.run(waits.wait("research"))
-    assert isinstance(waits.outcomes["research"], Wait)
+    assert isinstance(waits.outcomes["research"], WaitState)
     assert account.connections == 2
 
 
@@ -330,13 +330,13 @@ def test_ten_minutes_of_throttling_end_nothing_and_take_few_requests(
     for name in names(count):
         account.plan(name, (-1, "Pending"), (100, "InService"))
     waits.run(*(waits.wait(name) for name in names(count)))
-    assert all(isinstance(outcome, Wait) for outcome in waits.outcomes.values())
+    assert all(isinstance(outcome, WaitState) for outcome in waits.outcomes.values())
     assert sum(30 < at < 630 for at, _, _ in account.requests) <= 25
     assert max(waits.ended_at.values()) < 630 + 70
     assert sum("Rate exceeded" in record.message for record in caplog.records) <= 2
 
 
-def test_the_deadline_ends_a_wait_through_trouble_and_names_it(account: Account, waits: Waits) -> None:
+def test_the_deadline_ends_a_wait_through_outage_and_names_it(account: Account, waits: Waits) -> None:
     account.refuse = lambda operation, name: throttled() if operation != "connect" else None
     account.plan("research", (-1, "Pending"))
     waits.run(waits.wait("research", deadline=account.clock.wall() + 180))
@@ -354,11 +354,11 @@ def test_the_deadline_of_many_ends_them_all_in_time(account: Account, waits: Wai
     assert max(waits.ended_at.values()) < 601
 
 
-def test_one_that_comes_after_its_deadline_still_gets_a_look(account: Account, waits: Waits) -> None:
+def test_one_that_comes_after_its_deadline_still_gets_an_observation(account: Account, waits: Waits) -> None:
     now = account.clock.wall()
     account.plan("research", (-1000, "Pending"), (-500, "InService"))
     waits.run(waits.wait("research", began_at=now - 3700, deadline=now - 100))
-    assert isinstance(waits.outcomes["research"], Wait)
+    assert isinstance(waits.outcomes["research"], WaitState)
 
 
 def test_aws_allowing_two_requests_a_second_refuses_few_and_loses_none(account: Account, waits: Waits) -> None:
@@ -382,7 +382,7 @@ def test_aws_allowing_two_requests_a_second_refuses_few_and_loses_none(account: 
     for name, at in in_service.items():
         account.plan(name, (-1, "Pending"), (at, "InService"))
     waits.run(*(waits.wait(name) for name in in_service))
-    assert all(isinstance(outcome, Wait) for outcome in waits.outcomes.values())
+    assert all(isinstance(outcome, WaitState) for outcome in waits.outcomes.values())
     assert allowed["refused"] <= allowed["asked"] / 10
     assert delays(waits, in_service)[990] < 10
 
@@ -399,8 +399,8 @@ def test_a_cancelled_wait_leaves_nothing_behind(account: Account, waits: Waits) 
         await asyncio.gather(*tasks, return_exceptions=True)
 
     waits.run(cancelled())
-    assert waits.poller.waiters.count == 0
-    assert list(waits.poller.waiters) == []
+    assert waits.poller.pending_waits.count == 0
+    assert list(waits.poller.pending_waits) == []
     assert account.closed == 1
     assert account.clock.now() < 70
 
@@ -422,7 +422,7 @@ def test_a_wait_of_an_hour_writes_fewer_than_twenty_lines(
     account.plan("research", (-1, "Pending"), (3300, "InService"))
     account.refuse = lambda operation, name: throttled() if account.clock.now() % 200 > 100 else None
     waits.run(waits.wait("research"))
-    assert isinstance(waits.outcomes["research"], Wait)
+    assert isinstance(waits.outcomes["research"], WaitState)
     lines = [record for record in caplog.records if record.levelno >= logging.INFO]
     assert len({line.message for line in lines}) >= 3
     # Of each line about trouble, one of the two is in the triggerer's log.
@@ -431,7 +431,7 @@ def test_a_wait_of_an_hour_writes_fewer_than_twenty_lines(
     assert len(triggerers) < 20
 
 
-def test_a_start_that_drags_on_is_looked_at_less_often(account: Account, waits: Waits) -> None:
+def test_a_start_that_drags_on_is_observed_less_often(account: Account, waits: Waits) -> None:
     account.plan("research", (-1, "Pending"), (3000, "InService"))
     waits.run(waits.wait("research"))
     assert account.per_minute(0, 500) > 2 * account.per_minute(1500, 3000)

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.waiting.state_machine import Wait
+from airflow_sagemaker_presign.waiting.state_machine import WaitState
 from tests.helpers.poller_account import Account, Waits
 
 SOON = 130.0
-"""Seconds after whatever came last: the next try after trouble comes within a minute, and a full look each minute."""
+"""Seconds after whatever came last: the next try after trouble comes within a minute, and a resync each minute."""
 
 ENDS: dict[str, type[object]] = {
-    "is on its way": Wait,
-    "got there meanwhile": Wait,
-    "did not take its Start": Wait,
+    "is on its way": WaitState,
+    "got there meanwhile": WaitState,
+    "did not take its Start": WaitState,
     "failed meanwhile": exceptions.NotebookInstanceFailed,
     "is gone": exceptions.NotebookInstanceDeleted,
     "fails later": exceptions.NotebookInstanceFailed,
@@ -57,7 +57,7 @@ class Came:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class OutageLog:
     """What fails from when until when."""
 
     what: str
@@ -67,7 +67,7 @@ class Trouble:
     def refuses(self, operation: str, now: float) -> Exception | None:
         if not self.since <= now < self.since + self.seconds:
             return None
-        if self.what == "lists are denied" and operation in ("list", "full look"):
+        if self.what == "lists are denied" and operation in ("list", "resync"):
             return exceptions.NotebookInstanceAccessDenied("*", "AWS refused to list it: not authorized.")
         if self.what == "the database is away" and operation == "connect":
             return exceptions.SageMakerUnavailable("*", "Airflow could not read the connection just now.")
@@ -86,7 +86,7 @@ came = st.builds(
     st.sampled_from([8.0, 25.0, 200.0]),
 )
 troubles = st.builds(
-    Trouble,
+    OutageLog,
     st.sampled_from(["lists are denied", "the database is away", "AWS throttles"]),
     st.sampled_from([0.0, 1.0, 3.0, 45.0]),
     st.sampled_from([2.0, 30.0, 90.0]),
@@ -102,7 +102,7 @@ troubles = st.builds(
     lag=st.sampled_from([0, 0, 3]),
 )
 def test_each_wait_ends_as_its_notebook_instance_did_and_soon(
-    many: list[Came], trouble: Trouble | None, others: int, ahead: float, lag: float
+    many: list[Came], trouble: OutageLog | None, others: int, ahead: float, lag: float
 ) -> None:
     account = Account(ahead=ahead, lag=lag)
     if trouble:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.waiting.state_machine import Goal, Wait
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from tests.helpers.poller_account import Account, Waits
 
 MINUTE = 60.0
@@ -57,7 +57,7 @@ class Triggerer:
 
     def ended_well(self, name: str) -> bool:
         outcome = self.waits.outcomes[name]
-        return isinstance(outcome, Wait) and outcome.status == "InService"
+        return isinstance(outcome, WaitState) and outcome.status == "InService"
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_an_account_in_which_much_changed_meanwhile_is_not_read_from_end_to_end(
     assert triggerer.account.per_minute(25, 145) <= 30
 
 
-def test_all_of_a_thousand_that_changed_while_nobody_looked_are_found_in_seconds(triggerer: Triggerer) -> None:
+def test_all_of_a_thousand_that_changed_while_nobody_observed_are_found_in_seconds(triggerer: Triggerer) -> None:
     took = (-AWAY + 1, "Pending")
     triggerer.waits.run(*(triggerer.started(name, took, (-30, "InService")) for name in names(1000)))
     assert all(triggerer.ended_well(name) for name in names(1000))
@@ -266,12 +266,12 @@ def test_where_the_database_stays_away_the_deadline_ends_them_after_minutes(trig
 
 @pytest.mark.parametrize("lists", ["allowed", "denied"])
 @pytest.mark.parametrize("count", [3, 600])
-def test_deadlines_that_passed_meanwhile_leave_everybody_a_last_look(
+def test_deadlines_that_passed_meanwhile_leave_everybody_a_last_observation(
     triggerer: Triggerer, count: int, lists: str
 ) -> None:
     account = triggerer.account
     if lists == "denied":
-        account.refuse = lambda operation, name: denied() if operation in ("list", "full look") else None
+        account.refuse = lambda operation, name: denied() if operation in ("list", "resync") else None
     deadline = account.clock.wall() - 60
     ready, slow = names(count // 3 * 2), names(count // 3, "slow")
     waits = [triggerer.started(n, (-200, "Pending"), (-30, "InService"), deadline=deadline) for n in ready]
@@ -287,7 +287,7 @@ def test_where_lists_are_denied_old_waits_are_described_one_after_another_over_t
     triggerer: Triggerer, count: int
 ) -> None:
     account = triggerer.account
-    account.refuse = lambda operation, name: denied() if operation in ("list", "full look") else None
+    account.refuse = lambda operation, name: denied() if operation in ("list", "resync") else None
     triggerer.waits.run(*(triggerer.on_its_way(name, 100) for name in names(count)))
     assert all(triggerer.ended_well(name) for name in names(count))
     described = [at for at, what, _ in account.requests if what == "describe"]
@@ -296,9 +296,9 @@ def test_where_lists_are_denied_old_waits_are_described_one_after_another_over_t
     assert max(account.described().values()) - min(account.described().values()) <= 2
 
 
-def test_a_thousand_old_waits_are_described_within_the_budget_where_lists_are_denied(triggerer: Triggerer) -> None:
+def test_a_thousand_old_waits_are_described_within_the_rate_limit_where_lists_are_denied(triggerer: Triggerer) -> None:
     account = triggerer.account
-    account.refuse = lambda operation, name: denied() if operation in ("list", "full look") else None
+    account.refuse = lambda operation, name: denied() if operation in ("list", "resync") else None
     waits = [triggerer.started(n, (-200, "Pending"), (-30, "InService")) for n in names(1000)]
     triggerer.waits.run(*waits)
     assert all(triggerer.ended_well(name) for name in names(1000))
@@ -308,7 +308,7 @@ def test_a_thousand_old_waits_are_described_within_the_budget_where_lists_are_de
 
 
 @pytest.mark.parametrize("status", ["Stopping", "Updating", "InMaintenance"])
-def test_those_who_had_to_stop_first_are_started_though_nobody_looked(triggerer: Triggerer, status: str) -> None:
+def test_those_who_had_to_stop_first_are_started_though_nobody_observed(triggerer: Triggerer, status: str) -> None:
     waits = [
         triggerer.started(name, (-280, status), (-100, "Stopped"), status=status, sends=0, sent_at=None)
         for name in names(60)
@@ -333,7 +333,7 @@ def test_waits_for_stopped_are_taken_over_likewise(triggerer: Triggerer) -> None
         triggerer.account.plan(name, (-5000, "InService"), (-299, "Stopping"), (-60 + number * 0.3, "Stopped"))
         waits.append(triggerer.waits.wait(name, moved=False, deadline=began + 3600, **stop))
     triggerer.waits.run(*waits)
-    assert {outcome.status for outcome in triggerer.waits.outcomes.values() if isinstance(outcome, Wait)} == {"Stopped"}
+    assert {outcome.status for outcome in triggerer.waits.outcomes.values() if isinstance(outcome, WaitState)} == {"Stopped"}
     assert len(triggerer.waits.outcomes) == 600
     assert triggerer.account.asked("describe", until=60) == triggerer.account.asked("stop") == 0
     late = [triggerer.waits.ended_at[name] - max(0, -60 + n * 0.3) for n, name in enumerate(names(600))]
