@@ -29,7 +29,7 @@ class NotebookInstanceError(AirflowException):
         super().__init__(f"Notebook instance {notebook_instance_name!r}: {problem} {self.advice}")
 
     def as_event(self) -> dict[str, str]:
-        """Answer the error as plain JSON values: the way from a trigger to its operator."""
+        """Return the error as plain JSON values: the way from a trigger to its operator."""
         return {
             "error": type(self).__name__,
             "notebook_instance_name": self.notebook_instance_name,
@@ -207,7 +207,7 @@ class NotebookUrlDeliveryError(AirflowException):
 
 
 def _together(advice_for: Mapping[str, str]) -> str:
-    """Say what several notifiers' failures need, each thing once, with the notifiers it is for where they differ."""
+    """Return what several notifiers' failures need, each thing once, with the notifiers it is for where they differ."""
     notifiers: dict[str, list[str]] = {}
     for name, advice in advice_for.items():
         notifiers.setdefault(advice, []).append(name)

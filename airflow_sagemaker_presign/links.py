@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseOperator, Context, TaskInstanceKey
 
 LAUNCH_PAGE_PREFIX = "/sagemaker-notebooks"
-"""Where the door is, below the api-server's ``[api] base_url``."""
+"""Where the launch page is, below the api-server's ``[api] base_url``."""
 
 CONSOLE_DOMAINS = {
     "aws": "console.aws.amazon.com",
@@ -39,19 +39,19 @@ def console_page_url(notebook_instance_arn: str) -> str | None:
 
 
 def region_of(notebook_instance_arn: str) -> str:
-    """Say in which region the notebook instance is; empty when the ARN is not one."""
+    """Return in which region the notebook instance is; empty when the ARN is not one."""
     parts = notebook_instance_arn.split(":", 5)
     return parts[3] if len(parts) == 6 else ""
 
 
 def launch_page_is_supported() -> bool:
-    """Tell whether this Airflow can have a door."""
+    """Return whether this Airflow can have a launch page."""
     return HAS_LAUNCH_PAGE
 
 
 def launch_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
     """
-    Say where the door of a task instance is, below the api-server's base URL.
+    Return where the launch page of a task instance is, below the api-server's base URL.
 
     :param map_index: the mapped task's index; -1: it is not mapped.
     """
@@ -61,10 +61,11 @@ def launch_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> 
 
 def launch_url(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
     """
-    Link to the door of a task instance: a page that mints when it is clicked, behind Airflow's login. No credential.
+    Link to the launch page of a task instance: a page that mints when it is clicked, behind Airflow's login. No
+    credential.
 
     :param map_index: the mapped task's index; -1: it is not mapped.
-    :return: the link, or ``None`` where there is no door: Airflow before 3.1.1, or no ``[api] base_url``.
+    :return: the link, or ``None`` where there is no launch page: Airflow before 3.1.1, or no ``[api] base_url``.
     """
     base_url = conf.get("api", "base_url", fallback="") if launch_page_is_supported() else ""
     if urlsplit(base_url).scheme not in ("http", "https"):
@@ -94,13 +95,13 @@ class SageMakerNotebookConsoleLink(BaseOperatorLink):
         _show(self, context, console_page_url(notebook_instance_arn))
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Answer the notebook's console page, or nothing while the task has not described the notebook yet."""
+        """Return the notebook's console page, or nothing while the task has not described the notebook yet."""
         arn = XCom.get_value(key=self.key, ti_key=ti_key)
         return (console_page_url(arn) or "") if isinstance(arn, str) else ""
 
 
 class SageMakerNotebookLaunchLink(BaseOperatorLink):
-    """The task's button to its door; there as soon as the task is, whatever it waits for."""
+    """The task's button to its launch page; there as soon as the task is, whatever it waits for."""
 
     name = "Open notebook"
 
@@ -110,7 +111,7 @@ class SageMakerNotebookLaunchLink(BaseOperatorLink):
         _show(self, context, launch_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Answer the door, or nothing where there is none."""
+        """Return the launch page, or nothing where there is none."""
         return launch_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index) or ""
 
 

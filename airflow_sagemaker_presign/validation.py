@@ -32,7 +32,7 @@ Landing = Literal["lab", "classic"]
 
 
 def is_template(value: object) -> bool:
-    """Tell whether a value is known only when the task runs: Jinja, or another task's output."""
+    """Return whether a value is known only when the task runs: Jinja, or another task's output."""
     return hasattr(value, "resolve") or (isinstance(value, str) and ("{{" in value or "{%" in value))
 
 
@@ -227,7 +227,7 @@ def notifiers_of(value: object) -> tuple[Any, ...]:
 
 def allowed_users_of(value: object) -> Any:
     """
-    Check who may open a notebook through the door, as the DAG names them.
+    Check who may open a notebook through the launch page, as the DAG names them.
 
     :param value: a list of user names or e-mail addresses; templates, in it or instead of it, pass until rendered.
     :return: the very same object: by its identity Airflow knows what it must not render a second time.
@@ -243,17 +243,18 @@ def allowed_users_of(value: object) -> Any:
 
 def rendered_allowed_users_of(value: object) -> list[str]:
     """
-    Check who may open a notebook through the door, after rendering; nobody named is an error, never everybody.
+    Check who may open a notebook through the launch page, after rendering; nobody named is an error, never everybody.
 
     :param value: a list of user names or e-mail addresses, or one of them as text.
-    :raises ValueError: when there is none, something else among them, or more than Airflow would keep for the door.
+    :raises ValueError: when there is none, something else among them, or more than Airflow would keep for the launch
+        page.
     """
     from airflow_sagemaker_presign.compat import conf
 
     users = [value] if isinstance(value, str) else list(_list_of_users(value))
     for index, user in enumerate(users):
         _check_user(index, user)
-    # What is longer Airflow cuts when it keeps the rendered fields, out of which the door reads them.
+    # What is longer Airflow cuts when it keeps the rendered fields, out of which the launch page reads them.
     longest = conf.getint("core", "max_templated_field_length", fallback=4096)
     if len(str(users)) > longest:
         reject("allowed_users", users, f"up to {longest} characters in all ([core] max_templated_field_length)")

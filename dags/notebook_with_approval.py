@@ -1,9 +1,10 @@
 """
 A notebook with approval: somebody asks for it, somebody else approves in Airflow's UI, and only then is it started.
 
-The mail holds no credential: its link is the door, a page of Airflow that opens the notebook to the person it is for,
-once they have signed in. A request that is rejected starts nothing. One that nobody answers for a day fails, as does
-one that was approved by the person who asked or whom it is for; the mail says which, and clearing the task asks again.
+The mail holds no credential: its link is the launch page, a page of Airflow that opens the notebook to the person it is
+for, once they have signed in. A request that is rejected starts nothing. One that nobody answers for a day fails, as
+does one that was approved by the person who asked or whom it is for; the mail says which, and clearing the task asks
+again.
 
 Needs Airflow 3.1.1 or newer; an older one shows no such DAG.
 """

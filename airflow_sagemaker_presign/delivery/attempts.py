@@ -1,4 +1,4 @@
-"""One notifier's way: mint, send, judge, and again where certainly nothing arrived."""
+"""One notifier's attempts: mint, send, check the arrival; retry only where the message certainly did not arrive."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Delivery:
     session_ends_by: datetime | None = None
 
     def receipt(self) -> dict[str, Any]:
-        """Answer what may be kept of it, as plain JSON values; the URL is not among them."""
+        """Return what may be kept of it, as plain JSON values; the URL is not among them."""
         receipt: dict[str, Any] = {"notifier": self.notifier, "attempts": self.attempts}
         if self.failure or not self.delivered_at:
             return receipt | {"failure": self.failure}
@@ -77,7 +77,7 @@ class _NoPresignedUrl(Exception):
 @dataclass(eq=False)
 class DeliveryAttempts:
     """
-    Brings one notifier's message on its way, in a thread of its own.
+    Makes one notifier's delivery attempts, in a thread of its own.
 
     :param name: the notifier's, for people.
     :param mint: makes a URL for each attempt; ``None``: the message carries none, and there is none to judge.
@@ -145,7 +145,7 @@ class DeliveryAttempts:
         arrived = self.clock()
         if presigned_url is None:
             self.delivery = Delivery(self.name, attempt, delivered_at=arrived)
-            log.info("%s delivered the link to the door.", self.name)
+            log.info("%s delivered the launch URL.", self.name)
             return None
         left = presigned_url.remaining(arrived)
         if left < self.policy.min_validity:
@@ -209,7 +209,7 @@ def _notify(notifier: Any, context: dict[str, Any]) -> None:
 
 
 def _is_only_awaitable(notifier: Any) -> bool:
-    """Tell whether a notifier has but the asynchronous one of the two ways that Airflow 3.1 and newer know."""
+    """Return whether a notifier has but the asynchronous one of the two ways that Airflow 3.1 and newer know."""
     from airflow_sagemaker_presign.compat import BaseNotifier
 
     base: Any = BaseNotifier

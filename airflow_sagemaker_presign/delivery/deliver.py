@@ -1,5 +1,5 @@
 """
-Mint, send, judge: for each notifier on its own, before the URL dies.
+Mint, send, check the arrival: for each notifier on its own, before the URL dies.
 
 Each notifier has a thread and mints of its own, so a slow mail server does not eat Slack's five minutes. A send that
 may have arrived, or arrived late, is never repeated within a try of the task; one that certainly did not arrive is,
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
-    """Tell the time."""
+    """Return the time."""
     return datetime.now(UTC)
 
 
@@ -67,7 +67,7 @@ def deliver(
     try:
         _run(all_attempts, side_by_side=serialize_requests())
     finally:
-        # Whatever ends the task early (a kill, its execution timeout) must not leave a courier that sends on.
+        # Whatever ends the task early (a kill, its execution timeout) must not leave a thread that goes on sending.
         cancelled.set()
         for attempts in all_attempts:
             attempts.abandon()
@@ -134,7 +134,7 @@ def record_metrics(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -
 
 
 def _in_service_since(context: Mapping[str, Any]) -> datetime | None:
-    """Say since when the notebook has been InService; nothing for one that was it before the task began."""
+    """Return since when the notebook has been InService; nothing for one that was it before the task began."""
     since = (context.get("notebook_instance") or {}).get("LastModifiedTime")
     began = getattr(context.get("ti"), "start_date", None)
     if not isinstance(since, datetime) or not isinstance(began, datetime) or since < began:

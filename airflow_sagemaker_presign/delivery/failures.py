@@ -54,7 +54,7 @@ NOTHING_TO_SEND = Failure(NO_PRESIGNED_URL, "Fix the notifier's templates, then 
 
 def failed_mint(error: BaseException) -> Failure:
     """
-    Say why no URL could be minted. Only what passes by itself is worth another attempt.
+    Return why no URL could be minted. Only what passes by itself is worth another attempt.
 
     :param error: what the mint raised.
     """
@@ -66,7 +66,7 @@ def failed_mint(error: BaseException) -> Failure:
 
 def failed_send(error: BaseException) -> Failure:
     """
-    Say why a send failed.
+    Return why a send failed.
 
     :param error: what the notifier raised.
     """

@@ -1,4 +1,4 @@
-"""What a message carries: the presigned URL, the door, or both; never a credential where the DAG wanted none."""
+"""What a message carries: the presigned URL, the launch page, or both; never a credential where the DAG wanted none."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def link_mode_of(value: object) -> LinkMode:
     """
     Check what a message is to carry.
 
-    :raises ValueError: when it is no such choice, or ``"launch_page"`` on an Airflow that has none: there a message without
-        a credential would be one without a link.
+    :raises ValueError: when it is no such choice, or ``"launch_page"`` on an Airflow that has none: there a message
+        without a credential would be one without a link.
     """
     if one_of("link", value, ("presigned", "launch_page", "both")) == "launch_page" and not launch_page_is_supported():
-        reject("link", value, "'presigned' or 'both' on this Airflow; the door needs Airflow 3.1.1 or newer")
+        reject("link", value, "'presigned' or 'both' on this Airflow; the launch page needs Airflow 3.1.1 or newer")
     return cast("LinkMode", value)
 
 
@@ -46,18 +46,18 @@ def reject_presigned_url_in_templates(notifiers: Sequence[Any]) -> None:
 
 def launch_url_for(link: LinkMode, ti: Any) -> str:
     """
-    Say which door a task instance's messages lead to.
+    Return which launch page a task instance's messages link to.
 
     :param link: what they are to carry.
     :param ti: the task instance.
-    :return: the door's URL; empty when there is none, or none is wanted.
+    :return: the launch URL; empty when there is none, or none is wanted.
     :raises ValueError: for ``"launch_page"`` without one, rather than to send a credential instead.
     """
     if link == "presigned":
         return ""
     url = launch_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
     if url is None and link == "launch_page":
-        reject("link", link, "only with [api] base_url set where the tasks run: the door's address begins with it")
+        reject("link", link, "only with [api] base_url set where the tasks run: the launch URL begins with it")
     if url is None:
         _log_missing_launch_page()
     return url or ""
@@ -67,7 +67,7 @@ def launch_url_for(link: LinkMode, ti: Any) -> str:
 def _log_missing_launch_page() -> None:
     """Say it once in a process, not for every task of it."""
     lacks = "[api] base_url set where the tasks run" if launch_page_is_supported() else "Airflow 3.1.1 or newer"
-    log.info("The message carries the presigned URL only: a door needs %s.", lacks)
+    log.info("The message carries the presigned URL only: a launch page needs %s.", lacks)
 
 
 def _texts(value: object) -> Iterator[str]:

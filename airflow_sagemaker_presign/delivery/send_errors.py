@@ -108,7 +108,7 @@ _STATUS_IN_TEXT = re.compile(
 
 def may_have_arrived(error: BaseException) -> bool:
     """
-    Tell whether a failed send may have reached the person after all.
+    Return whether a failed send may have reached the person after all.
 
     It may when the message went out and no answer came back, or one that nobody can read, or the answer was that the
     service itself failed: sending again could give somebody two messages. An answer that says no, or a connection that
@@ -137,7 +137,7 @@ def may_have_arrived(error: BaseException) -> bool:
 
 
 def _was_sent(error: BaseException) -> bool:
-    """Tell whether an error comes up only where a request went out, or may have, and its answer is not known."""
+    """Return whether an error comes up only where a request went out, or may have, and its answer is not known."""
     kind = type(error)
     return (
         kind.__name__ in _NO_RESPONSE_ERRORS
@@ -150,7 +150,7 @@ def _was_sent(error: BaseException) -> bool:
 
 def response_is_inconclusive(status: int, error_code: str = "") -> bool:
     """
-    Tell whether an answer leaves open if the message was sent: the service, or a gateway before it, failed meanwhile.
+    Return whether an answer leaves open if the message was sent: the service, or a gateway before it, failed meanwhile.
 
     503 and 429 are a no: the service did not take the request. So is everything else below 500, unless Slack's code
     says otherwise or its answer was cut short.

@@ -8,7 +8,8 @@ allocate gigabytes. Since then there is a lock, but those who ask asynchronously
 besides: from two loops, one in each thread, they fail or wait for ever. The supervisor of ``airflow dags test``, which
 runs in the task's own process, takes the channel away for as long as a request lasts, on every version.
 
-The channel is not a public API. ``tests/unit/delivery/test_supervisor_channel.py`` fails on the Airflow that changes it.
+The channel is not a public API. ``tests/unit/delivery/test_supervisor_channel.py`` fails on the Airflow that changes
+it.
 """
 
 from __future__ import annotations

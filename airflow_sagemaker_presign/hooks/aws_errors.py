@@ -1,4 +1,4 @@
-"""What SageMaker's refusals mean: from botocore's errors to this package's."""
+"""AWS's errors as this package's exceptions."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ _WRONG_CONNECTION = (
 
 
 def is_wrong_status(error: Exception) -> bool:
-    """Tell whether AWS refused a start or stop because the notebook instance is not in a status for it."""
+    """Return whether AWS refused a start or stop because the notebook instance is not in a status for it."""
     code, message = _code_and_message(error)
     return code == "ValidationException" and "not in ([" in message
 
@@ -124,7 +124,7 @@ def translate(
     error: Exception, notebook_instance_name: str, action: str, route: Route | None = None
 ) -> exceptions.NotebookInstanceError | None:
     """
-    Say in this package's terms why a call was refused.
+    Translate into this package's errors why a call was refused.
 
     The AWS text is kept word for word; it names the notebook and the action, never a URL.
 
@@ -153,7 +153,7 @@ def _error_response(error: boto.ClientError, name: str, action: str) -> exceptio
     code, message = _code_and_message(error)
     problem = f"AWS refused to {action} it: {code}: {message}"
     if "RecordNotFound" in message or code in ("ResourceNotFound", "ResourceNotFoundException"):
-        return exceptions.NotebookInstanceNotFound(name, f"AWS knows none of this name ({message}).")
+        return exceptions.NotebookInstanceNotFound(name, f"No notebook instance has this name ({message}).")
     if code == "ResourceLimitExceeded":
         return exceptions.NotebookInstanceQuotaExceeded(name, problem)
     if code in CLOCK_SKEW_CODES or (code in _SIGNATURE_CODES and _CLOCK_SKEW_MESSAGE.search(message)):
@@ -196,7 +196,7 @@ def _no_response(error: Exception, name: str, action: str, route: Route) -> exce
 
 def connection_error(error: Exception, route: Route | None = None) -> exceptions.NotebookInstanceError:
     """
-    Say in this package's terms why there is no client.
+    Translate into this package's errors why there is no client.
 
     :param error: what was raised while the connection was looked up or the client was made.
     :param route: the way that a request for credentials took, for the message.
@@ -220,7 +220,7 @@ def transient_if_accepted_before(error: exceptions.NotebookInstanceError, *, acc
 
     :param error: what was raised.
     :param accepted: whether AWS accepted a request of this wait before.
-    :return: what the wait has to hear of: a :class:`SageMakerUnavailable`, through which it goes on, or the same error.
+    :return: the error that the wait gets: a :class:`SageMakerUnavailable`, through which it goes on, or the same error.
     """
     about_time = error.code in CLOCK_SKEW_CODES or error.code in STALE_CREDENTIALS_CODES
     if not accepted or not about_time or isinstance(error, exceptions.SageMakerUnavailable):
@@ -245,7 +245,7 @@ def connection_went_missing(aws_conn_id: str) -> exceptions.NotebookInstanceErro
 
 
 def is_transient(error: Exception) -> bool:
-    """Tell whether the same call may well work a little later: throttled, a fault of AWS, no answer."""
+    """Return whether the same call may well work a little later: throttled, a fault of AWS, no answer."""
     if isinstance(error, (*NO_RESPONSE, ResponseParserError)):
         return True
     code, _ = _code_and_message(error)
@@ -254,7 +254,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def _is_not_from_aws(code: str) -> bool:
-    """Tell whether an answer is a page of a proxy, a firewall or another server: where AWS says no, it says a code."""
+    """Return whether an answer is a page of a proxy, a firewall or another server: where AWS says no, it says a code."""
     return code.isdigit() and code[0] in "34" and code not in TRANSIENT_HTTP_STATUSES and code != "407"
 
 

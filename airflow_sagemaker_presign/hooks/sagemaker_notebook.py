@@ -1,4 +1,4 @@
-"""The only room that talks to SageMaker about notebook instances."""
+"""AWS calls about notebook instances, and nothing else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NO_RETRIES = Config(retries={"total_max_attempts": 1}, max_pool_connections=1)
 
 
 def utc_now() -> datetime:
-    """Tell the time."""
+    """Return the time."""
     return datetime.now(UTC)
 
 
@@ -82,7 +82,7 @@ class SageMakerNotebookInstanceHook(AwsBaseHook):
 
     def describe_notebook_instance(self, name: str) -> dict[str, Any]:
         """
-        Answer what AWS says of a notebook instance.
+        Return what AWS says of a notebook instance.
 
         https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookInstance.html
 
@@ -165,7 +165,8 @@ class SageMakerNotebookInstanceHook(AwsBaseHook):
 
     def arn_without_account(self, name: str) -> str:
         """
-        Say the notebook instance's ARN without asking AWS; the account, which it leaves empty, no console link needs.
+        Return the notebook instance's ARN without asking AWS; the account, which it leaves empty, no console link
+        needs.
 
         :param name: the notebook instance.
         :raises NotebookInstanceError: the class that says why there is no client, which knows the region.
@@ -173,7 +174,7 @@ class SageMakerNotebookInstanceHook(AwsBaseHook):
         return f"arn:{self.conn_partition}:sagemaker:{self.conn_region_name}::notebook-instance/{name}"
 
     def now(self) -> float:
-        """Tell the time, in seconds since the epoch."""
+        """Return the time, in seconds since the epoch."""
         return self.clock().timestamp()
 
     def observe(self, name: str) -> Observation:
@@ -287,7 +288,7 @@ class SageMakerNotebookInstanceHook(AwsBaseHook):
 
     def advance(self, wait: WaitState) -> tuple[WaitState, bool]:
         """
-        Take one step of a wait: look, decide, and send a Start or Stop if that is what it takes.
+        Take one step of a wait: observe, decide, and send a Start or Stop if needed.
 
         :param wait: what the wait knows so far.
         :return: what it knows now, and whether it reached its goal.
@@ -312,7 +313,7 @@ class SageMakerNotebookInstanceHook(AwsBaseHook):
 
     def after_failed_request(self, wait: WaitState, error: exceptions.NotebookInstanceError) -> WaitState:
         """
-        Note that a request for a wait came to nothing.
+        Note that a request for a wait failed.
 
         :param wait: what the wait knows so far.
         :param error: why.
@@ -362,7 +363,7 @@ class SageMakerNotebookInstanceHook(AwsBaseHook):
             return client
 
     def _route(self) -> Route:
-        """Say which way a request takes, without making a client: it may be that that failed."""
+        """Return which way a request takes, without making a client: it may be that that failed."""
         client: Any = self.__dict__.get("conn")
         connection: Any = self.__dict__.get("conn_config")
         config = getattr(connection, "botocore_config", None)

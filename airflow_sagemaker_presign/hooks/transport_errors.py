@@ -22,7 +22,7 @@ _HOST_MISMATCH = re.compile(r"hostname .* doesn't match", re.IGNORECASE)
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 _PASSWORD = re.compile(r"//[^/@\s]+@")
 TRANSIENT_HTTP_STATUSES = frozenset({"408", "425", "429"})
-"""The HTTP statuses below 500 by which a server, or a proxy, asks for patience."""
+"""The HTTP statuses below 500 by which a server, or a proxy, asks to retry later."""
 
 _ABOUT_CERTIFICATES = (
     "If a proxy of your network signs certificates of its own, give the operator or the connection its CA bundle as "
@@ -92,7 +92,7 @@ class PermanentFailure(NamedTuple):
 
 def permanent_failure(error: Exception, route: Route) -> PermanentFailure | None:
     """
-    Say why a request that was not answered never will be; ``None``: it may be, a little later.
+    Return why a request that was not answered never will be; ``None``: it may be, a little later.
 
     :param error: what botocore raised.
     :param route: the way that the request took.

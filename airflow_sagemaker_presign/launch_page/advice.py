@@ -51,7 +51,7 @@ ADVICE: dict[type[NotebookInstanceError], str] = {
 
 
 def advice_for(error: NotebookInstanceError) -> str:
-    """Say what the person at the page can do about an error."""
+    """Return what the person at the page can do about an error."""
     if isinstance(error, UnusableConnection):  # Raised for this page only, whose words are its own.
         return error.advice
     # A class that is not in the table is a kind of one that is.

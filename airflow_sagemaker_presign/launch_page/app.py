@@ -1,5 +1,5 @@
 """
-The door's requests: GET shows the page; POST mints and leads there, or starts.
+The launch page's requests: GET shows the page; POST mints and leads there, or starts.
 
 A GET or HEAD changes nothing, since mail scanners and link previews send both.
 """
@@ -43,7 +43,7 @@ may_edit_task_instance = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANC
 
 
 def utc_now() -> datetime:
-    """Tell the time."""
+    """Return the time."""
     return datetime.now(UTC)
 
 
@@ -57,7 +57,7 @@ def task_key(request: Request, dag_id: str, run_id: str, task_id: str) -> TaskKe
 
 
 def current_user_of(request: Request, user: GetUserDep) -> CurrentUser:
-    """Say who is signed in. Airflow has checked cookie or bearer token; it may let in people whom nobody knows."""
+    """Return who is signed in. Airflow has checked cookie or bearer token; it may let in people whom nobody knows."""
     if isinstance(user, SimpleAuthManagerUser) and user.get_name() == ANYBODY:
         # Not the way to the login, which would lead back at once.
         raise HttpError(403, "Nobody is signed in", _ANYBODY_IN_WORDS)
@@ -73,7 +73,7 @@ CurrentUserDep = Annotated[CurrentUser, Depends(current_user_of)]
 
 
 def rights_of(request: Request, user: GetUserDep, current_user: CurrentUserDep) -> CurrentUser:
-    """Say what the person may do with the task instance. Of whom nobody knows Airflow is not asked that."""
+    """Return what the person may do with the task instance. Of whom nobody knows Airflow is not asked that."""
     may_see = _is_allowed(may_see_task_instance, request, user)
     return replace(current_user, may_see=may_see, may_edit=may_see and _is_allowed(may_edit_task_instance, request, user))
 

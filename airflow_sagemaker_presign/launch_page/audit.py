@@ -1,4 +1,4 @@
-"""Each mint and start through the door is a row of Airflow's audit log, before it happens: no row, no URL."""
+"""Each mint and start through the launch page is a row of Airflow's audit log, before it happens: no row, no URL."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 OPEN = "open_sagemaker_notebook_instance"
 START = "start_sagemaker_notebook_instance"
 DENIED_EVENT = "{}_refused"
-"""What was refused: by SageMaker, as a second row after the one that announced it; or by the door."""
+"""What was refused: by SageMaker, as a second row after the one that announced it; or by the launch page."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: date
 
 class DenialLog:
     """
-    Writes down what the door refuses, but not without end.
+    Writes down what the launch page refuses, but not without end.
 
     :param session: makes a session of Airflow's database.
     :param timer: counts seconds; for tests.

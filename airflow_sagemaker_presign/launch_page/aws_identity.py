@@ -1,4 +1,4 @@
-"""As whom the door acts in AWS: as the task's own connection says, and never as the api-server by chance."""
+"""As whom the launch page acts in AWS: as the task's own connection says, and never as the api-server by chance."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ machine's."""
 
 
 class UnusableConnection(NotebookInstanceError):
-    """The door does not act as the task would have."""
+    """The launch page does not act as the task would have."""
 
     advice = "This is for an administrator of Airflow."
 
@@ -78,7 +78,7 @@ def find_connection(aws_conn_id: str | None, team_name: str | None, notebook: st
 
 
 def own_identity_is_allowed() -> bool:
-    """Tell whether the door may act as the api-server's machine where a task takes what its machine has."""
+    """Return whether the launch page may act as the api-server's machine where a task takes what its machine has."""
     try:
         return bool(conf.getboolean(SECTION, OPTION, fallback=False))
     except Exception:  # Airflow has several classes for it, one for each of its packages.

@@ -1,4 +1,4 @@
-"""Tell a click on the door's own page from a request that some other page made the browser send."""
+"""Tell a click on the launch page from a request that some other page made the browser send."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CsrfTokens:
         return str(self._serializer.dumps([_page(user_id, task), _notebook(task)]))
 
     def match_token(self, token: str, user_id: str, task: RenderedTask) -> TokenMatch:
-        """Tell whether a token was made for this person, task instance and notebook, not too long ago."""
+        """Return whether a token was made for this person, task instance and notebook, not too long ago."""
         try:
             said = self._serializer.loads(token, max_age=TOKEN_MAX_AGE_SECONDS)
         except BadSignature:
@@ -65,7 +65,7 @@ _PORTS = {"http": 80, "https": 443}
 
 def is_same_origin(headers: Mapping[str, str], base_url: str, scheme: str = "http") -> bool:
     """
-    Tell whether a page of this very Airflow made the browser send a request.
+    Return whether a page of this very Airflow made the browser send a request.
 
     ``Sec-Fetch-Site`` is the browser's own word, which no proxy in between changes; it comes with HTTPS and localhost
     only. Where it is missing, ``Origin`` has to be there and ours; where both are there, both have to say so. An
@@ -84,7 +84,7 @@ def is_same_origin(headers: Mapping[str, str], base_url: str, scheme: str = "htt
 
 def _our_origins(host: str, base_url: str, scheme: str) -> set[Origin]:
     """
-    Say under which origins this Airflow is opened.
+    Return under which origins this Airflow is opened.
 
     ``base_url`` is the one that is known. People may use another name, which only ``Host`` tells; over HTTPS in any
     case (a proxy may have ended it), and over plain HTTP unless ``base_url`` says that this host has HTTPS: whoever can

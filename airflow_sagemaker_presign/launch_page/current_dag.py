@@ -26,7 +26,7 @@ _lock = threading.Lock()
 
 def allowed_now(dag_id: str, task_id: str, session: Any) -> tuple[AllowedUsers, ...]:
     """
-    Answer whom the latest version of a DAG lets open a task's notebook.
+    Return whom the latest version of a DAG lets open a task's notebook.
 
     :param dag_id: the DAG.
     :param task_id: the task.

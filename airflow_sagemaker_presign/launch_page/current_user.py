@@ -1,4 +1,4 @@
-"""Who is at the door, and whether the notebook opens for them."""
+"""Who is signed in, and whether the notebook opens for them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CurrentUser:
 
     @classmethod
     def of(cls, user: Any, *, address: str) -> CurrentUser | None:
-        """Take what the door needs of an auth manager's user; ``None`` for one who is nobody in particular."""
+        """Take what the launch page needs of an auth manager's user; ``None`` for one who is nobody in particular."""
         if user is None or _is_anonymous(user):
             return None
         user_id, name, user_name = _text(user.get_id()), _text(user.get_name()), getattr(user, "username", None)

@@ -1,4 +1,4 @@
-"""The form of the door's page, as it arrives: small, and of the one kind that the page sends."""
+"""The form of the launch page, as it arrives: small, and of the one kind that the page sends."""
 
 from __future__ import annotations
 

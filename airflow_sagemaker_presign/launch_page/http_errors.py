@@ -1,4 +1,4 @@
-"""The door's answers other than its page: the way to Airflow's login, and refusals in words."""
+"""The launch page's answers other than its page: the way to Airflow's login, and error pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class HttpError(Exception):
 
 def login_returns(auth_manager: str) -> bool:
     """
-    Say whether a login ends on the page that asked for it. Keycloak's and AWS's end on Airflow's home.
+    Return whether a login ends on the page that asked for it. Keycloak's and AWS's end on Airflow's home.
 
     :param auth_manager: the class, as in ``[core] auth_manager``.
     """
@@ -43,7 +43,7 @@ def login_returns(auth_manager: str) -> bool:
 
 def add_error_handlers(app: FastAPI, prefix: str, *, login_returns: bool = True) -> None:
     """
-    Have an app answer its own and Airflow's refusals.
+    Have an app answer its own and Airflow's errors.
 
     :param app: the app.
     :param prefix: the path of Airflow's base URL, without the last slash.
@@ -89,7 +89,7 @@ def _path_of(request: Request) -> str:
 
 
 def _login_path(request: Request, prefix: str) -> str:
-    """Say where to sign in, and come back from there to the page."""
+    """Return where to sign in, and come back from there to the page."""
     return f"{prefix}/api/v2/auth/login?next={quote(prefix + _path_of(request), safe='')}"
 
 

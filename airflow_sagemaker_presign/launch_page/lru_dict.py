@@ -21,7 +21,7 @@ class LruDict(OrderedDict[K, V], Generic[K, V]):
         self._size = size
 
     def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]
-        """Answer an entry, which is the one used last from now on."""
+        """Return an entry, which is the one used last from now on."""
         if key in self:
             self.move_to_end(key)
         return super().get(key, default)

@@ -25,7 +25,7 @@ OPEN = "open"
 START = "start"
 
 CHANGING_REFRESH_SECONDS = 3
-"""Seconds between two looks while the status is about to change."""
+"""Seconds between two observations while the status is about to change."""
 IDLE_REFRESH_SECONDS = 15
 """The same while it changes only if somebody does something."""
 
@@ -76,13 +76,13 @@ class PageState:
         return f"{minutes} min {seconds} s so far" if minutes else f"{seconds} s so far"
 
     def after(self, error: NotebookInstanceError) -> PageState:
-        """Answer the same, with what went wrong when the button was pressed."""
+        """Return the same, with what went wrong when the button was pressed."""
         return replace(self, refused=f"{error.problem} {advice_for(error)}")
 
 
 def page_state_of(description: Mapping[str, Any], landing: Landing | None, now: datetime) -> PageState:
     """
-    Say what to show.
+    Return what to show.
 
     :param description: what DescribeNotebookInstance answered.
     :param landing: which page the notebook opens with.
@@ -122,7 +122,7 @@ def page_state_of(description: Mapping[str, Any], landing: Landing | None, now: 
 
 
 def page_state_of_error(error: NotebookInstanceError) -> PageState:
-    """Say what to show when AWS did not say how the notebook instance is."""
+    """Return what to show when AWS did not say how the notebook instance is."""
     if isinstance(error, SageMakerUnavailable):
         words = f"This page goes on trying. If it stays like this, ask {AIRFLOW_ADMIN}."
         return PageState("unknown", "AWS does not answer just now", words, "bad", error.problem)

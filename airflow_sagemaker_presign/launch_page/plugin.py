@@ -1,4 +1,4 @@
-"""The door's place in Airflow (entry point ``airflow.plugins``). Every Airflow process imports it, so it is light."""
+"""The launch page's place in Airflow (entry point ``airflow.plugins``). Every Airflow process imports it, so it is light."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AsgiApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message
 
 
 class LaunchPageApp:
-    """The door's ASGI app, made with the first request: only the api-server ever needs it."""
+    """The launch page's ASGI app, made with the first request: only the api-server ever needs it."""
 
     def __init__(self) -> None:
         self._app: AsgiApp | None = None
@@ -22,7 +22,7 @@ class LaunchPageApp:
     async def __call__(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         app = self._app or await self._made()
         await app(scope, receive, send)
 
@@ -43,7 +43,7 @@ def _make_app() -> AsgiApp:
 
 class SageMakerNotebookLaunchPagePlugin(AirflowPlugin):
     """
-    Mount the door into the api-server.
+    Mount the launch page in the api-server.
 
     https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/plugins.html
     """

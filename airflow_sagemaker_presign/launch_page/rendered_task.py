@@ -81,7 +81,7 @@ def rendered_task_of(
     key: TaskKey, fields: Mapping[str, Any], *, try_number: int, began: datetime, now: datetime
 ) -> RenderedTask:
     """
-    Take what the door needs out of a task's rendered fields.
+    Take what the launch page needs out of a task's rendered fields.
 
     :param key: the task instance.
     :param fields: the rendered template fields.

@@ -1,4 +1,4 @@
-"""The door's way to SageMaker: one client for each account view, and answers that are kept for a moment."""
+"""The launch page's way to SageMaker: one client for each client key, and responses cached for a moment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ hangs there, neither Airflow's own pages nor those of other connections do."""
 
 CONNECTION_CACHE_SECONDS = 60
 """Seconds until a changed connection takes effect. One that has not changed keeps its client: a new one each minute
-costs a tenth of a second of CPU, and more memory than all that the door does with it."""
+costs a tenth of a second of CPU, and more memory than all that the launch page does with it."""
 
 RESPONSE_CACHE_SECONDS = 2
 """Seconds for which all who follow the same start share one Describe."""
@@ -60,7 +60,7 @@ class LaunchPageHook(SageMakerNotebookInstanceHook):
         self._connection = connection
 
     def get_connection(self, conn_id: str) -> Any:  # type: ignore[override]
-        """Answer the connection. The provider's own look-up goes on without one where it finds none."""
+        """Return the connection. The provider's own look-up goes on without one where it finds none."""
         return self._connection
 
 
@@ -84,7 +84,7 @@ class _Answer:
 
     def is_good(self, now: float, since: float | None) -> bool:
         """
-        Tell whether nobody has to ask again.
+        Return whether nobody has to ask again.
 
         :param now: the time.
         :param since: only answers to what was asked since then; ``None``: those of a moment ago will do.
@@ -111,7 +111,7 @@ class SageMakerClient:
 
     def describe(self, task: RenderedTask, *, since: float | None = None) -> dict[str, Any]:
         """
-        Answer what AWS says of the task's notebook instance. All who want to know share one request.
+        Return what AWS says of the task's notebook instance. All who want to know share one request.
 
         :param task: which.
         :param since: not what AWS was asked before then; default: what it said a moment ago will do.
@@ -144,7 +144,7 @@ class SageMakerClient:
 
     def hook(self, task: RenderedTask) -> SageMakerNotebookInstanceHook:
         """
-        Answer the hook of the task's connection.
+        Return the hook of the task's connection.
 
         :raises NotebookInstanceError: when the connection is not usable.
         """
@@ -184,7 +184,7 @@ class SageMakerClient:
 
 
 def client_key(task: RenderedTask) -> tuple[str | None, str | None, str | None, bool | str | None]:
-    """Say what decides how AWS is reached for a task."""
+    """Return what decides how AWS is reached for a task."""
     return task.team_name, task.aws_conn_id, task.region_name, task.verify
 
 
@@ -193,7 +193,7 @@ def _notebook(task: RenderedTask) -> tuple[Any, ...]:
 
 
 def _what_counts(connection: Connection | None) -> object:
-    """Answer what of an Airflow connection, and of Airflow's configuration, decides how AWS is reached."""
+    """Return what of an Airflow connection, and of Airflow's configuration, decides how AWS is reached."""
     own_identity = aws_identity.own_identity_is_allowed()
     if connection is None:
         return own_identity

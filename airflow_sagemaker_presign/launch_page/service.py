@@ -1,4 +1,4 @@
-"""What a request through the door does, step by step: read, decide, write down, then do."""
+"""What a request through the launch page does, step by step: read, decide, write down, then do."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class LaunchService:
 
     def authorize(self, key: TaskKey, current_user: CurrentUser) -> RenderedTask:
         """
-        Answer what the task instance rendered.
+        Return what the task instance rendered.
 
-        :raises HttpError: when there is none, or not for this visitor.
+        :raises HttpError: when there is none, or not for this user.
         """
         if not current_user.may_see:
             words = "Airflow does not let you see this task. Ask whoever sent you the link."
@@ -128,7 +128,7 @@ class LaunchService:
         return self._back(task)
 
     def _status(self, task: RenderedTask, since: float) -> str:
-        """Answer the notebook's status as it is now; empty when AWS does not say, which the page will."""
+        """Return the notebook's status as it is now; empty when AWS does not say, which the page will."""
         try:
             return str(self.sagemaker.describe(task, since=since)["NotebookInstanceStatus"])
         except NotebookInstanceError:

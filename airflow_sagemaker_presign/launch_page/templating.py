@@ -1,4 +1,4 @@
-"""Write the door's pages, and the headers that keep them to themselves."""
+"""Write the launch page's pages, and the headers that keep them to themselves."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REDIRECT_BY_PAGE = "by=page"
 
 
 def security_headers() -> dict[str, str]:
-    """Answer the headers of every answer."""
+    """Return the headers of every answer."""
     return {**HEADERS, "Content-Security-Policy": _POLICY}
 
 
@@ -49,20 +49,20 @@ def write(template: str, **values: Any) -> str:
 
 @cache
 def asset(name: str) -> bytes:
-    """Answer a file that the pages load."""
+    """Return a file that the pages load."""
     return files(__package__).joinpath("assets", name).read_bytes()
 
 
 @cache
 def asset_path(name: str) -> str:
-    """Say where a file is, in a way that changes with its content."""
+    """Return where a file is, in a way that changes with its content."""
     digest = hashlib.sha256(asset(name)).hexdigest()[:12]
     return f"{LAUNCH_PAGE_PREFIX}/assets/{name}?v={digest}"
 
 
 def _frame(values: dict[str, Any]) -> str:
     """
-    Say what the script cannot take over into a page that is open: whose it is, of which notebook, in which version.
+    Return what the script cannot take over into a page that is open: whose it is, of which notebook, in which version.
 
     A page that comes with another one replaces the whole page.
     """

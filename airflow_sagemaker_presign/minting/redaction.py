@@ -41,7 +41,7 @@ _of_thread = threading.local()
 
 def redact(text: str) -> str:
     """
-    Answer ``text`` without any presigned URL or token that is known here, or that shows by its name.
+    Return ``text`` without any presigned URL or token that is known here, or that shows by its name.
 
     Of a long token that is cut, or broken over lines, no piece is left that would be of use; in base64 neither.
     """
@@ -220,7 +220,7 @@ def _clean_event(_logger: Any, _method: str, event: Any) -> Any:
 
 
 def _exc_info(given: Any) -> tuple[Any, Any, Any]:
-    """Answer what structlog takes as ``exc_info``, as ``sys.exc_info()`` has it."""
+    """Return what structlog takes as ``exc_info``, as ``sys.exc_info()`` has it."""
     if isinstance(given, BaseException):
         return type(given), given, given.__traceback__
     return given if isinstance(given, tuple) else sys.exc_info()

@@ -64,7 +64,7 @@ class Called(NamedTuple):
 
 
 def has_link(context: Mapping[str, Any]) -> bool:
-    """Tell whether the context brings a link: the presigned URL, or the door."""
+    """Return whether the context brings a link: the presigned URL, or the launch page."""
     return context.get("presigned_url") is not None or bool(context.get("launch_url"))
 
 
@@ -122,7 +122,7 @@ def _of_a_task(context: Mapping[str, Any], callback: object) -> Called:
 
 
 def _lists_with(callback: object, owner: object, names: tuple[str, ...]) -> set[str]:
-    """Say in which of a task's or a DAG's lists of callbacks the notifier is."""
+    """Return in which of a task's or a DAG's lists of callbacks the notifier is."""
     return {name for name in names if any(other is callback for other in callbacks_of(owner, name))}
 
 

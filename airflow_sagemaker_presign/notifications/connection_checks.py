@@ -78,7 +78,7 @@ def _smtp_problem(connection: Any, fewest_retries: int) -> str | None:
 
 
 def _beyond_ascii(connection: Any) -> list[str]:
-    """Say which part of a login that would be sent has letters beyond ASCII."""
+    """Return which part of a login that would be sent has letters beyond ASCII."""
     login, password = connection.login or "", connection.password or ""
     uses_password = connection.extra_dejson.get("auth_type") != "oauth2"
     if not login or (uses_password and not password):
@@ -116,7 +116,7 @@ def _not_an_object(connection: Any) -> str | None:
 
 
 def _can_be_looked_up(host: str) -> bool:
-    """Tell whether Python can ask DNS for a host: no part of its name is empty or over 63 characters."""
+    """Return whether Python can ask DNS for a host: no part of its name is empty or over 63 characters."""
     try:
         host.encode("idna")
     except UnicodeError:
@@ -125,7 +125,7 @@ def _can_be_looked_up(host: str) -> bool:
 
 
 def _url_problem(extra: dict[str, Any]) -> str | None:
-    """Say which of the Slack client's addresses is none, and do not quote it: a proxy's may hold a password."""
+    """Return which of the Slack client's addresses is none, and do not quote it: a proxy's may hold a password."""
     for name in ("base_url", "proxy"):
         value = extra.get(name)
         if value in (None, ""):

@@ -180,7 +180,7 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
 
 
 def fewest_retries() -> int:
-    """Say with which ``retry_limit`` the provider tries at all: before 3.0.2 it took 0 for no attempt."""
+    """Return with which ``retry_limit`` the provider tries at all: before 3.0.2 it took 0 for no attempt."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

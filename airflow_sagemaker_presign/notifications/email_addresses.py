@@ -84,7 +84,7 @@ def _mailbox(parameter: str, text: str) -> Mailbox:
 
 
 def _in_ascii(domain: str) -> str:
-    """Answer a domain as DNS takes it; an empty text for one that cannot be."""
+    """Return a domain as DNS takes it; an empty text for one that cannot be."""
     if domain.isascii():
         return domain
     if any(unicodedata.category(character) in _QUOTES_AND_BRACKETS for character in domain):

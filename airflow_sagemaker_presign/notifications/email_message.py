@@ -44,7 +44,7 @@ def build_mail(
 
 
 def render(message: LinkMessage | FailureMessage) -> tuple[str, str]:
-    """Answer the message as plain text and as HTML."""
+    """Return the message as plain text and as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
@@ -68,7 +68,7 @@ def _encodable(text: str) -> str:
 
 def _one_line(text: str) -> str:
     """
-    Answer a text that is safe in a header, whatever a template made of it.
+    Return a text that is safe in a header, whatever a template made of it.
 
     The standard library decodes a literal encoded word ("=?utf-8?q?…?=") and writes out the line break that it may
     hold, so that a header could be smuggled in; the start of one is broken up.

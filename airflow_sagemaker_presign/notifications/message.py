@@ -109,7 +109,7 @@ class FailureMessage:
 
 def link_message(context: Mapping[str, Any], *, note: str, zone: tzinfo) -> LinkMessage:
     """
-    Write the message that brings the link: the presigned one where there is one, else the door's.
+    Write the message that brings the link: the presigned one where there is one, else the launch page's.
 
     :param context: what the operator gives a notifier: ``presigned_url``, ``launch_url`` or both, what is to be said of
         them, ``notebook_instance``, and Airflow's own.
@@ -126,7 +126,7 @@ def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> L
     launch_url = context.get("launch_url")
     works_until = clock_time(presigned_url.expires_at, zone, presigned_url.minted_at)
     title = f"Notebook {presigned_url.notebook_instance_name} is ready"
-    # The door does all that a cleared task would do, so one of them is enough to read.
+    # The launch page does all that a cleared task would do, so one of them is enough to read.
     again = _launch_page_step(context) if launch_url else _clear_step(context)
     return LinkMessage(
         title=title,
@@ -240,7 +240,7 @@ def _text_of(thing: object, attribute: str) -> str:
 
 
 def _task_page(context: Mapping[str, Any]) -> str | None:
-    """Answer the task's page in Airflow; a message must not fail because it cannot be had."""
+    """Return the task's page in Airflow; a message must not fail because it cannot be had."""
     try:
         page = context["ti"].log_url
     except Exception:

@@ -35,7 +35,7 @@ def environment_of(notifier: Any, context: Mapping[str, Any], *, native: bool) -
 
 def needs_running_notebook(value: Any, environment: Environment) -> bool:
     """
-    Tell whether a template cannot be rendered before the notebook instance is InService.
+    Return whether a template cannot be rendered before the notebook instance is InService.
 
     :raises jinja2.TemplateSyntaxError: when it never can be.
     """
@@ -48,7 +48,7 @@ def needs_running_notebook(value: Any, environment: Environment) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """Answer what another task's output, or a template, came to, as a text; nothing for ``None``."""
+    """Return what another task's output, or a template, came to, as a text; nothing for ``None``."""
     return "" if value is None else str(value).strip()
 
 

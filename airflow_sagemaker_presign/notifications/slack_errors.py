@@ -45,7 +45,7 @@ _WORDS = {
 
 def describe_error(status_code: int, answer: Mapping[str, Any], *, recipient: str, connection: str) -> str:
     """
-    Say why Slack refused a call.
+    Return why Slack refused a call.
 
     :param status_code: the HTTP status of the answer.
     :param answer: its body, if it was JSON; never quoted here except for the error's code and scopes.

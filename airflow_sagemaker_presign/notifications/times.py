@@ -24,7 +24,7 @@ def zone_of(name: str, parameter: str = "timezone") -> tzinfo:
 
 
 def default_zone() -> tzinfo:
-    """Answer the time zone that Airflow itself takes for default (``core.default_timezone``)."""
+    """Return the time zone that Airflow itself takes for default (``core.default_timezone``)."""
     from airflow_sagemaker_presign.compat import conf
 
     name = conf.get("core", "default_timezone", fallback="utc")

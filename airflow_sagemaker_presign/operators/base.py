@@ -235,7 +235,7 @@ class NotebookInstanceOperator(BaseOperator):
         from airflow_sagemaker_presign.exceptions import NotebookInstanceError
 
         if not event:
-            raise NotebookInstanceError(self.notebook_instance_name, "Its trigger ended without a word.")
+            raise NotebookInstanceError(self.notebook_instance_name, "Its trigger ended without an event.")
         if event["status"] != "success":
             raise NotebookInstanceError.from_event(event)
         return str(event["notebook_instance_status"])

@@ -28,15 +28,16 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     The URL is minted last, once for each notifier, and lives five minutes. It goes to the notifiers and nowhere else;
     the return value is a receipt without it. A retry of the whole task starts anew and sends to all again.
 
-    On Airflow 3.1.1 and newer the task has a door, too: a page of Airflow that mints when a signed-in person clicks.
-    Its address holds no credential. It reads what it needs out of the rendered template fields.
+    On Airflow 3.1.1 and newer the task has a launch page, too: a page of Airflow that mints when a signed-in person
+    clicks. Its address holds no credential. It reads what it needs out of the rendered template fields.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
 
     :param notebook_instance_name: the notebook instance. (templated)
     :param notifiers: who is told, and how: one or more of any Airflow notifiers. Their templates see
         ``presigned_url`` (``.url``, ``.expires_at``, ``.minted_at``, ``.session_expiration_duration``),
-        ``notebook_instance`` (what Describe said), ``recipient``, ``launch_url`` (empty where the message has no door),
+        ``notebook_instance`` (what Describe said), ``recipient``, ``launch_url`` (empty where the message has no launch
+        page),
         ``launch_page_valid_for``, ``session_expiration_duration``, and Airflow's whole context.
     :param session_expiration_duration: how long the Jupyter session lasts once the URL was opened: 30 minutes to 12
         hours, as a timedelta or in seconds. (templated when given as text)
@@ -46,13 +47,13 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         arrives later counts as not delivered.
     :param delivery_attempts: how many times each notifier is tried, with a fresh URL each.
     :param require: ``"all"`` notifiers have to deliver, or ``"any"`` one.
-    :param link: what a message carries: ``"presigned"``, the URL that lives five minutes; ``"launch_page"``, the door and no
-        credential at all; ``"both"``, or just the URL where there is no door (Airflow before 3.1.1, or no ``[api]
-        base_url``).
-    :param allowed_users: exactly those who may open through the door, a list of Airflow user names or e-mail
+    :param link: what a message carries: ``"presigned"``, the URL that lives five minutes; ``"launch_page"``, the launch
+        page and no credential at all; ``"both"``, or just the URL where there is no launch page (Airflow before 3.1.1,
+        or no ``[api] base_url``).
+    :param allowed_users: exactly those who may open through the launch page, a list of Airflow user names or e-mail
         addresses; left out or ``None``: all who may edit the task instance. (templated)
-    :param launch_page_valid_for: for how long the door opens, counted from the start of the task, as a timedelta or in
-        seconds; kept as whole seconds, rounded up.
+    :param launch_page_valid_for: for how long the launch page opens, counted from the start of the task, as a timedelta
+        or in seconds; kept as whole seconds, rounded up.
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
     :param timeout: how long to wait for InService at the most, as a timedelta or in seconds.
     :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
@@ -117,13 +118,13 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
 
     @property
     def allowed_users(self) -> Any:
-        """Who may open through the door; what Airflow renders it to is checked before Airflow keeps it."""
+        """Who may open through the launch page; what Airflow renders it to is checked before Airflow keeps it."""
         return self._allowed_users
 
     @allowed_users.setter
     def allowed_users(self, rendered: object) -> None:
-        # An error here comes before the door can read the field: what was given never becomes nobody named, which
-        # would let everybody in.
+        # An error here comes before the launch page can read the field: what was given never becomes nobody named,
+        # which would let everybody in.
         self._allowed_users = validation.rendered_allowed_users_of(rendered)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -147,7 +148,7 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         return self._deliver(context)
 
     def _for_notifiers(self, context: Context) -> dict[str, Any]:
-        """Answer what the notifiers' templates see, as far as it is known before the notebook runs."""
+        """Return what the notifiers' templates see, as far as it is known before the notebook runs."""
         return {
             **context,
             "recipient": self.recipient,

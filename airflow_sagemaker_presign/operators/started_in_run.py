@@ -20,7 +20,7 @@ RUN_BEGAN_KEY = "sagemaker_presign_dag_run_began"
 
 def first_beginning(dag_run: Any) -> datetime | None:
     """
-    Say when a run first began.
+    Return when a run first began.
 
     :param dag_run: the DAG run.
     :return: the moment; ``None``: the run was cleared since, and does not know it any more.
@@ -30,7 +30,7 @@ def first_beginning(dag_run: Any) -> datetime | None:
 
 def earliest_beginning(dag_run: Any) -> datetime | None:
     """
-    Say before which moment a run that was cleared cannot have begun.
+    Return before which moment a run that was cleared cannot have begun.
 
     :param dag_run: the DAG run.
     :return: when it was due; ``None``: it does not say.
@@ -46,7 +46,7 @@ def earliest_beginning(dag_run: Any) -> datetime | None:
 
 def began(dag_run: Any, told: Iterable[object]) -> datetime | None:
     """
-    Say since when a change of a notebook instance counts as the run's.
+    Return since when a change of a notebook instance counts as the run's.
 
     :param dag_run: the DAG run.
     :param told: what tasks of the run that were not cleared wrote down under :data:`RUN_BEGAN_KEY`.
@@ -63,7 +63,7 @@ def is_somebody_elses(
     notebook_instance_arn: str, starters: Sequence[Any], arns_of: Callable[[Any], Sequence[object]]
 ) -> bool:
     """
-    Tell whether no task of this package can have started a notebook instance, although one was there to do it.
+    Return whether no task of this package can have started a notebook instance, although one was there to do it.
 
     :param notebook_instance_arn: the notebook instance; which account it is in makes no difference.
     :param starters: the tasks upstream that start notebook instances, mapped ones included.
@@ -85,7 +85,7 @@ def _without_account(arn: str) -> str:
 
 
 def _may_be_about(task: Any, notebook_instance_name: str, *, begun: bool) -> bool:
-    """Tell whether a task was to start this notebook instance, and did not get to it."""
+    """Return whether a task was to start this notebook instance, and did not get to it."""
     written = getattr(task, "notebook_instance_name", None)
     if written is None:
         # A mapped task: each of its instances has a name of its own, and not all need have begun.

@@ -46,7 +46,7 @@ class SageMakerNotebookInstanceTrigger(BaseTrigger):
         self.botocore_config = botocore_config
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Answer the class and its arguments, for Airflow's database."""
+        """Return the class and its arguments, for Airflow's database."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "wait": self.wait.as_dict(),
             "poll_interval": self.poll_interval,

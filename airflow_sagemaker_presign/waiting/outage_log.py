@@ -1,14 +1,14 @@
-"""Trouble with AWS, told when it begins and when it ends, and not each time."""
+"""Outages of AWS, logged when they begin and when they end, and not for each request."""
 
 from __future__ import annotations
 
 from airflow_sagemaker_presign import exceptions
 
 OUTAGE_OVER_AFTER_SECONDS = 60.0
-"""Seconds without trouble, after which it counts as over."""
+"""Seconds without a failed request, after which an outage counts as over."""
 
 LOG_INTERVAL_SECONDS = 600.0
-"""Seconds between two tellings of trouble that comes and goes."""
+"""Seconds between two log lines about an outage that comes and goes."""
 
 
 FIRST_RESPONSE_TIMEOUT_SECONDS = 240.0
@@ -51,7 +51,7 @@ class FirstResponse:
 
     def given_up(self, now: float, since: float = 0.0) -> exceptions.NotebookInstanceError | None:
         """
-        Say whether it is time to give up on a wait that AWS never answered.
+        Return whether it is time to give up on a wait that AWS never answered.
 
         :param now: seconds.
         :param since: when the wait came.
@@ -69,7 +69,7 @@ class FirstResponse:
 
 
 class OutageLog:
-    """Remembers the trouble of one poller, or of one wait in the worker, and says what is worth a line in the log."""
+    """Tracks the outage of one poller, or of one wait in the worker, and returns what is worth a line in the log."""
 
     def __init__(self) -> None:
         self.problem = ""
@@ -86,7 +86,7 @@ class OutageLog:
 
         :param error: why.
         :param now: seconds.
-        :return: what to tell; ``None``: it was told already.
+        :return: the line to log; ``None``: it was logged already.
         """
         self.problem, self.advice, self._last_at = error.problem, error.advice, now
         if self._is_logged or (self._logged_at is not None and now - self._logged_at < LOG_INTERVAL_SECONDS):
@@ -98,7 +98,7 @@ class OutageLog:
         """
         Note a request that was answered.
 
-        :return: what to tell; ``None``: nothing.
+        :return: the line to log; ``None``: nothing.
         """
         self.problem, self.advice = "", None
         if not self._is_logged or now - self._last_at < OUTAGE_OVER_AFTER_SECONDS:

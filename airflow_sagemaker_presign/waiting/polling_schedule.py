@@ -1,14 +1,14 @@
-"""How often a wait looks at its notebook instance, in worker and triggerer alike: decisions without side effects."""
+"""How often a wait observes its notebook instance, in worker and triggerer alike: decisions without side effects."""
 
 from __future__ import annotations
 
 from airflow_sagemaker_presign.waiting.state_machine import WaitState
 
 QUIET_START_SECONDS = 3.0
-"""Nothing starts that quickly: until then, one look per poll interval is plenty."""
+"""Nothing starts that quickly: until then, one observation per poll interval is plenty."""
 
 TYPICAL_START_SECONDS = 600.0
-"""Seconds within which most starts end; a wait looks twice per poll interval until then."""
+"""Seconds within which most starts end; a wait polls twice per poll interval until then."""
 
 LATE_POLL_SHARE = 1 / 120
 MAX_LATE_POLL_SECONDS = 30.0
@@ -19,7 +19,7 @@ MAX_BACKOFF_SECONDS = 60.0
 
 def poll_delay(wait: WaitState, poll_interval: float, now: float, share: float = 0.5) -> float:
     """
-    Say how many seconds may lie between two looks.
+    Return how many seconds may lie between two observations.
 
     A change in the usual range is noticed within ``poll_interval`` seconds. In its first seconds a start needs no
     hurry, and one that drags on has waited so long already that a few seconds more are few.
@@ -39,7 +39,8 @@ def poll_delay(wait: WaitState, poll_interval: float, now: float, share: float =
 
 def next_poll_delay(wait: WaitState, poll_interval: float, now: float) -> float:
     """
-    Say in how many seconds to look again, for a wait that looks by itself; trouble slows it down to one a minute.
+    Return in how many seconds to look again, for a wait that polls by itself; failed requests slow it down to one a
+    minute.
 
     :param wait: what the wait knows.
     :param poll_interval: the operator's ``poll_interval``, in seconds.

@@ -1,5 +1,5 @@
 """
-What a status means and what ends a wait: decisions without side effects, for worker, triggerer and door alike.
+The state machine of a wait: what a status means and what ends the wait, without side effects.
 
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookInstance.html
 """
@@ -46,7 +46,7 @@ class Goal(StrEnum):
 
 
 class Action(Enum):
-    """What to do after a look at the notebook instance."""
+    """What to do after an observation of the notebook instance."""
 
     WAIT = "wait"
     START = "start"
@@ -106,7 +106,7 @@ class Observation:
 @dataclass(frozen=True)
 class WaitState:
     """
-    Everything a wait knows. It fits into a trigger's arguments, so a wait survives the process that holds it.
+    The state of a wait. It fits into a trigger's arguments, so a wait survives the process that holds it.
 
     :param notebook_instance_name: the notebook instance.
     :param goal: where the wait leads to.
@@ -117,7 +117,7 @@ class WaitState:
     :param sends: how many we sent.
     :param left_behind: ``LastModifiedTime`` before our first Start: a Failed that still has it is a leftover.
     :param moved: whether it was seen on its way since.
-    :param troubles: how many looks in a row came to nothing (throttled, out of reach).
+    :param troubles: how many requests in a row failed (throttled, out of reach).
     """
 
     notebook_instance_name: str
@@ -132,7 +132,7 @@ class WaitState:
     troubles: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Answer the wait as plain JSON values."""
+        """Return the wait as plain JSON values."""
         return {**asdict(self), "goal": str(self.goal)}
 
     @classmethod
@@ -141,7 +141,7 @@ class WaitState:
         return cls(**{**values, "goal": Goal(values["goal"])})
 
     def after_sending(self, observation: Observation, now: float) -> WaitState:
-        """Note that a Start or Stop went out after this look."""
+        """Note that a Start or Stop went out after this observation."""
         return replace(
             self,
             sent_at=now,
@@ -152,7 +152,7 @@ class WaitState:
 
     def after_failed_request(self, problem: str, now: float, advice: str | None = None) -> WaitState:
         """
-        Note that a look, or a Start, came to nothing.
+        Note that an observation, or a Start, failed.
 
         :param problem: why.
         :param now: seconds since the epoch.
@@ -187,7 +187,7 @@ class WaitState:
 
 def transition(wait: WaitState, observation: Observation, now: float) -> tuple[WaitState, Action]:
     """
-    Decide what a look at the notebook instance means for a wait.
+    Return a wait's next state, and what to do, after an observation.
 
     :param wait: what the wait knows so far.
     :param observation: what Describe said just now.
@@ -256,7 +256,7 @@ def _send_again(wait: WaitState, now: float, action: Action) -> Action:
 
 def failure(notebook_instance_name: str, reason: str) -> exceptions.NotebookInstanceError:
     """
-    Say which error a ``FailureReason`` is.
+    Return which error a ``FailureReason`` is.
 
     :param notebook_instance_name: the notebook instance.
     :param reason: the ``FailureReason`` that Describe gave with the status Failed.
@@ -279,7 +279,7 @@ def failure(notebook_instance_name: str, reason: str) -> exceptions.NotebookInst
 
 def not_found(wait: WaitState, error: exceptions.NotebookInstanceNotFound) -> exceptions.NotebookInstanceError:
     """
-    Say which error it is that AWS knows no notebook instance of this name.
+    Return which error it is that AWS knows no notebook instance of this name.
 
     :param wait: what the wait knows.
     :param error: what was raised.
@@ -291,7 +291,7 @@ def not_found(wait: WaitState, error: exceptions.NotebookInstanceNotFound) -> ex
 
 def transition_overdue_at(wait: WaitState) -> float | None:
     """
-    Say from when on the same status again means something new: that a Start or Stop did not take.
+    Return from when on the same status again means something new: that a Start or Stop did not take.
 
     :param wait: what the wait knows.
     :return: seconds since the epoch; ``None``: never, for this wait as it is.

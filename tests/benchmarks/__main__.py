@@ -51,10 +51,10 @@ def _parsing() -> dict[str, Any]:
 def _plugin() -> dict[str, Any]:
     measured = plugin.measure()
     for process, costs in measured.items():
-        print(f"\nWhat the door's plugin costs {process}, limit {plugin.LIMIT:g} (CPU ms, median of 15):")
+        print(f"\nWhat the launch page's plugin costs {process}, limit {plugin.LIMIT:g} (CPU ms, median of 15):")
         _print_costs(costs)
         on_top = costs[plugin.LOAD_ALL] - costs[plugin.LOAD_OTHERS]
-        print(f"  the door's plugin adds {on_top:.1f} ms to the loading of plugins")
+        print(f"  the launch page's plugin adds {on_top:.1f} ms to the loading of plugins")
     return measured
 
 
@@ -87,7 +87,7 @@ def _slots() -> dict[str, Any]:
 
 def _launch_page() -> dict[str, Any]:
     print(
-        f"\nThrough the door: {len(launch_page.PEOPLE)} people, {len(launch_page.NOTEBOOKS)} notebooks, one api-server:", flush=True
+        f"\nThrough the launch page: {len(launch_page.PEOPLE)} people, {len(launch_page.NOTEBOOKS)} notebooks, one api-server:", flush=True
     )
     measured = launch_page.measure()
     print(f"\n  the first look, all at once: the last has the page after {measured['first pages']:.2f} s")
@@ -97,7 +97,7 @@ def _launch_page() -> dict[str, Any]:
         medians[name] = statistics.median(seconds)
         print(f"  {name:26} {medians[name]:7.3f} {statistics.quantiles(seconds, n=20)[-1]:7.3f}")
     on_top = medians["launch_page"] - medians["SageMaker"]
-    print(f"  the door adds {on_top:.3f} s to SageMaker's own time, limit {launch_page.LIMIT:g}")
+    print(f"  the launch page adds {on_top:.3f} s to SageMaker's own time, limit {launch_page.LIMIT:g}")
     at_once = measured["at once"]
     ratio = at_once["launch_page"] / at_once["SageMaker"]
     print(

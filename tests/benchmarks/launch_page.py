@@ -1,4 +1,4 @@
-"""What a click on the door costs on a real Airflow: its time, fifty people at once, and the api-server's memory."""
+"""What a click on the launch page costs on a real Airflow: its time, fifty people at once, and the api-server's memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTEBOOKS = [f"notebook-{number:02}" for number in range(50)]
 CLICKS = 100
 ROUNDS = 2
 """How often everybody opens every notebook for the look at the memory: 5,000 openings, and nobody often enough to be
-asked for patience."""
+asked to retry later."""
 LIMIT = 0.3
 """Seconds on top of SageMaker's own."""
 
@@ -34,7 +34,7 @@ TOKEN = re.compile(r'name="token" value="([^"]+)"')
 
 class LaunchPageClient:
     """
-    The doors of one DAG run, and everybody's way through them.
+    The launch pages of one DAG run, and everybody's way through them.
 
     :param airflow: where they are.
     :param run_id: the run of the benchmark's DAG.
@@ -70,7 +70,7 @@ class LaunchPageClient:
 
 
 def measure() -> dict[str, Any]:
-    """Run the benchmark's DAG once, for real, and go through the doors of its tasks."""
+    """Run the benchmark's DAG once, for real, and go through the launch pages of its tasks."""
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalServices(jupyter=False, notebooks=()) as local,
@@ -107,14 +107,14 @@ async def _measure(local: LocalServices, launch_page: LaunchPageClient) -> dict[
 
 
 async def _first_pages(launch_page: LaunchPageClient) -> float:
-    """Everybody looks at the same moment, and nobody has before: the api-server has yet to load what the door needs."""
+    """Everybody looks at the same moment, and nobody has before: the api-server has yet to load what the launch page needs."""
     began = time.perf_counter()
     await asyncio.gather(*(launch_page.open_page(*pair) for pair in zip(PEOPLE, NOTEBOOKS, strict=True)))
     return time.perf_counter() - began
 
 
 async def _clicks(launch_page: LaunchPageClient, sagemaker: Any) -> dict[str, list[float]]:
-    """Click, and ask SageMaker for the same without a door, by turns; the seconds of each, sorted."""
+    """Click, and ask SageMaker for the same without a launch page, by turns; the seconds of each, sorted."""
     pairs = list(zip(PEOPLE, NOTEBOOKS, strict=True))
     for person, notebook in pairs:
         await launch_page.open(person, notebook)

@@ -1,13 +1,13 @@
-"""What the door's plugin costs a process that has nothing to do with it: each loads the plugins of all packages."""
+"""What the launch page's plugin costs a process that has nothing to do with it: each loads the plugins of all packages."""
 
 from __future__ import annotations
 
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from tests.benchmarks.parsing import THEIRS, costs
 
-LAUNCH_PAGE = "the door's plugin"
+LAUNCH_PAGE = "the launch page's plugin"
 LOAD_ALL = "all plugins"
-LOAD_OTHERS = "all plugins but the door's"
+LOAD_OTHERS = "all plugins but the launch page's"
 AMAZON = "the amazon provider's SageMaker operators"
 LIMIT = 10.0
 """Milliseconds of CPU."""
@@ -23,7 +23,8 @@ if AIRFLOW_VERSION >= (3, 0):  # Before, a task ran in a process of Airflow's.
 # Airflow passes over an entry point that leads to no plugin.
 _WITHOUT = """
 import sys, types
-sys.modules["airflow_sagemaker_presign.launch_page.plugin"] = types.SimpleNamespace(SageMakerNotebookLaunchPagePlugin=None)
+sys.modules["airflow_sagemaker_presign.launch_page.plugin"] =
+types.SimpleNamespace(SageMakerNotebookLaunchPagePlugin=None)
 """
 # The second is Airflow 3.1's and older ones'.
 _LOAD = "(getattr(plugins_manager, '_get_plugins', None) or plugins_manager.ensure_plugins_loaded)()"

@@ -111,7 +111,7 @@ class Account:
 
     def answer(self, operation: str, asked: Mapping[str, Any], key: str, now: float) -> dict[str, Any]:
         """
-        Answer a request.
+        Respond to a request.
 
         :param operation: such as ``DescribeNotebookInstance``.
         :param asked: its parameters.

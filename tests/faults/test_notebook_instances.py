@@ -80,7 +80,7 @@ TABLE: dict[str, tuple[Life, Link | Error]] = {
     ),
     "it flaps from Stopped to Pending to Stopped": (Life(happens=((10, STOPPED),)), STOPPED_BY_SOMEBODY),
     "it flaps, and is started by somebody else": (
-        # Between two looks: a wait that sees it Stopped is right to end.
+        # Between two observations: a wait that sees it Stopped is right to end.
         Life(starts=[((0, PENDING), (6, STOPPED), (6.001, PENDING), (140, IN_SERVICE))]),
         Link(before=160),
     ),

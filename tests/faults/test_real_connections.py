@@ -1,4 +1,4 @@
-"""Certificates and proxies that are real, on loopback: what no waiting can mend is told from what may pass."""
+"""Certificates and proxies that are real, on loopback: what no waiting can fix is told from what may pass."""
 
 from __future__ import annotations
 

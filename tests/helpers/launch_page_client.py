@@ -1,4 +1,4 @@
-"""The door as a person, a script or an attacker meets it: over HTTP, in front of a real Airflow."""
+"""The launch page as a person, a script or an attacker meets it: over HTTP, in front of a real Airflow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStand
 from tests.helpers.airflow_api import Run
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
-"""What a browser says of a form on the door's own page."""
+"""What a browser says of a form on the launch page."""
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 MINT, START = "CreatePresignedNotebookInstanceUrl", "StartNotebookInstance"
 
@@ -27,7 +27,7 @@ MINT, START = "CreatePresignedNotebookInstanceUrl", "StartNotebookInstance"
 @dataclass(frozen=True)
 class LaunchPageClient:
     """
-    Requests to the door; none follows a redirect.
+    Requests to the launch page; none follows a redirect.
 
     :param tokens: each user's token of Airflow's API.
     :param url: where people find Airflow; default: where its own api-server is.
@@ -123,7 +123,7 @@ class LaunchPageClient:
         self.database(statement, json.dumps(fields), run.dag_id, run.run_id, task_id)
 
     def audit(self, task_id: str) -> list[tuple[str, str, dict[str, Any]]]:
-        """The door's rows of the audit log: event, who, and what more they say."""
+        """The launch page's rows of the audit log: event, who, and what more they say."""
         rows = self.database(
             "SELECT event, owner, extra FROM log WHERE task_id = ? AND event LIKE '%sagemaker%' ORDER BY id", task_id
         )

@@ -1,5 +1,5 @@
 """
-The door's page in front of a notebook that a test moves about: the real page, script, words and origin check, without
+The launch page in front of a notebook that a test moves about: the real page, script, words and origin check, without
 an Airflow behind them.
 """
 

@@ -99,7 +99,7 @@ class Account:
         self._ask("describe", name)
         at, status, reason = self._current(name, self.clock.now())
         if status == "gone":
-            raise exceptions.NotebookInstanceNotFound(name, "AWS knows none of this name (RecordNotFound).")
+            raise exceptions.NotebookInstanceNotFound(name, "No notebook instance has this name (RecordNotFound).")
         return Observation(status, reason, self._modified(at))
 
     def list_notebook_instances(

@@ -1,4 +1,4 @@
-"""What every process of Airflow pays for the door's plugin."""
+"""What every process of Airflow pays for the launch page's plugin."""
 
 from __future__ import annotations
 

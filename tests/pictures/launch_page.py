@@ -1,4 +1,4 @@
-"""The door as the person sees it who got the message: in each state, on a desktop and on a phone, light and dark."""
+"""The launch page as the person sees it who got the message: in each state, on a desktop and on a phone, light and dark."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ DESKTOP, PHONE = (640, 720), (375, 770)
 
 def keep_pictures(browser: Browser, local: LocalServices, airflow: AirflowStandalone, target: Path) -> None:
     """
-    Make the pictures of the door to which the newest mail leads.
+    Make the pictures of the launch page to which the newest mail leads.
 
     :param browser: to look with.
     :param local: where the notebook is; InService.
-    :param airflow: where the door is; it knows the person.
+    :param airflow: where the launch page is; it knows the person.
     :param target: the folder for the pictures.
     """
     (launch_url,) = set(re.findall(r"http://\S+/sagemaker-notebooks/\S+", local.inbox.mails[-1].text))
@@ -50,8 +50,8 @@ class Reader:
     Somebody who is signed in to Airflow.
 
     :param browser: to look with.
-    :param airflow: where the door is.
-    :param launch_url: the door.
+    :param airflow: where the launch page is.
+    :param launch_url: the launch page.
     """
 
     def __init__(self, browser: Browser, airflow: AirflowStandalone, launch_url: str) -> None:
@@ -60,7 +60,7 @@ class Reader:
         self.launch_url = launch_url
 
     def at_the_launch_page(self, headline: str, size: tuple[int, int], dark: bool = False) -> bytes:
-        """Look at the door's page."""
+        """Look at the launch page."""
         with self._page(size, dark) as page:
             _see(page, headline)
             return shot(page)
@@ -76,7 +76,7 @@ class Reader:
         return picture
 
     def at_the_task(self) -> bytes:
-        """Look at the task in Airflow, where the button to the door is."""
+        """Look at the task in Airflow, where the button to the launch page is."""
         with self._page((1100, 420)) as page:
             page.get_by_role("link", name="The task in Airflow").click()
             page.get_by_role("link", name="Details", exact=True).click()

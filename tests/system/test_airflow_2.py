@@ -1,4 +1,4 @@
-"""Airflow 2: a real scheduler and triggerer run an example DAG. There is no door here, and no API as the others use."""
+"""Airflow 2: a real scheduler and triggerer run an example DAG. There is no launch page here, and no API as the others use."""
 
 from __future__ import annotations
 

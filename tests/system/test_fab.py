@@ -1,4 +1,4 @@
-"""The door with Flask-AppBuilder's users: roles, names and addresses, the public role, login and logout."""
+"""The launch page with Flask-AppBuilder's users: roles, names and addresses, the public role, login and logout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets through the door, and who does not; with cookie and bearer token, on a real Airflow."""
+"""Who gets through the launch page, and who does not; with cookie and bearer token, on a real Airflow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.helpers.airflow_api import Run, until
 from tests.system.conftest import JWT_SECRET, REGION, Start
 from tests.helpers.launch_page_client import MINT, OURS, START, LaunchPageClient, leads_to_notebook
 
-pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
+pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")
 
 BY = ("cookie", "bearer")
 FOREIGN: tuple[dict[str, str], ...] = (

@@ -26,7 +26,7 @@ def run(start: Start) -> Run:
 
 @pytest.fixture
 def launch_page(page: Any, run: Run, local: LocalServices, airflow: AirflowStandalone) -> Any:
-    """The door of a run on demand, by the link in its mail, after the login."""
+    """The launch page of a run on demand, by the link in its mail, after the login."""
     page.goto(local.inbox_url)
     frame = page.frame_locator(f"#message-{mail_to(local, 'lunch@example.com').id} iframe")
     with page.expect_popup() as popup:
@@ -93,7 +93,7 @@ def test_from_stopped_in_two_tabs(stopped: None, launch_page: Any, local: LocalS
     button.wait_for()
     assert other.title() == f"Ready: notebook {NAME}"
     starts = local.sagemaker.requests_of("StartNotebookInstance", NAME)
-    assert len(starts) == 2, "one by the task, one through the door"
+    assert len(starts) == 2, "one by the task, one through the launch page"
     button.click()
     opens_jupyterlab(other, local)
 

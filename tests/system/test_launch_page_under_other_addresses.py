@@ -1,4 +1,4 @@
-"""The door where Airflow is not on localhost: under a host name on plain HTTP, and behind nginx, in a real browser."""
+"""The launch page where Airflow is not on localhost: under a host name on plain HTTP, and behind nginx, in a real browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.helpers.second_api_server import ApiServer
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1"),
+    pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1"),
 ]
 NAME = "launch-elsewhere"
 PREFIX = "/team/airflow"

@@ -56,7 +56,7 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while not self._over.wait(0.2):
-            # The kernel keeps each one's peak, so nothing is missed between two looks.
+            # The kernel keeps each one's peak, so nothing is missed between two observations.
             self.megabytes = max(self.megabytes, *peaks_below(os.getpid()).values(), 0.0)
 
 

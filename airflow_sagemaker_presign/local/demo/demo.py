@@ -2,7 +2,7 @@
 The whole of it on one machine: ``python -m airflow_sagemaker_presign.local.demo [--once] [--port PORT]``.
 
 Starts the local SageMaker and a real Airflow, runs the DAG ``notebook_on_demand``, and says where to look. The link
-itself is in the inbox only; the door, which is no credential, is said here.
+itself is in the inbox only; the launch page, which is no credential, is said here.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def example_dags() -> Path:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m airflow_sagemaker_presign.local.demo", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="open link and door, and end; so without a terminal")
+    parser.add_argument("--once", action="store_true", help="open link and launch page, and end; so without a terminal")
     parser.add_argument("--port", type=int, default=0, help="for Airflow (default: a free one)")
     options = parser.parse_args(arguments)
     if not 0 <= options.port <= 65535:
@@ -160,7 +160,7 @@ def _check_running(sagemaker: SupervisedProcess) -> None:
 
 
 def _run_dag(airflow: AirflowStandalone, progress: Progress) -> str:
-    """Run it, and answer where its door is."""
+    """Run it, and answer where its launch page is."""
     run_id = airflow.trigger(DAG_ID)
     steps = iter(STEPS)
     progress.begin(next(steps))
@@ -197,7 +197,7 @@ def _say_where_to_look(
 ) -> None:
     progress.say(f"""
   The link, for five minutes   {addresses["inbox_url"]}
-  The door, for seven days     {launch_url}
+  The launch page, for seven days     {launch_url}
   The DAG in Airflow           {airflow.url}/dags/{DAG_ID}
   Airflow's login              {airflow.username} with {airflow.password}
   Logs                         {folder}""")

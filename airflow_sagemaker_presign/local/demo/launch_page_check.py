@@ -1,4 +1,4 @@
-"""Walks through the door as a person who is signed in to Airflow would: looks at its page, and presses the button."""
+"""Walks through the launch page as a person who is signed in to Airflow would: looks at its page, and presses the button."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _TOKEN = re.compile(r'name="token" value="([^"]*)"')
 
 def check_launch_page(launch_url: str, airflow_token: str, requests_url: str) -> None:
     """
-    Open a notebook that is InService through its door.
+    Open a notebook that is InService through its launch page.
 
-    :param launch_url: the door's page.
+    :param launch_url: the launch page.
     :param airflow_token: somebody's, from Airflow's ``/auth/token``; a browser has it as a cookie.
     :param requests_url: where the local SageMaker says what was asked of it.
     :raises LinkNotGoodError: when the page is another one, mints when it is only looked at, or does not open
@@ -30,28 +30,28 @@ def check_launch_page(launch_url: str, airflow_token: str, requests_url: str) ->
             page = browser.get(launch_url)
             form_token = _form_token(page)
             if _minted(requests_url) != minted:
-                raise LinkNotGoodError("The door's page minted a URL when it was only looked at.")
+                raise LinkNotGoodError("The launch page minted a URL when it was only looked at.")
             click = {"action": "open", "token": form_token}
             answer = browser.post(launch_url, data=click, headers={"Sec-Fetch-Site": "same-origin"})
         newly_minted = _minted(requests_url) - minted
     except httpx.HTTPError as error:
-        raise LinkNotGoodError(f"The door does not answer: {type(error).__name__}.") from None
+        raise LinkNotGoodError(f"The launch page does not answer: {type(error).__name__}.") from None
     location = answer.headers.get("Location", "")
     if answer.status_code != 303 or "authToken" not in location:
-        raise LinkNotGoodError(f"The door's button answered {answer.status_code}, and leads to no notebook.")
+        raise LinkNotGoodError(f"The launch page's button answered {answer.status_code}, and leads to no notebook.")
     if newly_minted != 1:
-        raise LinkNotGoodError(f"One press of the door's button minted {newly_minted} URLs.")
-    open_jupyterlab(location, "door's link")
+        raise LinkNotGoodError(f"One press of the launch page's button minted {newly_minted} URLs.")
+    open_jupyterlab(location, "launch page's link")
 
 
 def _form_token(page: httpx.Response) -> str:
     if page.status_code != 200:
-        raise LinkNotGoodError(f"The door's page answered {page.status_code}.")
+        raise LinkNotGoodError(f"The launch page answered {page.status_code}.")
     status, token = _STATUS.search(page.text), _TOKEN.search(page.text)
     if status is None or token is None:
-        raise LinkNotGoodError("The door's page is not the page of a notebook.")
+        raise LinkNotGoodError("The launch page is not the page of a notebook.")
     if status[1] != "InService":
-        raise LinkNotGoodError(f"The door's page says {status[1]}, and the notebook is InService.")
+        raise LinkNotGoodError(f"The launch page says {status[1]}, and the notebook is InService.")
     return unescape(token[1])
 
 

@@ -37,7 +37,7 @@ async def pass_on(head: bytes, socket_path: Path, reader: StreamReader, writer: 
 
 async def send_reply(reply: Reply, method: str, reader: StreamReader, writer: StreamWriter) -> None:
     """
-    Answer a request, and take what the client still sends: closing upon it would take the answer back.
+    Respond to a request, and take what the client still sends: closing upon it would take the answer back.
 
     :param reply: the answer.
     :param method: the request's method.

@@ -12,7 +12,7 @@ from airflow_sagemaker_presign.waiting.state_machine import Status
 from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, PendingWait, PendingWaits, expected_status
 
 OVERLAP_SECONDS = 5.0
-"""Seconds that a sweep goes back behind the last one: a list lags, and the clock of an answer counts whole seconds."""
+"""Seconds that an incremental list goes back behind the last one: a list lags, and the clock of an answer counts whole seconds."""
 
 UNKNOWN_SKEW_SECONDS = 300.0
 """Seconds that AWS's clock may be away while no answer has told the time: with more, AWS refuses every request."""
@@ -33,13 +33,15 @@ class ListProgress:
     One list, under way.
 
     :param began: when, by the poller's clock.
-    :param since: for a sweep, from when on, by the poller's clock: whoever was told all before then is told all by it.
-    :param last_modified_after: the same moment by AWS's clock; ``None``: this is a full look.
-    :param status: for a full look, at which status.
+    :param since: for an incremental list, from when on, by the poller's clock: whoever knows all before then knows all
+        by it.
+    :param last_modified_after: the same moment by AWS's clock; ``None``: this is a resync.
+    :param status: for a resync, at which status.
     :param next_token: where it goes on.
-    :param behind: for whom a sweep goes back so far: it may take a page for each, since to describe them takes no more.
+    :param behind: for whom an incremental list goes back so far: it may take a page for each, since to describe them
+        takes no more.
     :param pages: how many it took so far.
-    :param names: for a full look, who was in it.
+    :param names: for a resync, who was in it.
     :param ended: when its last page came.
     """
 
@@ -81,13 +83,13 @@ class AwsClock:
             self._ahead = answered_at - now
 
     def at(self, moment: float, now: float, wall: float) -> float:
-        """Say what it showed at a moment, at the latest; ``now`` and ``wall`` are the same moment on our two clocks."""
+        """Return what it showed at a moment, at the latest; ``now`` and ``wall`` are the same moment on our two clocks."""
         return moment + (wall - now - UNKNOWN_SKEW_SECONDS if self._ahead is None else self._ahead)
 
 
 def begin_incremental_list(pending_waits: PendingWaits, behind: Sequence[PendingWait], now: float) -> ListProgress:
     """
-    Begin a sweep.
+    Begin an incremental list.
 
     :param pending_waits: the waits.
     :param behind: those of them who are behind and have to be told by it; it does not go back for any other such.
@@ -99,23 +101,23 @@ def begin_incremental_list(pending_waits: PendingWaits, behind: Sequence[Pending
 
 
 def list_changes_since(since: float, aws: AwsClock, now: float, wall: float) -> datetime:
-    """Say from when on to ask for changes, if some were not told yet from ``since`` on."""
+    """Return from when on to ask for changes, if some were not told yet from ``since`` on."""
     return datetime.fromtimestamp(max(0.0, aws.at(since, now, wall) - OVERLAP_SECONDS), UTC)
 
 
 def explained_by(incremental_list: ListProgress, pending_waits: PendingWaits) -> list[PendingWait]:
-    """Choose who knows all by a sweep that is complete; whoever came after its first page may have missed that."""
+    """Choose who knows all by an incremental list that is complete; whoever came after its first page may have missed that."""
     return [pending_wait for pending_wait in pending_waits if pending_wait.known_until >= incremental_list.since and pending_wait.joined <= incremental_list.began]
 
 
 def had_resync(pending_wait: PendingWait, began: float) -> bool:
-    """Tell whether a complete full look that began then was already one for a wait that is behind."""
+    """Return whether a complete resync that began then was already one for a wait that is behind."""
     return pending_wait.joined <= began and pending_wait.is_behind(began)
 
 
 def resync(pending_waits: PendingWaits, few: int, lately: float) -> tuple[list[str], list[str]]:
     """
-    Choose how to look at everybody.
+    Choose how to resync.
 
     :param pending_waits: the waits.
     :param few: so many in one status are described rather than listed.
@@ -133,7 +135,7 @@ def resync(pending_waits: PendingWaits, few: int, lately: float) -> tuple[list[s
 
 
 def missing(pending_waits: PendingWaits, progress: ListProgress) -> Sequence[str]:
-    """Name those who should have been in a full look that is complete, and were not: something was missed."""
+    """Name those who should have been in a resync that is complete, and were not: something was missed."""
     return [
         name
         for pending_wait in pending_waits

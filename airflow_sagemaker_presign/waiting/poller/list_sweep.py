@@ -1,4 +1,4 @@
-"""The two lists that serve many waits at once: the sweep for what changed, and the full look that misses nothing."""
+"""Incremental lists of what changed, and resyncs that miss nothing: two kinds of lists that serve many waits at once."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock, 
 from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, PendingWait, PendingWaits
 
 RESYNC_INTERVAL_SECONDS = 60.0
-"""Seconds from one full look to the next, ..."""
+"""Seconds from one resync to the next, ..."""
 
 RESYNC_PAGES_PER_MINUTE = 10
-"""... if it takes no more pages than this; a look at thousands goes on after so many pages in the next minute."""
+"""... if it takes no more pages than this; a resync of thousands goes on after so many pages in the next minute."""
 
 RESYNC_PAGE_GAP_SECONDS = 1.0
-"""Seconds between two pages of a full look: a sweep that is due meanwhile comes in between."""
+"""Seconds between two pages of a resync: an incremental list that is due meanwhile comes in between."""
 
 TRIGGER_BATCH_SECONDS = 1.25
 """A triggerer takes new triggers in rounds, one a second at the most; so long after one nobody comes of the same."""
 
 CATCH_UP_GAP_SECONDS = 15.0
-"""Seconds from one full look for those who come and are behind to the next: they may come one after another."""
+"""Seconds from one resync for those who come and are behind to the next: they may come one after another."""
 
 ROWS_PER_PAGE = 100
 """Rows of a page."""
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 
 class ListSweep:
     """
-    Lists of one account view.
+    Lists of one client key.
 
     :param pending_waits: the waits.
     :param client: sends the requests.
@@ -72,7 +72,7 @@ class ListSweep:
         jitter: random.Random,
     ) -> None:
         self.last_incremental_list = NEVER
-        """When the last complete sweep began."""
+        """When the last complete incremental list began."""
         self.pages = 1
         """How many requests it took, or the one before, if it went back for those who were behind."""
         self._pending_waits = pending_waits
@@ -99,19 +99,19 @@ class ListSweep:
 
     @property
     def hurried(self) -> bool:
-        """Whether many are behind, so that a full look is due at once, page after page."""
+        """Whether many are behind, so that a resync is due at once, page after page."""
         return self._hurry > 0
 
     def is_suspended(self, now: float) -> bool:
-        """Tell whether AWS refuses to list, so that waits have to be looked at one by one."""
+        """Return whether AWS refuses to list, so that waits have to be described one by one."""
         return now < self._suspended_until
 
     def incremental_list_at(self, now: float, poll_delay: float) -> float:
-        """Say when the next request of a sweep is due."""
+        """Return when the next request of an incremental list is due."""
         return now if self._incremental_list is not None else self._incremental_list_began + poll_delay * self._stretch
 
     def resync_at(self) -> float:
-        """Say when the next request of a full look is due."""
+        """Return when the next request of a resync is due."""
         return self._resync_at
 
     def abandon(self) -> None:
@@ -122,9 +122,9 @@ class ListSweep:
 
     def catch_up(self, behind: Sequence[PendingWait], now: float) -> None:
         """
-        Begin a full look for those who are behind: it tells where they are now, however long ago they set out.
+        Begin a resync for those who are behind: it tells where they are now, however long ago they set out.
 
-        A sweep goes back only for those whom it does not explain.
+        An incremental list goes back only for those whom it does not explain.
 
         :param behind: all who are.
         :param now: the time.
@@ -144,7 +144,7 @@ class ListSweep:
         self._hurry, self._resync_at = len(come), now
 
     async def incremental_list(self) -> None:
-        """Ask for the next page of what changed since the last sweep."""
+        """Ask for the next page of what changed since the last incremental list."""
         incremental_list = self._incremental_list
         if incremental_list is None:
             now = self._clock.now()
@@ -158,7 +158,7 @@ class ListSweep:
             self._incremental_list, self._incremental_list_began = None, NEVER
 
     async def resync(self) -> None:
-        """Ask for the next page of a look at everybody; describe who has to be described for it."""
+        """Ask for the next page of a resync; describe who has to be described for it."""
         now = self._clock.now()
         if self._resync is None and not self._resync_statuses:
             self._resync_began, self._resync_pages = now, 0
@@ -167,7 +167,8 @@ class ListSweep:
         if self._resync is None and self._resync_statuses:
             self._resync = ListProgress(now, status=self._resync_statuses.pop())
         if self._resync is not None and await self._request_page(self._resync):
-            # Who is missing may have changed a moment ago: the next sweep says so. Who is not in that one is described.
+            # Who is missing may have changed a moment ago: the next incremental list says so. Who is not in that one is
+            # described.
             self._resync.ended = self._clock.now()
             self._complete_resyncs.append(self._resync)
             self._resync = None
@@ -208,7 +209,7 @@ class ListSweep:
             self._complete_resyncs.remove(complete)
 
     def _unexplained(self, now: float) -> list[PendingWait]:
-        """Choose for whom the next sweep goes back; if they are few, they are described instead."""
+        """Choose for whom the next incremental list goes back; if they are few, they are described instead."""
         behind = [
             pending_wait
             for pending_wait in self._pending_waits
@@ -226,7 +227,7 @@ class ListSweep:
 
     @property
     def _few(self) -> int:
-        """So many are described sooner than listed: a sweep that goes back for them has all others in it, too."""
+        """So many are described sooner than listed: an incremental list that goes back for them has all others in it, too."""
         return DESCRIBE_INSTEAD_LIMIT + self._pending_waits.count // ROWS_PER_PAGE
 
     def _abandon_resync(self) -> None:

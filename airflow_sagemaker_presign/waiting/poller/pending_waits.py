@@ -23,19 +23,19 @@ from airflow_sagemaker_presign.waiting.polling_schedule import poll_delay
 NEVER = -math.inf
 
 DESCRIBE_SHARE, LIST_SHARE = 0.5, 0.8
-"""The share of ``poll_interval`` between two looks at one notebook instance; between two sweeps, which have pages."""
+"""The share of ``poll_interval`` between two observations of one notebook instance; between two incremental lists, which have pages."""
 
 LAST_OBSERVATION_SECONDS = 30.0
 """
-Seconds in which a wait that comes after its deadline (the triggerer was away) still gets a look; they begin anew with
-each answer for others while its turn has not come, ...
+Seconds in which a wait that comes after its deadline (the triggerer was away) still gets an observation; they begin
+anew with each answer for others while its turn has not come, ...
 """
 
 MAX_LAST_OBSERVATION_SECONDS = 240.0
 """... or while there is no client, but end so long after the deadline: five minutes after, Airflow ends the trigger."""
 
 BEHIND_AFTER_SECONDS = 120.0
-"""Seconds for which a wait was told nothing, after which no sweep goes back for it before a full look did not help."""
+"""Seconds for which a wait was told nothing, after which no incremental list goes back for it before a resync did not help."""
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,11 @@ class PendingWait:
     :param future: what the trigger waits on.
     :param context: the trigger's, so that a line about this wait goes to its task's log.
     :param joined: when it came.
-    :param known_until: from when on a change would be news to it; it was told of all before.
+    :param known_until: the time up to which all changes are known to it.
     :param last_seen: when its notebook instance was last in an answer.
     :param described_at: when it was last asked about by itself.
     :param last_modified: what the last answer said.
-    :param describe_only: whether it is to be described, so that no sweep goes back for it.
+    :param describe_only: whether it is to be described, so that no incremental list goes back for it.
     """
 
     wait: WaitState
@@ -74,22 +74,22 @@ class PendingWait:
         return self.known_until >= self.joined
 
     def is_behind(self, now: float) -> bool:
-        """Tell whether it takes more than the next sweep to tell what happened to it."""
+        """Return whether it takes more than the next incremental list to tell what happened to it."""
         return now - self.known_until > max(BEHIND_AFTER_SECONDS, 2 * self.poll_interval)
 
     def mark_known_until(self, asked_at: float) -> None:
-        """Note that it knows all up to then."""
+        """Record that all changes up to then are known."""
         self.known_until = max(self.known_until, asked_at)
         self.describe_only = False
 
     def is_newer(self, observation: Observation) -> bool:
-        """Tell whether a row of a list says more than is known; lists lag, and sweeps overlap."""
+        """Return whether a row of a list says more than is known; lists lag, and incremental lists overlap."""
         if observation.last_modified < self.last_modified:
             return False
         return (observation.status, observation.last_modified) != (self.wait.status, self.last_modified)
 
     def log_to_task(self, text: str, *values: object) -> None:
-        """Write a line into the task's log."""
+        """Write a line to the task's log."""
         self.context.run(log.info, text, *values)
 
 
@@ -129,7 +129,7 @@ class Survey:
     """
     What all waits together need.
 
-    :param poll_delay: seconds that may lie between two looks at all.
+    :param poll_delay: seconds that may lie between two observations of all.
     :param wake_in: seconds until a deadline passes, or a status that stays means something new.
     :param overdue: whose deadline has passed.
     :param unmoved: names whose status should have changed by now, and no list says so: they have to be described.
@@ -145,12 +145,12 @@ class Survey:
 
 def survey(pending_waits: PendingWaits, now: float, wall: float, share: float, *, listed: bool, answered: float) -> Survey:
     """
-    Look through all waits.
+    Survey all waits.
 
     :param pending_waits: the waits.
     :param now: the poller's clock.
     :param wall: the same moment in seconds since the epoch, as waits count.
-    :param share: of a ``poll_interval``, between two looks in the usual range.
+    :param share: of a ``poll_interval``, between two observations in the usual range.
     :param listed: whether lists tell of changes; else each wait is described in turn.
     :param answered: when somebody last got an answer; now, while there is no client to ask with.
     """
@@ -173,7 +173,8 @@ def survey(pending_waits: PendingWaits, now: float, wall: float, share: float, *
         if moved_by > wall:
             found.wake_in = min(found.wake_in, moved_by - wall)
         elif pending_wait.known_until >= (now - (wall - moved_by) if listed else pending_wait.joined):
-            # A sweep that began since then does not have it. Where none did yet, it would have most of them.
+            # An incremental list that began since then does not have it. Where none did yet, it would have most of
+            # them.
             found.unmoved.append(wait.notebook_instance_name)
     return found
 
@@ -184,7 +185,7 @@ def _last_observation_until(pending_wait: PendingWait, answered: float, deadline
 
 
 def expected_status(wait: WaitState) -> str:
-    """Say which status a wait should find, if its last Start or Stop took: nobody may have looked since."""
+    """Return which status a wait should find, if its last Start or Stop took: nobody may have looked since."""
     if wait.sends and not wait.moved:
         if wait.goal == Goal.IN_SERVICE and wait.status in CAN_START:
             return Status.PENDING
@@ -195,7 +196,7 @@ def expected_status(wait: WaitState) -> str:
 
 def next_to_describe(pending_waits: PendingWaits, wall: float, share: float) -> tuple[str, float]:
     """
-    Choose whom to look at next, where each is looked at by itself.
+    Choose which to describe next, where each is described by itself.
 
     :return: the name, and when.
     """

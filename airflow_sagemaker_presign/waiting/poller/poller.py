@@ -1,4 +1,4 @@
-"""One poller for all waits of an account view: it looks at AWS once for everybody, and each wait waits on a future."""
+"""One poller for all waits of an client key: it asks AWS once for all of them, and each wait waits on a future."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from airflow_sagemaker_presign.waiting.poller.pending_waits import (
 )
 
 GATHER_SECONDS = 0.25
-"""Seconds in which those who come together are let in, before the poller looks up."""
+"""Seconds in which those who come together are let in, before the poller makes its first request."""
 
 IDLE_CLIENT_SECONDS = 30.0
 """Seconds that a poller without waits keeps its client for the next one."""
@@ -38,7 +38,7 @@ ROWS_PER_YIELD = 25
 """Rows of a page after which the event loop gets its turn."""
 
 MAX_LOGGED_WAITS = 20
-"""Up to so many waits are told of trouble in their own logs; with more it would be a flood."""
+"""Up to so many waits log an outage in their own task logs; with more it would be a flood."""
 
 MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.001, 60.0
 
@@ -49,7 +49,7 @@ Job = Callable[[], Awaitable[None]]
 
 class StatusPoller:
     """
-    Serves the waits of one account view, for as long as there are any.
+    Serves the waits of one client key, for as long as there are any.
 
     :param connect: makes the hook; called off the event loop.
     :param per_second: how many requests a second it may send.
@@ -185,18 +185,19 @@ class StatusPoller:
         return DESCRIBE_SHARE if self.pending_waits.count <= 2 else LIST_SHARE
 
     def _list_jobs(self, found: Survey, now: float) -> list[tuple[float, Job]]:
-        """Say what is to be done and when; what comes first goes first when several are due."""
+        """Return what is to be done and when; what comes first goes first when several are due."""
         self._list_sweep.catch_up(found.behind, now)
         incremental_list = (self._list_sweep.incremental_list_at(now, found.poll_delay), self._list_sweep.incremental_list)
         resync = (self._list_sweep.resync_at(), self._list_sweep.resync)
         if not self._list_sweep.hurried:
             return [incremental_list, *self._soon(now), resync]
-        # Who was here before goes first. If nobody was, the full look does: its answers tell AWS's time for the sweep.
+        # Who was here before goes first. If nobody was, the resync does: its answers tell AWS's time for the
+        # incremental list.
         lists = [resync, incremental_list] if self._list_sweep.last_incremental_list == NEVER else [incremental_list, resync]
         return [*lists, *self._soon(now)]
 
     def _describe_jobs(self, found: Survey, now: float, wall: float) -> list[tuple[float, Job]]:
-        """Say the same where nothing is listed, and each is described in turn."""
+        """Return the same where nothing is listed, and each is described in turn."""
         self._list_sweep.abandon()
         name, at = next_to_describe(self.pending_waits, wall, self._share * self._stretch)
         spread = self._described_at + found.poll_delay * self._stretch / self.pending_waits.count
@@ -260,7 +261,7 @@ class StatusPoller:
         self._describes.add(names, self._clock.now())
 
     def _on_observation(self, pending_wait: PendingWait, observation: Observation, asked_at: float, *, described: bool) -> None:
-        """Let a wait know what AWS said of its notebook instance."""
+        """Apply an observation to a wait."""
         status = pending_wait.wait.status
         try:
             wait, action = transition(pending_wait.wait, observation, self._clock.wall())

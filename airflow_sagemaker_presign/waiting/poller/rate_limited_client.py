@@ -1,4 +1,4 @@
-"""Requests to AWS within a budget, one at a time, from a worker thread; through trouble that passes."""
+"""Rate-limited requests to AWS, one at a time, from a worker thread; transient failures slow them down."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Hook(Protocol):
         status_equals: str | None = None,
         next_token: str | None = None,
     ) -> NotebookInstancePage:
-        """Answer one page of a list."""
+        """Return one page of a list."""
 
     def send(self, action: Action, name: str) -> bool:
         """Start or stop."""
@@ -82,12 +82,12 @@ async def in_thread(call: Callable[..., Any], *values: Any, **named: Any) -> Any
 
 class RateLimitedClient:
     """
-    The client of one account view, made when it is first needed.
+    The client of one client key, made when it is first needed.
 
     :param connect: makes the hook; slow, so it is called off the event loop.
     :param rate_limiter: when the next request may go out.
     :param clock: the time.
-    :param log_outage: takes a line about trouble that begins or ends.
+    :param log_outage: takes a line about an outage that begins or ends.
     :param call: makes a blocking call off the event loop.
     """
 
@@ -105,7 +105,7 @@ class RateLimitedClient:
         self.accepted = False
         """Whether AWS accepted a request of one of the waits, be it before they came here."""
         self.throttled = False
-        """Whether the last trouble was that AWS throttled."""
+        """Whether the last failure was that AWS throttled."""
         self._connect = connect
         self._clock = clock
         self._log_outage = log_outage
@@ -115,10 +115,10 @@ class RateLimitedClient:
 
     async def ask(self, operation: str, *values: Any, **named: Any) -> Any:
         """
-        Send one request; the budget has to be ready for it.
+        Send one request; the rate limiter has to be ready for it.
 
         :param operation: a method of the hook; :meth:`connect` comes first.
-        :raises SageMakerUnavailable: when it came to nothing, and may well work later.
+        :raises SageMakerUnavailable: when it failed, and may well work later.
         :raises NotebookInstanceError: the class that says why AWS refused.
         """
         self.rate_limiter.take(self._clock.now())
@@ -155,7 +155,7 @@ class RateLimitedClient:
             hook.close()
 
     def _note_failure(self, error: exceptions.NotebookInstanceError) -> exceptions.NotebookInstanceError:
-        """Note what came of a request; return what the waits have to hear of it."""
+        """Note what came of a request; return the error that the waits get."""
         from airflow_sagemaker_presign.hooks import aws_errors
 
         error = aws_errors.transient_if_accepted_before(error, accepted=self.accepted)

@@ -1,4 +1,4 @@
-"""How many requests a second a poller may send: a token bucket that shrinks when AWS throttles."""
+"""Limits a poller's requests per second: a token bucket that shrinks when AWS throttles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RECOVERY_PER_RESPONSE = 1 / 100
 
 class RateLimiter:
     """
-    A token bucket for all requests of one account view.
+    A token bucket for all requests of one client key.
 
     It holds as many tokens as come in one second, so that no second sees more than twice the limit. All times are
     seconds of a clock that never goes back.
@@ -33,7 +33,7 @@ class RateLimiter:
         self._failures = 0
 
     def ready_at(self, now: float) -> float:
-        """Say from when on the next request may go out."""
+        """Return from when on the next request may go out."""
         self._fill(now)
         missing = max(0.0, 1.0 - self._tokens)
         return max(now + missing / self.rate, self._blocked_until)
@@ -50,7 +50,7 @@ class RateLimiter:
 
     def failed(self, now: float, *, throttled: bool) -> None:
         """
-        Note that a request came to nothing: pause, twice as long each time in a row, up to a minute.
+        Note that a request failed: pause, twice as long each time in a row, up to a minute.
 
         :param now: the time.
         :param throttled: whether AWS said that it was one too many; then the bucket gets slower, too.

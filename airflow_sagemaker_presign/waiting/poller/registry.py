@@ -1,4 +1,4 @@
-"""Which poller serves which waits: one for each account view, in each running event loop."""
+"""Which poller serves which waits: one for each client key, in each running event loop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _POLLERS: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ClientKey, S
 
 async def wait_for(key: ClientKey, wait: WaitState, poll_interval: float) -> WaitState:
     """
-    Wait with all others of the same account view.
+    Wait with all others of the same client key.
 
     :param key: whom AWS sees.
     :param wait: what the wait knows so far.

@@ -1,4 +1,4 @@
-"""The DAG that the door's benchmark opens: fifty notebooks, which fifty people may open."""
+"""The DAG that the launch page's benchmark opens: fifty notebooks, which fifty people may open."""
 
 from __future__ import annotations
 

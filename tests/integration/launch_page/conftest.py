@@ -1,4 +1,4 @@
-"""A browser in front of the door's page."""
+"""A browser in front of the launch page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ window.setUnseen = (isUnseen) => {
 def notebook() -> Iterator[Notebook]:
     """A stopped notebook, and its page on this machine."""
     if not HAS_LAUNCH_PAGE:
-        pytest.skip("there is no door before Airflow 3.1.1")
+        pytest.skip("there is no launch page before Airflow 3.1.1")
     from tests.helpers.launch_page_server import PATH, Notebook, landing_app, page_app, served
 
     notebook = Notebook()

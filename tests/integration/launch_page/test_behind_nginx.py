@@ -12,7 +12,7 @@ from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from tests.helpers import nginx
 
 if not HAS_LAUNCH_PAGE:
-    pytest.skip("there is no door before Airflow 3.1.1", allow_module_level=True)
+    pytest.skip("there is no launch page before Airflow 3.1.1", allow_module_level=True)
 
 from tests.helpers.launch_page_server import PATH, Notebook, page_app, served
 

@@ -1,4 +1,4 @@
-"""What the door's page does by itself while a person looks at it, or at something else."""
+"""What the launch page does by itself while a person looks at it, or at something else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages with a door, through the real servers: alone, and beside a presigned URL."""
+"""Messages with a launch page, through the real servers: alone, and beside a presigned URL."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def _buttons(message: dict[str, Any]) -> list[str]:
 
 
 def test_a_mail_with_the_launch_url_alone_has_no_credential(mail: Any, launch_page: dict[str, Any]) -> None:
-    NotebookUrlSmtpNotifier(note="Door: {{ launch_url }}")(launch_page)
+    NotebookUrlSmtpNotifier(note="Launch page: {{ launch_url }}")(launch_page)
     (message,) = mail.mails
     assert message["Subject"] == "Notebook research is ready: open it through Airflow"
     text, html = (part.get_content().replace("\r\n", "\n") for part in message.iter_parts())
     assert LAUNCH_URL in text.splitlines()
-    assert f"Door: {LAUNCH_URL}" in text
+    assert f"Launch page: {LAUNCH_URL}" in text
     assert f'href="{LAUNCH_URL.replace("&", "&amp;")}"' in html
     assert "authToken" not in text + html
     assert "Sign in to Airflow" in text

@@ -97,7 +97,7 @@ def test_throttling_and_faults_of_aws_end_no_wait(local: LocalServices, names: l
 
 
 def test_each_refusal_is_one_request(local: LocalServices, names: list[str]) -> None:
-    """botocore would send it four more times, past the budget."""
+    """botocore would send it four more times, past the rate limiter."""
     local.sagemaker.faults.fail_calls("throttling", times=1)
     run(event_of(names[0]), later(local, 3, names, "InService"))
     first, second, *_ = local.sagemaker.requests

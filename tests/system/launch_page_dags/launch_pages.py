@@ -1,4 +1,4 @@
-"""Tasks of every kind that the door has to tell apart. They deliver to nobody: only the door is of interest."""
+"""Tasks of every kind that the launch page has to tell apart. They deliver to nobody: only the launch page is of interest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Silent(BaseNotifier):
 
 
 def launch_page(task_id: str, name: str, **arguments: Any) -> SageMakerPresignedNotebookUrlOperator:
-    """A task whose notebook is opened through the door only."""
+    """A task whose notebook is opened through the launch page only."""
     return SageMakerPresignedNotebookUrlOperator(
         task_id=task_id, notebook_instance_name=name, notifiers=Silent(), link="launch_page", **arguments
     )

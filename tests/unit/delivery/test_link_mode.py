@@ -1,4 +1,4 @@
-"""What a message carries: the presigned URL, the door, or both."""
+"""What a message carries: the presigned URL, the launch page, or both."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAUNCH_URL = "https://airflow.example.com/sagemaker-notebooks/mornings/manual__1
 class Recorder(BaseNotifier):
     template_fields = ("text", "more")
 
-    def __init__(self, text: Any = "door: {% if launch_url %}{{ launch_url }}{% endif %}", more: Any = None) -> None:
+    def __init__(self, text: Any = "launch page: {% if launch_url %}{{ launch_url }}{% endif %}", more: Any = None) -> None:
         super().__init__()
         self.text, self.more = text, more
         self.sent: list[tuple[str, str]] = []
@@ -36,7 +36,7 @@ class Recorder(BaseNotifier):
 
 @pytest.fixture(autouse=True)
 def launch_page(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    """An Airflow with a door, whichever runs the tests, that has said nothing yet."""
+    """An Airflow with a launch page, whichever runs the tests, that has said nothing yet."""
     monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", True)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
     monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
@@ -76,7 +76,7 @@ def test_a_message_carries_what_was_chosen(
         sagemaker.mint()
     notifier = Recorder()
     receipt = run(notifier, link=link)
-    assert notifier.sent == [(f"door: {launch_url}", presigned_url)]
+    assert notifier.sent == [(f"launch page: {launch_url}", presigned_url)]
     assert receipt["link"] == link
     assert receipt.get("launch_url", "") == launch_url
     assert ("session_ends_by" in receipt) == (link != "launch_page")
@@ -103,9 +103,9 @@ def test_both_without_a_launch_page_is_the_presigned_url_and_says_once_what_a_la
             receipt = run(notifier)
             assert receipt["link"] == "presigned"
             assert "launch_url" not in receipt
-    assert notifier.sent == [("door: ", f"{URL}&view=lab")] * 2
+    assert notifier.sent == [("launch page: ", f"{URL}&view=lab")] * 2
     (said,) = [record.getMessage() for record in caplog.records if record.name == link_mode.__name__]
-    assert f"a door needs {needed}" in said
+    assert f"a launch page needs {needed}" in said
 
 
 def test_the_launch_page_without_a_base_url_is_an_error_before_the_first_aws_call(

@@ -16,7 +16,7 @@ FOR_SOMEBODY_ELSE = ("clear the task", "the task", "worker", "operator", "timeou
 def kinds(kind: type[NotebookInstanceError] = NotebookInstanceError) -> Iterator[type[NotebookInstanceError]]:
     yield kind
     for narrower in kind.__subclasses__():
-        # Other tests make classes of their own, and the door has one whose words are for its page.
+        # Other tests make classes of their own, and the launch page has one whose words are for its page.
         if narrower.__module__ == "airflow_sagemaker_presign.exceptions":
             yield from kinds(narrower)
 
@@ -38,6 +38,6 @@ def test_an_error_that_nobody_has_listed_gets_the_advice_of_its_kind() -> None:
 
 @pytest.mark.parametrize("kind", list(kinds()))
 def test_an_error_with_advice_of_its_own_for_the_author_does_not_show_it(kind: type[NotebookInstanceError]) -> None:
-    seen = page_state_of_error(kind("research", "AWS said no.", "Mend the connection, then clear the task."))
+    seen = page_state_of_error(kind("research", "AWS said no.", "Fix the connection, then clear the task."))
     assert "clear the task" not in seen.words
     assert seen.problem == "AWS said no."

@@ -1,4 +1,4 @@
-"""Requests to the door's app in the order in which things are looked at: who, then what, then whether."""
+"""Requests to the launch page's app in the order in which things are looked at: who, then what, then whether."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 
 if not HAS_LAUNCH_PAGE:
-    pytest.skip("there is no door before Airflow 3.1.1", allow_module_level=True)
+    pytest.skip("there is no launch page before Airflow 3.1.1", allow_module_level=True)
 
 import httpx
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser

@@ -19,7 +19,7 @@ from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
 from tests.helpers.airflow_database import Sessions, insert
 
-pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
+pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")
 
 Make = Callable[..., RenderedTask]
 

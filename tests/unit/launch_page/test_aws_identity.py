@@ -1,4 +1,4 @@
-"""As whom the door acts: what the connection says, and never the machine of the api-server by chance."""
+"""As whom the launch page acts: what the connection says, and never the machine of the api-server by chance."""
 
 from __future__ import annotations
 

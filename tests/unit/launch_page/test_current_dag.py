@@ -14,7 +14,7 @@ from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerStopNotebookInstanceOperator,
 )
 
-pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
+pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")
 
 
 class Silent(BaseNotifier):

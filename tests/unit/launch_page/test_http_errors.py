@@ -1,4 +1,4 @@
-"""No refusal is a dead end: it says who is signed in, and what to do next."""
+"""No error page is a dead end: it says who is signed in, and what to do next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 
 if not HAS_LAUNCH_PAGE:
-    pytest.skip("there is no door before Airflow 3.1.1", allow_module_level=True)
+    pytest.skip("there is no launch page before Airflow 3.1.1", allow_module_level=True)
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException

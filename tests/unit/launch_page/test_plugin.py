@@ -1,4 +1,4 @@
-"""How the api-server comes by the door's app."""
+"""How the api-server comes by the launch page's app."""
 
 from __future__ import annotations
 

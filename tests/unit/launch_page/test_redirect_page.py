@@ -7,7 +7,7 @@ from airflow_sagemaker_presign.launch_page import templating
 from tests.helpers.html_tags import ATTACK, Tags
 
 if not HAS_LAUNCH_PAGE:
-    pytest.skip("there is no door before Airflow 3.1.1", allow_module_level=True)
+    pytest.skip("there is no launch page before Airflow 3.1.1", allow_module_level=True)
 
 from fastapi.responses import Response
 

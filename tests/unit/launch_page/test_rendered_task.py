@@ -100,7 +100,7 @@ def test_a_field_that_is_missing_opens_nothing() -> None:
         assert http_error.value.status == 500
 
 
-with_launch_page = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no door before Airflow 3.1.1")
+with_launch_page = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")
 Set = Callable[..., None]
 
 

@@ -24,7 +24,7 @@ CONNECTIONS: dict[str | None, str] = {}
 
 
 class Aws:
-    """AWS, as the door's hooks find it."""
+    """AWS, as the launch page's hooks find it."""
 
     def __init__(self) -> None:
         self.hooks: list[tuple[Any, ...]] = []

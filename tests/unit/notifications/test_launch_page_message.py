@@ -1,4 +1,4 @@
-"""What a message with a door says: alone, without a credential; and beside a presigned URL, for later."""
+"""What a message with a launch page says: alone, without a credential; and beside a presigned URL, for later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may open through the door: what was given never becomes everybody, whatever rendering makes of it."""
+"""Who may open through the launch page: what was given never becomes everybody, whatever rendering makes of it."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def test_templates_are_rendered_to_a_list(dag: DAG, given: Any, who: Any, users:
 
 
 @pytest.mark.skipif(
-    not launch_page_is_supported(), reason="this Airflow has no door, and leaves in place what renders to nothing"
+    not launch_page_is_supported(), reason="this Airflow has no launch page, and leaves in place what renders to nothing"
 )
 @pytest.mark.parametrize("who", [None, [], "", " ", "None", [None], [""], "Ada <ada@x>", ["ada", "<b>"], "{{ x }}"])
 @pytest.mark.parametrize("given", ["{{ params.who }}", ["{{ params.who }}"]])
 def test_a_template_that_names_nobody_ends_the_task_before_airflow_keeps_its_fields(
     dag: DAG, given: Any, who: Any
 ) -> None:
-    """The door reads the kept fields: an empty one there would let everybody in."""
+    """The launch page reads the kept fields: an empty one there would let everybody in."""
     with pytest.raises(ValueError, match="allowed_users"):
         rendered(dag, given, who)
 

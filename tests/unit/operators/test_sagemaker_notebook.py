@@ -86,7 +86,7 @@ def test_a_notebook_in_service_is_delivered_at_once(
     assert "authToken" not in repr(context["ti"].xcoms)
 
 
-@pytest.mark.skipif(not launch_page_is_supported(), reason="Airflow 2 asks the links themselves; Airflow 3.0 has no door")
+@pytest.mark.skipif(not launch_page_is_supported(), reason="Airflow 2 asks the links themselves; Airflow 3.0 has no launch page")
 def test_the_buttons_are_there_before_the_wait(
     make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -396,7 +396,7 @@ def test_the_log_says_what_it_was_before_it_says_what_was_sent(
     assert not any("is Stopped" in line for line in later)
 
 
-@pytest.mark.skipif(not launch_page_is_supported(), reason="no door before Airflow 3.1.1")
+@pytest.mark.skipif(not launch_page_is_supported(), reason="no launch page before Airflow 3.1.1")
 @pytest.mark.parametrize("status", ["Stopped", "Stopping", "Deleting", "Failed"])
 def test_a_message_without_a_presigned_url_is_not_sent_for_a_notebook_that_does_not_run_any_more(
     make: Callable[..., Any],

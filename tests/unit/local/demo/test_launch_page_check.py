@@ -18,7 +18,7 @@ PAGE = '<input type="hidden" name="token" value="a.b&amp;c"><dd id="status-word"
 
 @dataclass
 class World:
-    """Airflow with its door, SageMaker and JupyterLab in one, and what is wrong with it."""
+    """Airflow with its launch page, SageMaker and JupyterLab in one, and what is wrong with it."""
 
     page: tuple[int, str] = (200, PAGE.format("InService"))
     page_mints: int = 0
@@ -102,7 +102,7 @@ def test_the_button_is_pressed_once_as_somebody_signed_in_with_the_forms_own_tok
         ({"leads_to": "/launch-page"}, "answered 303, and leads to no notebook"),
         ({"leads_to": None}, "answered 303, and leads to no notebook"),
         ({"click_mints": 2}, "minted 2 URLs"),
-        ({"lab_status": 403}, "door's link opened /lab with status 403"),
+        ({"lab_status": 403}, "launch page's link opened /lab with status 403"),
     ],
 )
 def test_a_launch_page_that_is_not_as_it_should_be_is_told_without_the_link(

@@ -242,7 +242,7 @@ def test_a_start_that_does_not_take_is_sent_again_and_then_given_up(account: Acc
 
 
 def test_a_row_that_each_incremental_list_repeats_hides_no_start_that_did_not_take(account: Account, waits: Waits) -> None:
-    """Where no answer tells the time, each sweep goes back for minutes."""
+    """Where no answer tells the time, each incremental list goes back for minutes."""
     account.tells_time = False
     for name in names(20):
         account.plan(name, (-1, "Pending"), (300, "InService"))
@@ -425,7 +425,7 @@ def test_a_wait_of_an_hour_writes_fewer_than_twenty_lines(
     assert isinstance(waits.outcomes["research"], WaitState)
     lines = [record for record in caplog.records if record.levelno >= logging.INFO]
     assert len({line.message for line in lines}) >= 3
-    # Of each line about trouble, one of the two is in the triggerer's log.
+    # Of each line about an outage, one of the two is in the triggerer's log.
     triggerers = [line for line in lines if line.levelno == logging.WARNING]
     assert len(lines) - len(triggerers) < 20
     assert len(triggerers) < 20

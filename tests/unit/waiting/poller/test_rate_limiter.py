@@ -15,7 +15,7 @@ def rate_limiter() -> RateLimiter:
 
 
 def send_for(rate_limiter: RateLimiter, seconds: float, now: float = 0.0) -> list[float]:
-    """Send as much as the budget lets through, each at once when it may."""
+    """Send as much as the rate limiter lets through, each at once when it may."""
     sent = []
     end = now + seconds
     while (now := rate_limiter.ready_at(now)) < end:

@@ -198,7 +198,7 @@ def test_a_start_that_never_takes_is_given_up_in_reasonable_time(triggerer: Trig
 
 @pytest.mark.parametrize("poll_interval", [5, 60])
 def test_starts_that_show_late_are_not_described_one_by_one(triggerer: Triggerer, poll_interval: float) -> None:
-    """With a long interval no sweep came since they showed: the next one tells."""
+    """With a long interval no incremental list came since they showed: the next one tells."""
     waits = [
         triggerer.started(name, (3, "Pending"), (200, "InService"), age=0, poll_interval=poll_interval)
         for name in names(1000)
