@@ -15,9 +15,9 @@ from typing import Any
 
 from airflow_sagemaker_presign.delivery import failures
 from airflow_sagemaker_presign.delivery.failures import Failure
+from airflow_sagemaker_presign.delivery.supervisor_channel import abandon
 from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY, PresignedNotebookUrl
 from airflow_sagemaker_presign.minting.redaction import redacted
-from airflow_sagemaker_presign.delivery.supervisor_channel import abandon
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_sagemaker_presign import metrics
-from airflow_sagemaker_presign.delivery.attempts import DeliveryAttempts, Delivery, DeliveryPolicy
+from airflow_sagemaker_presign.delivery.attempts import Delivery, DeliveryAttempts, DeliveryPolicy
 from airflow_sagemaker_presign.delivery.failures import describe
+from airflow_sagemaker_presign.delivery.supervisor_channel import serialize_requests
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
 from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
 from airflow_sagemaker_presign.minting.redaction import redact
-from airflow_sagemaker_presign.delivery.supervisor_channel import serialize_requests
 
 __all__ = ["Delivery", "DeliveryPolicy", "deliver", "prepare", "record_metrics"]
 

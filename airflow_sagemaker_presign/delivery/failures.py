@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
 from airflow_sagemaker_presign.delivery.link_mode import NO_PRESIGNED_URL
+from airflow_sagemaker_presign.delivery.send_errors import error_text, may_have_arrived, retry_after
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
 from airflow_sagemaker_presign.minting.redaction import redact
-from airflow_sagemaker_presign.delivery.send_errors import may_have_arrived, retry_after, error_text
 
 MAX_RETRY_AFTER_SECONDS = 600.0
 """The longest pause, in seconds, that a service may ask for. No URL ages meanwhile: each attempt mints its own."""

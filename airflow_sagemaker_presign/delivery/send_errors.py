@@ -7,8 +7,8 @@ import re
 import smtplib
 import urllib.error
 from collections.abc import Iterator, Mapping
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
 from airflow_sagemaker_presign.compat import AirflowException
 
 

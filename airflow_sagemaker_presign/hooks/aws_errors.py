@@ -9,7 +9,13 @@ from botocore.parsers import ResponseParserError
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.compat import AirflowException
-from airflow_sagemaker_presign.hooks.transport_errors import TRANSIENT_HTTP_STATUSES, NO_RESPONSE, Route, permanent_failure, without_passwords
+from airflow_sagemaker_presign.hooks.transport_errors import (
+    NO_RESPONSE,
+    TRANSIENT_HTTP_STATUSES,
+    Route,
+    permanent_failure,
+    without_passwords,
+)
 from airflow_sagemaker_presign.waiting.outage_log import EXPIRED_CREDENTIALS_CODES
 
 ACCESS_DENIED_CODES = frozenset(
@@ -214,7 +220,9 @@ def connection_error(error: Exception, route: Route | None = None) -> exceptions
     return translated
 
 
-def transient_if_accepted_before(error: exceptions.NotebookInstanceError, *, accepted: bool) -> exceptions.NotebookInstanceError:
+def transient_if_accepted_before(
+    error: exceptions.NotebookInstanceError, *, accepted: bool
+) -> exceptions.NotebookInstanceError:
     """
     Decide whether a refusal passes: credentials and a clock that were good once are about to be good again.
 
@@ -254,7 +262,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def _is_not_from_aws(code: str) -> bool:
-    """Return whether an answer is a page of a proxy, a firewall or another server: where AWS says no, it says a code."""
+    """Return whether a response comes from a proxy, a firewall or another server: AWS sends an error code."""
     return code.isdigit() and code[0] in "34" and code not in TRANSIENT_HTTP_STATUSES and code != "407"
 
 

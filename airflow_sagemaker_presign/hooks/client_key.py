@@ -47,7 +47,9 @@ class ClientKey(NamedTuple):
         from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 
         config = None if self.botocore_config is None else json.loads(self.botocore_config)
-        hook = SageMakerNotebookInstanceHook(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
+        hook = SageMakerNotebookInstanceHook(
+            self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config
+        )
         if self.aws_conn_id is not None and not hook.has_connection:
             raise aws_errors.connection_went_missing(self.aws_conn_id)
         hook.connect_without_retries()

@@ -12,12 +12,10 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.waiting import state_machine
 from airflow_sagemaker_presign.hooks import aws_errors
-from airflow_sagemaker_presign.minting.url_capture import redacted_before_logging, capture_minted_urls, with_landing
-from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
 from airflow_sagemaker_presign.hooks.transport_errors import Route
-from airflow_sagemaker_presign.waiting.state_machine import Action, Observation, Status, WaitState
+from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.url_capture import capture_minted_urls, redacted_before_logging, with_landing
 from airflow_sagemaker_presign.validation import (
     ca_bundle_of,
     extra_of,
@@ -27,8 +25,10 @@ from airflow_sagemaker_presign.validation import (
     text_of,
     verify_of,
 )
-from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedNotebookUrl
+from airflow_sagemaker_presign.waiting import state_machine
 from airflow_sagemaker_presign.waiting.outage_log import EXPIRED_CREDENTIALS_CODES, FirstResponse, OutageLog
+from airflow_sagemaker_presign.waiting.state_machine import Action, Observation, Status, WaitState
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
 
 MAX_RESULTS = 100
 """The most notebook instances that one answer lists."""
@@ -320,7 +320,10 @@ class SageMakerNotebookInstanceHook(AwsBaseHook):
         :return: what it knows now.
         :raises NotebookInstanceError: the class that says why it ends: the error itself when no waiting helps.
         """
-        now, error = self.now(), aws_errors.transient_if_accepted_before(error, accepted=self._accepted or bool(wait.status))
+        now, error = (
+            self.now(),
+            aws_errors.transient_if_accepted_before(error, accepted=self._accepted or bool(wait.status)),
+        )
         if not isinstance(error, exceptions.SageMakerUnavailable):
             raise error.about(wait.notebook_instance_name)
         if line := self._outage_log.request_failed(error, now):

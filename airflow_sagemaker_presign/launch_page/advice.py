@@ -8,8 +8,8 @@ operator's parameter.
 from __future__ import annotations
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
 
 MANAGER = "whoever manages the notebooks"
 AIRFLOW_ADMIN = "whoever runs this Airflow"

@@ -20,13 +20,12 @@ from fastapi.responses import Response
 
 from airflow_sagemaker_presign.compat import conf
 from airflow_sagemaker_presign.launch_page import csrf, form, redirect_page, templating
-from airflow_sagemaker_presign.launch_page.service import LaunchService
-from airflow_sagemaker_presign.launch_page.sagemaker_client import THREADS_PER_CONNECTION
-from airflow_sagemaker_presign.launch_page.http_errors import HttpError
-from airflow_sagemaker_presign.launch_page.http_errors import add_error_handlers, login_returns
-from airflow_sagemaker_presign.launch_page.rendered_task import TaskKey
-from airflow_sagemaker_presign.launch_page.thread_limits import ThreadLimits
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError, add_error_handlers, login_returns
+from airflow_sagemaker_presign.launch_page.rendered_task import TaskKey
+from airflow_sagemaker_presign.launch_page.sagemaker_client import THREADS_PER_CONNECTION
+from airflow_sagemaker_presign.launch_page.service import LaunchService
+from airflow_sagemaker_presign.launch_page.thread_limits import ThreadLimits
 
 MAX_MAP_INDEX = 2**31 - 1
 """What the column in Airflow's database holds."""
@@ -75,7 +74,9 @@ CurrentUserDep = Annotated[CurrentUser, Depends(current_user_of)]
 def rights_of(request: Request, user: GetUserDep, current_user: CurrentUserDep) -> CurrentUser:
     """Return what the person may do with the task instance. Of whom nobody knows Airflow is not asked that."""
     may_see = _is_allowed(may_see_task_instance, request, user)
-    return replace(current_user, may_see=may_see, may_edit=may_see and _is_allowed(may_edit_task_instance, request, user))
+    return replace(
+        current_user, may_see=may_see, may_edit=may_see and _is_allowed(may_edit_task_instance, request, user)
+    )
 
 
 def _is_allowed(check: Callable[[Request, Any], None], request: Request, user: Any) -> bool:

@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
 from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
-from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,9 @@ class DenialLog:
         self._timer = timer
         self._counts: LruDict[object, Iterator[int]] = LruDict(4096)
 
-    def record(self, event: str, key: TaskKey, current_user: CurrentUser, why: str, task: RenderedTask | None = None) -> None:
+    def record(
+        self, event: str, key: TaskKey, current_user: CurrentUser, why: str, task: RenderedTask | None = None
+    ) -> None:
         """
         Write down that somebody was refused, where there is such a task instance.
 
@@ -139,7 +141,9 @@ class DenialLog:
         if number > MAX_DENIALS_PER_MINUTE:
             if number == MAX_DENIALS_PER_MINUTE + 1:
                 log.warning(
-                    "%s is refused so often at %s that the rest of the minute is not written down", current_user.name, key
+                    "%s is refused so often at %s that the rest of the minute is not written down",
+                    current_user.name,
+                    key,
                 )
             return
         with self._session() as session:

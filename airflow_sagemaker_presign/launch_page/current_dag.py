@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import select
 
 from airflow_sagemaker_presign import validation
-from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
+from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 
 AllowedUsers = tuple[str, ...] | None
 """Exactly these; ``None``: all who may edit the task."""

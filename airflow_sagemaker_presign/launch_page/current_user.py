@@ -61,7 +61,9 @@ def may_open(current_user: CurrentUser, task: RenderedTask) -> bool:
 
     That holds for what the task rendered, and for what its DAG says now: whom the author takes out is out.
     """
-    return current_user.may_see and all(_is_let_in(current_user, users) for users in (task.allowed_users, *task.allowed_now))
+    return current_user.may_see and all(
+        _is_let_in(current_user, users) for users in (task.allowed_users, *task.allowed_now)
+    )
 
 
 def _is_let_in(current_user: CurrentUser, users: Iterable[str] | None) -> bool:
@@ -72,7 +74,9 @@ def _is(current_user: CurrentUser, user: str) -> bool:
     # Anybody may have a user name that looks like somebody else's address.
     if "@" in user and current_user.email is not None:
         return _same_address(user, current_user.email)
-    return user == current_user.user_name or ("@" in current_user.user_name and _same_address(user, current_user.user_name))
+    return user == current_user.user_name or (
+        "@" in current_user.user_name and _same_address(user, current_user.user_name)
+    )
 
 
 def _same_address(one: str, other: str) -> bool:

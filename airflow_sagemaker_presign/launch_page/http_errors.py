@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from airflow_sagemaker_presign.launch_page import templating
-
 from airflow_sagemaker_presign.links import launch_path
 
 
@@ -125,7 +124,9 @@ def _in_words(status: int) -> HttpError:
     )
 
 
-def _error_page(request: Request, http_error: HttpError, prefix: str, *, again: str = "", again_text: str = "") -> Response:
+def _error_page(
+    request: Request, http_error: HttpError, prefix: str, *, again: str = "", again_text: str = ""
+) -> Response:
     path = _path_of(request)
     if not again and request.method == "POST" and path != "/":
         again, again_text = prefix + path, "Back to the notebook"

@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from airflow_sagemaker_presign.waiting import state_machine
-from airflow_sagemaker_presign.launch_page.advice import AIRFLOW_ADMIN, MANAGER, advice_for
-from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
 from airflow_sagemaker_presign.exceptions import (
     NotebookInstanceAccessDenied,
     NotebookInstanceDeleted,
@@ -18,8 +15,11 @@ from airflow_sagemaker_presign.exceptions import (
     NotebookInstanceNotFound,
     SageMakerUnavailable,
 )
-from airflow_sagemaker_presign.waiting.state_machine import Status
+from airflow_sagemaker_presign.launch_page.advice import AIRFLOW_ADMIN, MANAGER, advice_for
+from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
 from airflow_sagemaker_presign.validation import Landing
+from airflow_sagemaker_presign.waiting import state_machine
+from airflow_sagemaker_presign.waiting.state_machine import Status
 
 OPEN = "open"
 START = "start"
@@ -107,18 +107,31 @@ def page_state_of(description: Mapping[str, Any], landing: Landing | None, now: 
                 button="Start again and open",
             )
         case Status.PENDING:
-            return PageState(status, "Starting", _words_of_a_start(elapsed), "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
+            return PageState(
+                status,
+                "Starting",
+                _words_of_a_start(elapsed),
+                "busy",
+                elapsed=elapsed,
+                refresh_seconds=CHANGING_REFRESH_SECONDS,
+            )
         case Status.STOPPING:
             words = _words_of_a_change("Once it has stopped it can be started again, here.", elapsed)
-            return PageState(status, "Stopping", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
+            return PageState(
+                status, "Stopping", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS
+            )
         case Status.UPDATING | Status.PENDING_MAINTENANCE | Status.IN_MAINTENANCE:
             words = _words_of_a_change("AWS is changing it. Once it has stopped it can be started, here.", elapsed)
-            return PageState(status, "Being changed", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
+            return PageState(
+                status, "Being changed", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS
+            )
         case Status.DELETING:
             return PageState(status, "Being deleted", f"Ask {MANAGER} for a new one.", "bad")
         case _:
             words = _words_of_a_change("This status is not known here. This page goes on looking.", elapsed)
-            return PageState(status, f"Status {status}", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
+            return PageState(
+                status, f"Status {status}", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS
+            )
 
 
 def page_state_of_error(error: NotebookInstanceError) -> PageState:

@@ -1,4 +1,4 @@
-"""The launch page's place in Airflow (entry point ``airflow.plugins``). Every Airflow process imports it, so it is light."""
+"""The launch page's Airflow plugin (entry point ``airflow.plugins``). Every Airflow process imports it."""
 
 from __future__ import annotations
 

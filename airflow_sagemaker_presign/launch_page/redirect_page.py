@@ -25,5 +25,6 @@ def redirect_by_page(answer: Response, query: str, prefix: str) -> Response:
     if templating.REDIRECT_BY_PAGE not in query.split("&") or urlsplit(location).scheme not in ("http", "https"):
         return answer
     return HTMLResponse(
-        templating.write("redirect.html", url=location, prefix=prefix, current_user=""), headers=templating.security_headers()
+        templating.write("redirect.html", url=location, prefix=prefix, current_user=""),
+        headers=templating.security_headers(),
     )

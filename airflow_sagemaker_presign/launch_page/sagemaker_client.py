@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from airflow_sagemaker_presign.launch_page import aws_identity
-from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
-from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
-from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
-from airflow_sagemaker_presign.launch_page.key_locks import KeyLocks
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
 from airflow_sagemaker_presign.hooks import aws_errors
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.hooks.transport_errors import without_passwords
+from airflow_sagemaker_presign.launch_page import aws_identity
+from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
+from airflow_sagemaker_presign.launch_page.key_locks import KeyLocks
+from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
+from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
 
 if TYPE_CHECKING:

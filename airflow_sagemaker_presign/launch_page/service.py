@@ -11,17 +11,17 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, Response
 
-from airflow_sagemaker_presign.waiting import state_machine
-from airflow_sagemaker_presign.launch_page import audit, templating, rendered_task
-from airflow_sagemaker_presign.launch_page.csrf import TokenMatch, CsrfTokens
-from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
-from airflow_sagemaker_presign.launch_page.http_errors import HttpError
-from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
-from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, PageState, page_state_of, page_state_of_error
-from airflow_sagemaker_presign.launch_page.current_user import CurrentUser, may_open
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookInstanceNotFound, SageMakerUnavailable
+from airflow_sagemaker_presign.launch_page import audit, rendered_task, templating
+from airflow_sagemaker_presign.launch_page.csrf import CsrfTokens, TokenMatch
+from airflow_sagemaker_presign.launch_page.current_user import CurrentUser, may_open
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
+from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, PageState, page_state_of, page_state_of_error
+from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
+from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
 from airflow_sagemaker_presign.links import launch_path, region_of
 from airflow_sagemaker_presign.notifications.times import format_duration
+from airflow_sagemaker_presign.waiting import state_machine
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ class LaunchService:
             f"{key.dag_id}, to add you by this name,"
         )
         words = (
-            f"You are signed in as {current_user.in_words}, and this notebook is opened by {whom} or sign out, and in with "
-            "another account."
+            f"You are signed in as {current_user.in_words}, and this notebook is opened by {whom} or sign out, and "
+            "in with another account."
         )
         raise HttpError(403, "Not for you", words)
 
@@ -97,7 +97,9 @@ class LaunchService:
         try:
             self.denials.record(event, key, current_user, why)
         except Exception:
-            log.exception("%s: %s was refused (%s), which could not be written down", _path(key), current_user.name, why)
+            log.exception(
+                "%s: %s was refused (%s), which could not be written down", _path(key), current_user.name, why
+            )
 
     def _open(self, task: RenderedTask, current_user: CurrentUser) -> Response:
         if self._status(task, self.sagemaker.now()) != state_machine.Status.IN_SERVICE:
@@ -148,7 +150,9 @@ class LaunchService:
         log.warning("Task %s, %s: %s", _path(task.key), event, error.problem)
         return self._page(task, current_user, error)
 
-    def _page(self, task: RenderedTask, current_user: CurrentUser, refused: NotebookInstanceError | None = None) -> Response:
+    def _page(
+        self, task: RenderedTask, current_user: CurrentUser, refused: NotebookInstanceError | None = None
+    ) -> Response:
         description: dict[str, Any] = {}
         status = HTTPStatus.OK
         try:
@@ -161,7 +165,12 @@ class LaunchService:
         return self._write(task, current_user, description, page_state, status)
 
     def _write(
-        self, task: RenderedTask, current_user: CurrentUser, description: dict[str, Any], page_state: PageState, status: int
+        self,
+        task: RenderedTask,
+        current_user: CurrentUser,
+        description: dict[str, Any],
+        page_state: PageState,
+        status: int,
     ) -> Response:
         region = region_of(description.get("NotebookInstanceArn", "")) or task.region_name or ""
         html = templating.write(

@@ -20,8 +20,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response as AnyResponse
 
-from airflow_sagemaker_presign.local.sagemaker_api.authentication import check_signed
 from airflow_sagemaker_presign.local.sagemaker_api.api_errors import ApiError, internal_failure
+from airflow_sagemaker_presign.local.sagemaker_api.authentication import check_signed
 
 LOOPBACK = "127.0.0.1"
 _MOTO_PATHS = ("/moto-api", "/favicon.ico", "/latest/")

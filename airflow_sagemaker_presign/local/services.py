@@ -13,14 +13,14 @@ from typing import Any
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from airflow_sagemaker_presign.local.clock import LocalClock
-from airflow_sagemaker_presign.local.sagemaker_api.control import control_blueprint
 from airflow_sagemaker_presign.local.http_server import LOOPBACK, HttpServer, bind
 from airflow_sagemaker_presign.local.inbox.mailbox import Inbox
 from airflow_sagemaker_presign.local.inbox.page import inbox_blueprint
 from airflow_sagemaker_presign.local.inbox.slack import SlackStandIn
 from airflow_sagemaker_presign.local.inbox.smtp import SmtpServer
-from airflow_sagemaker_presign.local.jupyter.reverse_proxy import NotebookReverseProxy
 from airflow_sagemaker_presign.local.jupyter.labs import JupyterLabs
+from airflow_sagemaker_presign.local.jupyter.reverse_proxy import NotebookReverseProxy
+from airflow_sagemaker_presign.local.sagemaker_api.control import control_blueprint
 from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import DEFAULT_REGION, LocalSageMaker
 
 

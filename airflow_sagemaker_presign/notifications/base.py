@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_sagemaker_presign.compat import BaseNotifier
-from airflow_sagemaker_presign.notifications.callback_kind import CallbackKind, has_link, callback_kind_of
+from airflow_sagemaker_presign.notifications.callback_kind import CallbackKind, callback_kind_of, has_link
 from airflow_sagemaker_presign.notifications.times import default_zone, zone_of
 from airflow_sagemaker_presign.validation import is_template, reject
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_sagemaker_presign.compat import AirflowException
-from airflow_sagemaker_presign.notifications.email_addresses import mailboxes_of
-from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier, optional_text
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed
+from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier, optional_text
+from airflow_sagemaker_presign.notifications.email_addresses import mailboxes_of
 from airflow_sagemaker_presign.validation import is_template
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import make_msgid
 
-from airflow_sagemaker_presign.notifications.email_headers import MAIL_POLICY, address_of
 from airflow_sagemaker_presign.notifications.email_addresses import Mailbox
+from airflow_sagemaker_presign.notifications.email_headers import MAIL_POLICY, address_of
 from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_sagemaker_presign.notifications.failed_task import value_of
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed
+from airflow_sagemaker_presign.notifications.failed_task import value_of
 
 if TYPE_CHECKING:
-    from airflow_sagemaker_presign.notifications.message import FailureMessage
     from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
+    from airflow_sagemaker_presign.notifications.message import FailureMessage
 
 _ADVICE = (
     "Give the notifier in on_failure_callback a fixed recipient: one that comes out of a template is not known when a "

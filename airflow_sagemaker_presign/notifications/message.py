@@ -153,7 +153,8 @@ def _launch_page_message(context: Mapping[str, Any], note: str) -> LinkMessage:
         title=title,
         subject=f"{title}: open it through Airflow",
         lead=(
-            f"Sign in to Airflow to open it, as often as you like, for {format_duration(context['launch_page_valid_for'])}. "
+            "Sign in to Airflow to open it, as often as you like, "
+            f"for {format_duration(context['launch_page_valid_for'])}. "
             "If the notebook was stopped again, the link starts it."
         ),
         prompt=f"Open this message and press “{BUTTON}”.",
@@ -223,8 +224,8 @@ def _problem(error: object) -> str:
     if error is None:
         return "The task ended without saying why; its process may have been killed."
     # Redacted in whole before it is cut: half a token would not be known as one.
-    from airflow_sagemaker_presign.minting.redaction import redact
     from airflow_sagemaker_presign.delivery.send_errors import error_text
+    from airflow_sagemaker_presign.minting.redaction import redact
 
     reason = redact(error_text(error)).strip().partition("\n")[0].strip()
     if len(reason) > MAX_REASON_LENGTH:

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier, optional_text
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed, SendOutcomeUnknown, ServerAnswer
+from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier, optional_text
 from airflow_sagemaker_presign.notifications.slack_recipients import (
     CHANNEL_ALLOWED,
     USER_ALLOWED,
@@ -196,8 +196,8 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
             raise self._unanswered(method, type(error).__name__) from None
 
     def _refused(self, method: str, response: Any) -> SendFailed | SendOutcomeUnknown:
-        from airflow_sagemaker_presign.notifications.slack_errors import describe_error
         from airflow_sagemaker_presign.delivery.send_errors import response_is_inconclusive
+        from airflow_sagemaker_presign.notifications.slack_errors import describe_error
 
         recipient = str(self.channel or self.user)
         answer = response.data if isinstance(response.data, dict) else {}

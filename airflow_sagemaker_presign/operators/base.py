@@ -163,8 +163,8 @@ class NotebookInstanceOperator(BaseOperator):
         :raises NotebookInstanceError: the class that says why AWS did not answer.
         """
         from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
-        from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
         from airflow_sagemaker_presign.waiting.polling_schedule import next_poll_delay
+        from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 
         now = self.hook.now()
         deadline = max(self._deadline, now + min(self.timeout, _TRIGGERER_MARGIN).total_seconds())

@@ -8,11 +8,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_sagemaker_presign import validation
-from airflow_sagemaker_presign.delivery.link_mode import LinkMode, launch_url_for, link_mode_of, reject_presigned_url_in_templates
+from airflow_sagemaker_presign.delivery.link_mode import (
+    LinkMode,
+    launch_url_for,
+    link_mode_of,
+    reject_presigned_url_in_templates,
+)
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMakerNotebookLaunchLink
+from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 from airflow_sagemaker_presign.operators.base import NotebookInstanceOperator
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, is_somebody_elses
-from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseNotifier, BaseOperatorLink, Context
@@ -106,7 +111,9 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         self.require = validation.one_of("require", require, ("all", "any"))
         self.link = link_mode_of(link)
         self._allowed_users = self._allowed_users_of(allowed_users)
-        self.launch_page_valid_for = math.ceil(validation.positive_duration_of("launch_page_valid_for", launch_page_valid_for).total_seconds())
+        self.launch_page_valid_for = math.ceil(
+            validation.positive_duration_of("launch_page_valid_for", launch_page_valid_for).total_seconds()
+        )
         if self.link == "launch_page":
             reject_presigned_url_in_templates(self.notifiers)
 

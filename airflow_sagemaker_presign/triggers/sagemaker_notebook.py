@@ -8,9 +8,9 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
-from airflow_sagemaker_presign.waiting.state_machine import WaitState
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.waiting.poller.registry import wait_for
+from airflow_sagemaker_presign.waiting.state_machine import WaitState
 
 
 class SageMakerNotebookInstanceTrigger(BaseTrigger):

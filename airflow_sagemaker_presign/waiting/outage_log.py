@@ -62,9 +62,8 @@ class FirstResponse:
         if now - max(self._failing_since, since) < FIRST_RESPONSE_TIMEOUT_SECONDS:
             return None
         error = self.problem
-        never = (
-            f"AWS has {'accepted no request' if error.code else 'not answered once'} in {FIRST_RESPONSE_TIMEOUT_SECONDS / 60:g} min."
-        )
+        what = "accepted no request" if error.code else "not answered once"
+        never = f"AWS has {what} in {FIRST_RESPONSE_TIMEOUT_SECONDS / 60:g} min."
         return type(error)(error.notebook_instance_name, f"{never} {error.problem}", error.advice)
 
 

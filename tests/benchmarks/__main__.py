@@ -87,7 +87,9 @@ def _slots() -> dict[str, Any]:
 
 def _launch_page() -> dict[str, Any]:
     print(
-        f"\nThrough the launch page: {len(launch_page.PEOPLE)} people, {len(launch_page.NOTEBOOKS)} notebooks, one api-server:", flush=True
+        f"\nThrough the launch page: {len(launch_page.PEOPLE)} people, {len(launch_page.NOTEBOOKS)} notebooks, "
+        "one api-server:",
+        flush=True,
     )
     measured = launch_page.measure()
     print(f"\n  the first look, all at once: the last has the page after {measured['first pages']:.2f} s")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 
 MODES = ("deferred", "worker")
 LIMITS = {"deferred": 5.0, "worker": 1.0}

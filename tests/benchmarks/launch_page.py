@@ -1,4 +1,4 @@
-"""What a click on the launch page costs on a real Airflow: its time, fifty people at once, and the api-server's memory."""
+"""What a click on the launch page costs on a real Airflow: time, fifty people at once, the api-server's memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 
 # As in dags/bench_launch_page.py.
 PEOPLE = [f"person-{number:02}" for number in range(50)]
@@ -107,7 +107,7 @@ async def _measure(local: LocalServices, launch_page: LaunchPageClient) -> dict[
 
 
 async def _first_pages(launch_page: LaunchPageClient) -> float:
-    """Everybody looks at the same moment, and nobody has before: the api-server has yet to load what the launch page needs."""
+    """Everybody opens the page at once, and nobody has before: the api-server has yet to load what it needs."""
     began = time.perf_counter()
     await asyncio.gather(*(launch_page.open_page(*pair) for pair in zip(PEOPLE, NOTEBOOKS, strict=True)))
     return time.perf_counter() - began

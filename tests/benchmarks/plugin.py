@@ -1,4 +1,4 @@
-"""What the launch page's plugin costs a process that has nothing to do with it: each loads the plugins of all packages."""
+"""What the launch page's plugin costs a process that does not use it: each loads the plugins of all packages."""
 
 from __future__ import annotations
 

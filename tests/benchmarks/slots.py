@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 
 MODES = ("deferred", "worker", "provider")
 START = 143.0

@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 
 AGE = 300.0
 """Seconds since a task was deferred whose wait is taken over."""

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
-from airflow_sagemaker_presign.hooks.client_key import ClientKey
 
 ANSWER = json.dumps({"NotebookInstanceName": "research", "NotebookInstanceStatus": "InService"}).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"

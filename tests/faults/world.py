@@ -14,8 +14,8 @@ from typing import Any
 import botocore.loaders
 import pytest
 
-from airflow_sagemaker_presign.delivery import attempts, deliver
 from airflow_sagemaker_presign.compat import TaskDeferred
+from airflow_sagemaker_presign.delivery import attempts, deliver
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 from airflow_sagemaker_presign.waiting.poller import registry

@@ -17,11 +17,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
-from airflow_sagemaker_presign.launch_page import csrf, redirect_page, templating
-from airflow_sagemaker_presign.launch_page.http_errors import HttpError
-from airflow_sagemaker_presign.launch_page.http_errors import add_error_handlers
-from airflow_sagemaker_presign.launch_page.page_state import page_state_of, page_state_of_error
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+from airflow_sagemaker_presign.launch_page import csrf, redirect_page, templating
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError, add_error_handlers
+from airflow_sagemaker_presign.launch_page.page_state import page_state_of, page_state_of_error
 from airflow_sagemaker_presign.links import LAUNCH_PAGE_PREFIX
 
 PATH = f"{LAUNCH_PAGE_PREFIX}/mornings/manual__1/notebook_link"
@@ -63,7 +62,9 @@ class Notebook:
             "LastModifiedTime": datetime.now(UTC) - self.since,
             "FailureReason": self.reason,
         }
-        page_state = page_state_of_error(self.error) if self.error else page_state_of(description, "lab", datetime.now(UTC))
+        page_state = (
+            page_state_of_error(self.error) if self.error else page_state_of(description, "lab", datetime.now(UTC))
+        )
         region = "" if self.error else self.region
         html = templating.write(
             "notebook.html",
@@ -113,7 +114,9 @@ def page_app(notebook: Notebook) -> FastAPI:
             raise HttpError(403, "Not from here", "Open the page in your browser and press its button.")
         if form["token"] != notebook.token:
             raise HttpError(403, "This page has expired", "Go back to the notebook and press its button again.")
-        return redirect_page.redirect_by_page(answer_instead() or notebook.click(str(form["action"])), request.url.query, "")
+        return redirect_page.redirect_by_page(
+            answer_instead() or notebook.click(str(form["action"])), request.url.query, ""
+        )
 
     # The path parameters are what refusals know the page by.
     app.add_api_route(LAUNCH_PAGE_PREFIX + "/{dag_id}/{run_id}/{task_id}", show, methods=["GET"])
@@ -121,7 +124,9 @@ def page_app(notebook: Notebook) -> FastAPI:
 
     @app.get(LAUNCH_PAGE_PREFIX + "/assets/{name}")
     def asset(name: str) -> Response:
-        return Response(templating.asset(name), media_type=templating.ASSETS[name], headers=templating.security_headers())
+        return Response(
+            templating.asset(name), media_type=templating.ASSETS[name], headers=templating.security_headers()
+        )
 
     @app.get("/api/v2/auth/{what}")
     def airflow_login(what: str, next: str = "") -> Response:

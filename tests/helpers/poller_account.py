@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
-from airflow_sagemaker_presign.waiting.state_machine import Action, Goal, Observation, WaitState
-from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock
 from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
+from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock
+from airflow_sagemaker_presign.waiting.state_machine import Action, Goal, Observation, WaitState
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
 
 EPOCH = datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()
 

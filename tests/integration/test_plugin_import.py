@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.benchmarks.parsing import costs
-from tests.benchmarks.plugin import AMAZON, LAUNCH_PAGE, GROUPS, PROCESSES
+from tests.benchmarks.plugin import AMAZON, GROUPS, LAUNCH_PAGE, PROCESSES
 
 FORKS = 9
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers import chromium
 from tests.pictures import launch_page
 from tests.pictures.browser import keep, page_of, shot, side_by_side

@@ -1,4 +1,4 @@
-"""The launch page as the person sees it who got the message: in each state, on a desktop and on a phone, light and dark."""
+"""The launch page as the recipient sees it: in each state, on a desktop and on a phone, light and dark."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def keep_pictures(browser: Browser, local: LocalServices, airflow: AirflowStanda
     (launch_url,) = set(re.findall(r"http://\S+/sagemaker-notebooks/\S+", local.inbox.mails[-1].text))
     reader = Reader(browser, airflow, launch_url)
     keep(browser, reader.at_the_task(), target / "task.png")
-    ready, ready_on_phone = reader.at_the_launch_page(READY, DESKTOP), reader.at_the_launch_page(READY, PHONE, dark=True)
+    ready, ready_on_phone = (
+        reader.at_the_launch_page(READY, DESKTOP),
+        reader.at_the_launch_page(READY, PHONE, dark=True),
+    )
     local.sagemaker.set_status(NOTEBOOK, "Stopped")
     stopped = reader.at_the_launch_page(STOPPED, PHONE)
     local.sagemaker.faults.on_start(NOTEBOOK, "no-capacity")

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
+from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run, logged_in
 
 Start = Callable[..., Run]
@@ -107,7 +107,10 @@ def local(folder: Path, services_log: Path, minted: list[str]) -> Iterator[Local
 def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
     dags = shutil.copytree(DAGS, folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(
-        Path(__file__).parent / "launch_page_dags", dags, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+        Path(__file__).parent / "launch_page_dags",
+        dags,
+        ignore=shutil.ignore_patterns("__pycache__"),
+        dirs_exist_ok=True,
     )
     (dags / "planted.py").write_text(f"from airflow.sdk import DAG\nprint({DAG_MARKER!r})\nDAG('planted')\n")
     environment = {

@@ -1,4 +1,4 @@
-"""Airflow 2: a real scheduler and triggerer run an example DAG. There is no launch page here, and no API as the others use."""
+"""Airflow 2: a real scheduler and triggerer run an example DAG. It has no launch page, and another REST API."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
-from tests.system.conftest import DAGS, MARKER, REGION
 from tests.helpers.messages import Visit, mail_to, slack_to, url_in
 from tests.helpers.secret_search import columns, files, found_in
+from tests.system.conftest import DAGS, MARKER, REGION
 
 pytestmark = pytest.mark.skipif(AIRFLOW_VERSION >= (3, 0), reason="the other system tests run all of Airflow 3")
 

@@ -20,9 +20,9 @@ from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from airflow_sagemaker_presign.local.inbox.mailbox import Mail, SlackMessage
-from tests.system.conftest import REGION
 from tests.helpers.messages import urls_in
 from tests.helpers.secret_search import columns, files, found_in
+from tests.system.conftest import REGION
 
 AIRFLOW = Path(sys.executable).parent / "airflow"
 WHERE = ("deferred", "worker")

@@ -15,9 +15,9 @@ import pytest
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run
-from tests.system.conftest import Start
-from tests.helpers.launch_page_client import BROWSER, MINT, OURS, LaunchPageClient, leads_to_notebook
 from tests.helpers.fab_api_server import PASSWORD, FabApiServer, Person
+from tests.helpers.launch_page_client import BROWSER, MINT, OURS, LaunchPageClient, leads_to_notebook
+from tests.system.conftest import Start
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("airflow.providers.fab") is None, reason="needs apache-airflow-providers-fab"
@@ -89,7 +89,9 @@ def sent(launch_page: LaunchPageClient) -> Iterator[Counter[Any]]:
         ("for-the-boss", "admin", 403),
     ],
 )
-def test_who_may(launch_page: LaunchPageClient, run: Run, by: str, task_id: str, user: str, status: int, sent: Counter[Any]) -> None:
+def test_who_may(
+    launch_page: LaunchPageClient, run: Run, by: str, task_id: str, user: str, status: int, sent: Counter[Any]
+) -> None:
     path = launch_page.path(run, task_id)
     page = launch_page.ask("GET", path, user, by=by)
     assert page.status_code == status
@@ -113,7 +115,9 @@ def test_who_is_refused_is_told_which_address_counts(launch_page: LaunchPageClie
     assert "boss@example.com (eve@evil.example)" in page
 
 
-def test_through_the_login_and_back_and_out_again(launch_page: LaunchPageClient, run: Run, fab: FabApiServer, sent: Counter[Any]) -> None:
+def test_through_the_login_and_back_and_out_again(
+    launch_page: LaunchPageClient, run: Run, fab: FabApiServer, sent: Counter[Any]
+) -> None:
     path = launch_page.path(run, "named")
     with httpx.Client(base_url=fab.url, headers=BROWSER, follow_redirects=True, timeout=60, trust_env=False) as browser:
         login = browser.get(path)
@@ -153,7 +157,9 @@ def test_where_the_public_has_a_role_nobody_mints_all_the_same(
     assert leads_to_notebook(public.press("open", path, "ed", token=token))
 
 
-def test_the_public_finds_the_login_and_comes_back(launch_page: LaunchPageClient, run: Run, open_to_the_public: FabApiServer) -> None:
+def test_the_public_finds_the_login_and_comes_back(
+    launch_page: LaunchPageClient, run: Run, open_to_the_public: FabApiServer
+) -> None:
     path = launch_page.path(run, "named")
     with httpx.Client(
         base_url=open_to_the_public.url, headers=BROWSER, follow_redirects=True, timeout=60, trust_env=False

@@ -10,8 +10,8 @@ import pytest
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run
-from tests.system.conftest import MARKER, REGION
 from tests.helpers.messages import mail_to, url_in
+from tests.system.conftest import MARKER, REGION
 
 pytestmark = pytest.mark.browser
 

@@ -21,8 +21,8 @@ from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run, until
-from tests.system.conftest import JWT_SECRET, REGION, Start
 from tests.helpers.launch_page_client import MINT, OURS, START, LaunchPageClient, leads_to_notebook
+from tests.system.conftest import JWT_SECRET, REGION, Start
 
 pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")
 
@@ -108,7 +108,9 @@ def _base64(data: bytes) -> str:
         ("mapped", "admin", 404),
     ],
 )
-def test_who_may(launch_page: LaunchPageClient, run: Run, by: str, task_id: str, user: str, status: int, sent: Counter[Any]) -> None:
+def test_who_may(
+    launch_page: LaunchPageClient, run: Run, by: str, task_id: str, user: str, status: int, sent: Counter[Any]
+) -> None:
     path = launch_page.path(run, task_id)
     assert launch_page.ask("GET", path, user, by=by).status_code == status
     head = launch_page.ask("HEAD", path, user, by=by)
@@ -129,7 +131,9 @@ def test_who_may(launch_page: LaunchPageClient, run: Run, by: str, task_id: str,
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("prefetch", [{}, {"Purpose": "prefetch", "Sec-Purpose": "prefetch;prerender"}])
-def test_nobody_is_led_to_the_login_and_back(launch_page: LaunchPageClient, run: Run, method: str, prefetch: dict[str, str]) -> None:
+def test_nobody_is_led_to_the_login_and_back(
+    launch_page: LaunchPageClient, run: Run, method: str, prefetch: dict[str, str]
+) -> None:
     path = launch_page.path(run, "editors")
     answer = launch_page.ask(method, path, headers={"Host": "evil.example", **prefetch})
     assert answer.status_code == 303
@@ -154,20 +158,29 @@ def test_whom_airflow_does_not_know(launch_page: LaunchPageClient, run: Run) -> 
         assert launch_page.ask("GET", path, unknown, by="bearer", headers={"Accept": "*/*"}).status_code == 401
         for by in BY:
             token = launch_page.form_token(path, "admin")
-            answer = launch_page.ask("POST", path, unknown, by=by, headers=OURS, data={"action": "open", "token": token})
+            answer = launch_page.ask(
+                "POST", path, unknown, by=by, headers=OURS, data={"action": "open", "token": token}
+            )
             assert answer.status_code == 401
     assert launch_page.ask("POST", path, headers=OURS).status_code == 401
 
 
 @pytest.mark.parametrize("by", BY)
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_no_other_page_presses_the_button(launch_page: LaunchPageClient, run: Run, by: str, headers: dict[str, str]) -> None:
+def test_no_other_page_presses_the_button(
+    launch_page: LaunchPageClient, run: Run, by: str, headers: dict[str, str]
+) -> None:
     for action in ("open", "start"):
-        assert launch_page.press(action, launch_page.path(run, "editors"), "admin", by=by, headers=headers).status_code == 403
+        assert (
+            launch_page.press(action, launch_page.path(run, "editors"), "admin", by=by, headers=headers).status_code
+            == 403
+        )
 
 
 @pytest.mark.parametrize("by", BY)
-def test_a_browser_without_fetch_metadata_says_where_it_was(launch_page: LaunchPageClient, run: Run, by: str, sent: Counter[Any]) -> None:
+def test_a_browser_without_fetch_metadata_says_where_it_was(
+    launch_page: LaunchPageClient, run: Run, by: str, sent: Counter[Any]
+) -> None:
     sent[MINT, "launch-editors"] += 1
     ours = {"Origin": launch_page.airflow.url}
     assert leads_to_notebook(launch_page.press("open", launch_page.path(run, "editors"), "ellen", by=by, headers=ours))
@@ -186,7 +199,9 @@ def test_a_form_is_good_for_its_person_and_its_task(launch_page: LaunchPageClien
 
 
 @pytest.mark.parametrize("by", BY)
-def test_a_mapped_task_opens_its_own_notebook(launch_page: LaunchPageClient, run: Run, by: str, sent: Counter[Any]) -> None:
+def test_a_mapped_task_opens_its_own_notebook(
+    launch_page: LaunchPageClient, run: Run, by: str, sent: Counter[Any]
+) -> None:
     sent[MINT, "launch-mapped-1"] += 1
     assert leads_to_notebook(launch_page.press("open", launch_page.path(run, "mapped", 1), "ed", by=by))
     for index in ("2", "-1", "2147483648", "9" * 30, "x", "1.0", "%31x"):
@@ -219,7 +234,9 @@ def test_ids_that_are_none(launch_page: LaunchPageClient, run: Run, by: str) -> 
         assert "set-cookie" not in answer.headers or "a=b" not in answer.headers["set-cookie"]
 
 
-def test_ids_as_long_and_odd_as_airflow_takes_them(launch_page: LaunchPageClient, start: Start, sent: Counter[Any]) -> None:
+def test_ids_as_long_and_odd_as_airflow_takes_them(
+    launch_page: LaunchPageClient, start: Start, sent: Counter[Any]
+) -> None:
     run = start("long")
     assert run.end() == "success"
     # Only renamed afterwards: with 250 characters Airflow's own log files get names that no file system takes.
@@ -234,7 +251,9 @@ def test_ids_as_long_and_odd_as_airflow_takes_them(launch_page: LaunchPageClient
     assert renamed != data
     launch_page.database("UPDATE serialized_dag SET dag_id = ?, data = ? WHERE dag_id = 'long'", dag_id, renamed)
     sent[MINT, "launch-editors"] += 1
-    assert leads_to_notebook(launch_page.press("open", launch_page.path(replace(run, dag_id=dag_id, run_id=run_id), task_id), "ed"))
+    assert leads_to_notebook(
+        launch_page.press("open", launch_page.path(replace(run, dag_id=dag_id, run_id=run_id), task_id), "ed")
+    )
 
 
 @pytest.mark.parametrize("by", BY)
@@ -325,7 +344,9 @@ def test_of_40_clicks_at_once_six_mint(launch_page: LaunchPageClient, run: Run, 
     assert 0 < events["open_sagemaker_notebook_instance_refused"] <= 34
 
 
-def test_of_30_starts_at_once_one_is_sent(launch_page: LaunchPageClient, run: Run, local: LocalServices, sent: Counter[Any]) -> None:
+def test_of_30_starts_at_once_one_is_sent(
+    launch_page: LaunchPageClient, run: Run, local: LocalServices, sent: Counter[Any]
+) -> None:
     path = launch_page.path(run, "stopped")
     token = launch_page.form_token(path, "vera")
     local.sagemaker.set_status("launch-stopped", "Stopped", region=REGION)
@@ -343,7 +364,9 @@ def test_a_dead_endpoint_holds_up_nobody_elses_page(launch_page: LaunchPageClien
         extra = {"region_name": REGION, "endpoint_url": f"http://127.0.0.1:{never_answers.getsockname()[1]}"}
         dead = {"connection_id": "aws_dead", "conn_type": "aws", "login": "a", "password": "b"}
         api.post("/api/v2/connections", json={**dead, "extra": json.dumps(extra)}).raise_for_status()
-        tabs = [pool.submit(launch_page.ask, "GET", launch_page.path(run, "dead"), "admin", timeout=120) for _ in range(45)]
+        tabs = [
+            pool.submit(launch_page.ask, "GET", launch_page.path(run, "dead"), "admin", timeout=120) for _ in range(45)
+        ]
         with never_answers.accept()[0]:
             assert launch_page.ask("GET", launch_page.path(run, "editors"), "admin").status_code == 200
             assert not any(tab.done() for tab in tabs)
@@ -354,7 +377,9 @@ def test_a_dead_endpoint_holds_up_nobody_elses_page(launch_page: LaunchPageClien
 def test_what_a_page_does_not_show_it_does_not_open(launch_page: LaunchPageClient, run: Run) -> None:
     path = launch_page.path(run, "renamed")
     token = launch_page.form_token(path, "admin")
-    launch_page.render(run, "renamed", **{**launch_page.rendered(run, "renamed"), "notebook_instance_name": "launch-stopped"})
+    launch_page.render(
+        run, "renamed", **{**launch_page.rendered(run, "renamed"), "notebook_instance_name": "launch-stopped"}
+    )
     for action in ("open", "start"):
         answer = launch_page.press(action, path, "admin", token=token)
         assert answer.status_code == 409

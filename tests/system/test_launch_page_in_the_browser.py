@@ -10,8 +10,8 @@ import pytest
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run
-from tests.system.conftest import REGION, Start
 from tests.helpers.messages import mail_to
+from tests.system.conftest import REGION, Start
 
 pytestmark = pytest.mark.browser
 NAME = "launch-in-the-browser"
@@ -107,7 +107,9 @@ def test_a_start_that_fails_says_why(stopped: None, launch_page: Any, local: Loc
 
 
 def test_from_the_task_in_airflow(launch_page: Any, run: Run, airflow: AirflowStandalone) -> None:
-    launch_page.goto(f"{airflow.url}/dags/{run.dag_id}/runs/{run.run_id.replace('+', '%2B')}/tasks/notebook_link/details")
+    launch_page.goto(
+        f"{airflow.url}/dags/{run.dag_id}/runs/{run.run_id.replace('+', '%2B')}/tasks/notebook_link/details"
+    )
     link = launch_page.get_by_role("link", name="Open notebook")
     assert "/sagemaker-notebooks/notebook_on_demand/" in link.get_attribute("href")
 

@@ -1,4 +1,4 @@
-"""The launch page where Airflow is not on localhost: under a host name on plain HTTP, and behind nginx, in a real browser."""
+"""The launch page where Airflow is not on localhost: a host name on plain HTTP, and nginx, in a real browser."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.links import launch_path
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.local.sagemaker_api import notebook_operations
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
+from airflow_sagemaker_presign.local.sagemaker_api import notebook_operations
 from tests.helpers import chromium, nginx
-from tests.helpers.nginx import Nginx, free_port
 from tests.helpers.airflow_api import Run
-from tests.system.conftest import REGION, USERS, Start
+from tests.helpers.nginx import Nginx, free_port
 from tests.helpers.second_api_server import ApiServer
+from tests.system.conftest import REGION, USERS, Start
 
 pytestmark = [
     pytest.mark.browser,

@@ -22,15 +22,15 @@ from typing import Any
 
 import httpx
 
+from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from airflow_sagemaker_presign.local.demo.airflow_standalone import (
     AirflowStandalone,
     AirflowStandaloneError,
     TaskInstances,
 )
-from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
+from airflow_sagemaker_presign.local.demo.launch_page_check import check_launch_page
 from airflow_sagemaker_presign.local.demo.link_check import LinkNotGoodError, check_newest
 from airflow_sagemaker_presign.local.demo.progress import Progress
-from airflow_sagemaker_presign.local.demo.launch_page_check import check_launch_page
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
 PACKAGE = Path(__file__).resolve().parents[2]

@@ -1,4 +1,4 @@
-"""Walks through the launch page as a person who is signed in to Airflow would: looks at its page, and presses the button."""
+"""Use the launch page as a person who is signed in to Airflow would: read the page, press the button."""
 
 from __future__ import annotations
 

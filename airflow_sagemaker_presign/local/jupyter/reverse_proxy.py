@@ -16,10 +16,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from airflow_sagemaker_presign.local.jupyter.access import Reply, check, judge, error_response
+from airflow_sagemaker_presign.local.jupyter.access import Reply, check, error_response, judge
+from airflow_sagemaker_presign.local.jupyter.byte_relay import pass_on, send_reply
 from airflow_sagemaker_presign.local.jupyter.identity import NOTEBOOK_HEADER
 from airflow_sagemaker_presign.local.jupyter.labs import JupyterLabs
-from airflow_sagemaker_presign.local.jupyter.byte_relay import pass_on, send_reply
 from airflow_sagemaker_presign.local.jupyter.process import JupyterFailed, JupyterProcess
 from airflow_sagemaker_presign.local.jupyter.request_head import BadRequest, RequestHead
 from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import LinkRefused, NotebookSession, PresignedTokens

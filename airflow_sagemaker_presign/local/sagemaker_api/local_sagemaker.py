@@ -14,11 +14,11 @@ from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
 from airflow_sagemaker_presign.local.clock import LocalClock
+from airflow_sagemaker_presign.local.sagemaker_api.faults import CallError, SageMakerFaults
 from airflow_sagemaker_presign.local.sagemaker_api.moto_patches import MotoPatches
 from airflow_sagemaker_presign.local.sagemaker_api.notebook_operations import NotebookOperations
 from airflow_sagemaker_presign.local.sagemaker_api.notebook_store import NotebookStore
 from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import PresignedTokens
-from airflow_sagemaker_presign.local.sagemaker_api.faults import CallError, SageMakerFaults
 from airflow_sagemaker_presign.local.sagemaker_api.status_timeline import NotebookState, Transition
 from airflow_sagemaker_presign.local.sagemaker_api.training_jobs import TrainingJobs
 

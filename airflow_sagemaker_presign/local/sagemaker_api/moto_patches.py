@@ -19,10 +19,10 @@ from moto.sagemaker.models import FakeSagemakerNotebookInstance
 from moto.sagemaker.responses import SageMakerResponse
 
 from airflow_sagemaker_presign.local.sagemaker_api.api_errors import Answer, ApiError, internal_failure
-from airflow_sagemaker_presign.local.sagemaker_api.request_parsing import input_shape, read_operation, read_parameters
+from airflow_sagemaker_presign.local.sagemaker_api.faults import CallError
 from airflow_sagemaker_presign.local.sagemaker_api.input_constraints import check_constraints
 from airflow_sagemaker_presign.local.sagemaker_api.notebook_operations import NotebookOperations
-from airflow_sagemaker_presign.local.sagemaker_api.faults import CallError
+from airflow_sagemaker_presign.local.sagemaker_api.request_parsing import input_shape, read_operation, read_parameters
 from airflow_sagemaker_presign.local.sagemaker_api.training_jobs import TrainingJobs
 
 _ABSENT = object()

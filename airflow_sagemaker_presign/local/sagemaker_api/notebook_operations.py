@@ -15,11 +15,11 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import SagemakerClientError
 from moto.sagemaker.responses import SageMakerResponse
 
+from airflow_sagemaker_presign.local.sagemaker_api.faults import SageMakerFaults, StartOutcome, checked_times
 from airflow_sagemaker_presign.local.sagemaker_api.input_constraints import validation_error
 from airflow_sagemaker_presign.local.sagemaker_api.notebook_list import list_page
 from airflow_sagemaker_presign.local.sagemaker_api.notebook_store import NotebookStore
 from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import PresignedTokens
-from airflow_sagemaker_presign.local.sagemaker_api.faults import SageMakerFaults, StartOutcome, checked_times
 from airflow_sagemaker_presign.local.sagemaker_api.status_timeline import GONE, Timeline, Transition
 
 NO_CAPACITY = "Insufficient notebook instance capacity. Retry later or with a different instance type."

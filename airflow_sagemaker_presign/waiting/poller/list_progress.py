@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
-from airflow_sagemaker_presign.waiting.state_machine import Status
 from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, PendingWait, PendingWaits, expected_status
+from airflow_sagemaker_presign.waiting.state_machine import Status
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
 
 OVERLAP_SECONDS = 5.0
-"""Seconds that an incremental list goes back behind the last one: a list lags, and the clock of an answer counts whole seconds."""
+"""Seconds by which incremental lists overlap: a list lags, and a response's ``Date`` counts whole seconds."""
 
 UNKNOWN_SKEW_SECONDS = 300.0
 """Seconds that AWS's clock may be away while no answer has told the time: with more, AWS refuses every request."""
@@ -83,7 +83,7 @@ class AwsClock:
             self._ahead = answered_at - now
 
     def at(self, moment: float, now: float, wall: float) -> float:
-        """Return what it showed at a moment, at the latest; ``now`` and ``wall`` are the same moment on our two clocks."""
+        """Return AWS's time at ``moment``, at the latest; ``now`` and ``wall`` are one moment on our two clocks."""
         return moment + (wall - now - UNKNOWN_SKEW_SECONDS if self._ahead is None else self._ahead)
 
 
@@ -95,7 +95,11 @@ def begin_incremental_list(pending_waits: PendingWaits, behind: Sequence[Pending
     :param behind: those of them who are behind and have to be told by it; it does not go back for any other such.
     :param now: the time.
     """
-    known = [pending_wait.known_until for pending_wait in pending_waits if not (pending_wait.describe_only or pending_wait.is_behind(now))]
+    known = [
+        pending_wait.known_until
+        for pending_wait in pending_waits
+        if not (pending_wait.describe_only or pending_wait.is_behind(now))
+    ]
     known += [pending_wait.known_until for pending_wait in behind]
     return ListProgress(now, since=min(known, default=now), behind=behind)
 
@@ -106,8 +110,12 @@ def list_changes_since(since: float, aws: AwsClock, now: float, wall: float) -> 
 
 
 def explained_by(incremental_list: ListProgress, pending_waits: PendingWaits) -> list[PendingWait]:
-    """Choose who knows all by an incremental list that is complete; whoever came after its first page may have missed that."""
-    return [pending_wait for pending_wait in pending_waits if pending_wait.known_until >= incremental_list.since and pending_wait.joined <= incremental_list.began]
+    """Return the waits that a complete incremental list covers; a wait added after its first page may be missing."""
+    return [
+        pending_wait
+        for pending_wait in pending_waits
+        if pending_wait.known_until >= incremental_list.since and pending_wait.joined <= incremental_list.began
+    ]
 
 
 def had_resync(pending_wait: PendingWait, began: float) -> bool:
@@ -129,7 +137,8 @@ def resync(pending_waits: PendingWaits, few: int, lately: float) -> tuple[list[s
     named = [
         pending_wait.wait.notebook_instance_name
         for pending_wait in pending_waits
-        if expected_status(pending_wait.wait) not in listed and max(pending_wait.joined, pending_wait.last_seen, pending_wait.described_at) < lately
+        if expected_status(pending_wait.wait) not in listed
+        and max(pending_wait.joined, pending_wait.last_seen, pending_wait.described_at) < lately
     ]
     return [str(status) for status in listed], named
 

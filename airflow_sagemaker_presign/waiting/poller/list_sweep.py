@@ -1,4 +1,4 @@
-"""Incremental lists of what changed, and resyncs that miss nothing: two kinds of lists that serve many waits at once."""
+"""Incremental lists of what changed, and resyncs that miss nothing: two list sweeps that serve many waits at once."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from airflow_sagemaker_presign import exceptions, metrics
-from airflow_sagemaker_presign.waiting.state_machine import Observation
 from airflow_sagemaker_presign.waiting.poller.list_progress import (
     DESCRIBE_INSTEAD_LIMIT,
     AwsClock,
     ListProgress,
-    resync,
-    had_resync,
-    missing,
-    list_changes_since,
     begin_incremental_list,
     explained_by,
+    had_resync,
+    list_changes_since,
+    missing,
+    resync,
 )
-from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock, RateLimitedClient
 from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, PendingWait, PendingWaits
+from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock, RateLimitedClient
+from airflow_sagemaker_presign.waiting.state_machine import Observation
 
 RESYNC_INTERVAL_SECONDS = 60.0
 """Seconds from one resync to the next, ..."""
@@ -148,13 +148,23 @@ class ListSweep:
         incremental_list = self._incremental_list
         if incremental_list is None:
             now = self._clock.now()
-            incremental_list = self._incremental_list = begin_incremental_list(self._pending_waits, self._unexplained(now), now)
-            incremental_list.last_modified_after = list_changes_since(incremental_list.since, self._aws, now, self._clock.wall())
+            incremental_list = self._incremental_list = begin_incremental_list(
+                self._pending_waits, self._unexplained(now), now
+            )
+            incremental_list.last_modified_after = list_changes_since(
+                incremental_list.since, self._aws, now, self._clock.wall()
+            )
             self._incremental_list_began, self._stretch = now, self._jitter.uniform(0.9, 1.0)
         if await self._request_page(incremental_list):
             self._complete_incremental_list(incremental_list)
         elif incremental_list.too_long and self._incremental_list is incremental_list:
-            self._set_apart([pending_wait for pending_wait in incremental_list.behind if pending_wait.is_behind(incremental_list.began)])
+            self._set_apart(
+                [
+                    pending_wait
+                    for pending_wait in incremental_list.behind
+                    if pending_wait.is_behind(incremental_list.began)
+                ]
+            )
             self._incremental_list, self._incremental_list_began = None, NEVER
 
     async def resync(self) -> None:
@@ -162,7 +172,9 @@ class ListSweep:
         now = self._clock.now()
         if self._resync is None and not self._resync_statuses:
             self._resync_began, self._resync_pages = now, 0
-            self._resync_statuses, named = resync(self._pending_waits, self.pages + 1, now - RESYNC_INTERVAL_SECONDS / 2)
+            self._resync_statuses, named = resync(
+                self._pending_waits, self.pages + 1, now - RESYNC_INTERVAL_SECONDS / 2
+            )
             self._describe(named)
         if self._resync is None and self._resync_statuses:
             self._resync = ListProgress(now, status=self._resync_statuses.pop())
@@ -194,7 +206,10 @@ class ListSweep:
             self._hurry = 0
         elif self.hurried:
             return now
-        return max(now + RESYNC_PAGE_GAP_SECONDS, self._resync_began + RESYNC_INTERVAL_SECONDS * minutes + RESYNC_PAGE_GAP_SECONDS * pages)
+        return max(
+            now + RESYNC_PAGE_GAP_SECONDS,
+            self._resync_began + RESYNC_INTERVAL_SECONDS * minutes + RESYNC_PAGE_GAP_SECONDS * pages,
+        )
 
     def _complete_incremental_list(self, incremental_list: ListProgress) -> None:
         self._incremental_list = None
@@ -213,7 +228,9 @@ class ListSweep:
         behind = [
             pending_wait
             for pending_wait in self._pending_waits
-            if not pending_wait.describe_only and pending_wait.is_behind(now) and had_resync(pending_wait, self._last_resync)
+            if not pending_wait.describe_only
+            and pending_wait.is_behind(now)
+            and had_resync(pending_wait, self._last_resync)
         ]
         if len(behind) > self._few:
             return behind
@@ -227,7 +244,7 @@ class ListSweep:
 
     @property
     def _few(self) -> int:
-        """So many are described sooner than listed: an incremental list that goes back for them has all others in it, too."""
+        """Up to this number, describing is cheaper: an incremental list that goes back for them holds all others."""
         return DESCRIBE_INSTEAD_LIMIT + self._pending_waits.count // ROWS_PER_PAGE
 
     def _abandon_resync(self) -> None:
@@ -249,7 +266,12 @@ class ListSweep:
                 self._suspend(LIST_FAILED_SECONDS, error)
             return False
         except exceptions.NotebookInstanceError as error:
-            self._suspend(LIST_DENIED_SECONDS if isinstance(error, exceptions.NotebookInstanceAccessDenied) else LIST_FAILED_SECONDS, error)
+            self._suspend(
+                LIST_DENIED_SECONDS
+                if isinstance(error, exceptions.NotebookInstanceAccessDenied)
+                else LIST_FAILED_SECONDS,
+                error,
+            )
             return False
         self._failures = 0
         self._aws.answered(page.answered_at, self._clock.now())

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from airflow_sagemaker_presign.waiting.polling_schedule import poll_delay
 from airflow_sagemaker_presign.waiting.state_machine import (
     CAN_START,
     CAN_STOP,
@@ -18,12 +19,11 @@ from airflow_sagemaker_presign.waiting.state_machine import (
     WaitState,
     transition_overdue_at,
 )
-from airflow_sagemaker_presign.waiting.polling_schedule import poll_delay
 
 NEVER = -math.inf
 
 DESCRIBE_SHARE, LIST_SHARE = 0.5, 0.8
-"""The share of ``poll_interval`` between two observations of one notebook instance; between two incremental lists, which have pages."""
+"""The share of ``poll_interval`` between two observations of a notebook instance, and between two incremental lists."""
 
 LAST_OBSERVATION_SECONDS = 30.0
 """
@@ -35,7 +35,7 @@ MAX_LAST_OBSERVATION_SECONDS = 240.0
 """... or while there is no client, but end so long after the deadline: five minutes after, Airflow ends the trigger."""
 
 BEHIND_AFTER_SECONDS = 120.0
-"""Seconds for which a wait was told nothing, after which no incremental list goes back for it before a resync did not help."""
+"""Seconds without an observation after which a wait needs a resync before an incremental list goes back for it."""
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,9 @@ class Survey:
     behind: list[PendingWait]
 
 
-def survey(pending_waits: PendingWaits, now: float, wall: float, share: float, *, listed: bool, answered: float) -> Survey:
+def survey(
+    pending_waits: PendingWaits, now: float, wall: float, share: float, *, listed: bool, answered: float
+) -> Survey:
     """
     Survey all waits.
 
@@ -180,8 +182,13 @@ def survey(pending_waits: PendingWaits, now: float, wall: float, share: float, *
 
 
 def _last_observation_until(pending_wait: PendingWait, answered: float, deadline: float) -> float:
-    its_turn = pending_wait.joined if pending_wait.described_at >= pending_wait.joined else max(pending_wait.joined, answered)
-    return min(its_turn + LAST_OBSERVATION_SECONDS, max(pending_wait.joined + LAST_OBSERVATION_SECONDS, deadline + MAX_LAST_OBSERVATION_SECONDS))
+    its_turn = (
+        pending_wait.joined if pending_wait.described_at >= pending_wait.joined else max(pending_wait.joined, answered)
+    )
+    return min(
+        its_turn + LAST_OBSERVATION_SECONDS,
+        max(pending_wait.joined + LAST_OBSERVATION_SECONDS, deadline + MAX_LAST_OBSERVATION_SECONDS),
+    )
 
 
 def expected_status(wait: WaitState) -> str:
@@ -202,7 +209,9 @@ def next_to_describe(pending_waits: PendingWaits, wall: float, share: float) -> 
     """
 
     def at(pending_wait: PendingWait) -> float:
-        return max(pending_wait.last_seen, pending_wait.described_at) + poll_delay(pending_wait.wait, pending_wait.poll_interval, wall, share)
+        return max(pending_wait.last_seen, pending_wait.described_at) + poll_delay(
+            pending_wait.wait, pending_wait.poll_interval, wall, share
+        )
 
     chosen = min(pending_waits, key=at)
     return chosen.wait.notebook_instance_name, at(chosen)

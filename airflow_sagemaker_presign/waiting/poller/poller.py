@@ -12,20 +12,27 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_sagemaker_presign import exceptions, metrics
-from airflow_sagemaker_presign.waiting.state_machine import Action, Observation, WaitState, transition, transition_overdue_at, not_found
 from airflow_sagemaker_presign.waiting.poller.describe_queue import DescribeQueue
 from airflow_sagemaker_presign.waiting.poller.list_sweep import TRIGGER_BATCH_SECONDS, ListSweep
-from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock, Hook, RateLimitedClient, in_thread
-from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
 from airflow_sagemaker_presign.waiting.poller.pending_waits import (
     DESCRIBE_SHARE,
     LIST_SHARE,
     NEVER,
-    Survey,
     PendingWait,
     PendingWaits,
+    Survey,
     next_to_describe,
     survey,
+)
+from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock, Hook, RateLimitedClient, in_thread
+from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
+from airflow_sagemaker_presign.waiting.state_machine import (
+    Action,
+    Observation,
+    WaitState,
+    not_found,
+    transition,
+    transition_overdue_at,
 )
 
 GATHER_SECONDS = 0.25
@@ -72,8 +79,12 @@ class StatusPoller:
         self.pending_waits = PendingWaits()
         self._clock = clock or Clock()
         self._jitter = jitter or random.Random()
-        self._client = RateLimitedClient(connect, RateLimiter(per_second, self._jitter), self._clock, self._log_outage, call)
-        self._list_sweep = ListSweep(self.pending_waits, self._client, self._clock, self._on_page, self._describe_soon, self._jitter)
+        self._client = RateLimitedClient(
+            connect, RateLimiter(per_second, self._jitter), self._clock, self._log_outage, call
+        )
+        self._list_sweep = ListSweep(
+            self.pending_waits, self._client, self._clock, self._on_page, self._describe_soon, self._jitter
+        )
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -187,13 +198,20 @@ class StatusPoller:
     def _list_jobs(self, found: Survey, now: float) -> list[tuple[float, Job]]:
         """Return what is to be done and when; what comes first goes first when several are due."""
         self._list_sweep.catch_up(found.behind, now)
-        incremental_list = (self._list_sweep.incremental_list_at(now, found.poll_delay), self._list_sweep.incremental_list)
+        incremental_list = (
+            self._list_sweep.incremental_list_at(now, found.poll_delay),
+            self._list_sweep.incremental_list,
+        )
         resync = (self._list_sweep.resync_at(), self._list_sweep.resync)
         if not self._list_sweep.hurried:
             return [incremental_list, *self._soon(now), resync]
         # Who was here before goes first. If nobody was, the resync does: its answers tell AWS's time for the
         # incremental list.
-        lists = [resync, incremental_list] if self._list_sweep.last_incremental_list == NEVER else [incremental_list, resync]
+        lists = (
+            [resync, incremental_list]
+            if self._list_sweep.last_incremental_list == NEVER
+            else [incremental_list, resync]
+        )
         return [*lists, *self._soon(now)]
 
     def _describe_jobs(self, found: Survey, now: float, wall: float) -> list[tuple[float, Job]]:
@@ -260,7 +278,9 @@ class StatusPoller:
     def _describe_soon(self, names: Iterable[str]) -> None:
         self._describes.add(names, self._clock.now())
 
-    def _on_observation(self, pending_wait: PendingWait, observation: Observation, asked_at: float, *, described: bool) -> None:
+    def _on_observation(
+        self, pending_wait: PendingWait, observation: Observation, asked_at: float, *, described: bool
+    ) -> None:
         """Apply an observation to a wait."""
         status = pending_wait.wait.status
         try:
@@ -272,7 +292,11 @@ class StatusPoller:
                 # A row of a list has no reason in it, and nothing ends badly by a row alone.
                 self._describes.insist(pending_wait.wait.notebook_instance_name)
             return
-        pending_wait.wait, pending_wait.last_seen, pending_wait.last_modified = wait, asked_at, observation.last_modified
+        pending_wait.wait, pending_wait.last_seen, pending_wait.last_modified = (
+            wait,
+            asked_at,
+            observation.last_modified,
+        )
         pending_wait.mark_known_until(asked_at)
         if wait.status != status:
             pending_wait.log_to_task("Notebook instance %s is %s.", wait.notebook_instance_name, wait.status)

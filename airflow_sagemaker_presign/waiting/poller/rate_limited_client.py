@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from airflow_sagemaker_presign import exceptions, metrics
-from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
-from airflow_sagemaker_presign.waiting.state_machine import Action, Observation
-from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
 from airflow_sagemaker_presign.waiting.outage_log import FirstResponse, OutageLog
+from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
+from airflow_sagemaker_presign.waiting.state_machine import Action, Observation
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
 
 MIN_CLIENT_SECONDS = 30.0
 """Seconds that a client lives at least, before credentials gone stale are reason enough for a new one."""

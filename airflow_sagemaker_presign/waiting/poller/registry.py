@@ -6,9 +6,9 @@ import asyncio
 import weakref
 
 from airflow_sagemaker_presign.compat import conf
-from airflow_sagemaker_presign.waiting.state_machine import WaitState
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
+from airflow_sagemaker_presign.waiting.state_machine import WaitState
 
 REQUESTS_PER_SECOND = 5.0
 """The default of the option ``requests_per_second`` in the section ``sagemaker_presign`` of Airflow's configuration."""

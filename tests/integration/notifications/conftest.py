@@ -19,8 +19,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from airflow_sagemaker_presign.notifications.email import fewest_retries
 from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.notifications.email import fewest_retries
 
 # As long as a real one, with all that HTML, quoted-printable and URL quoting like to change.
 URL = (

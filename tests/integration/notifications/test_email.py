@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
-from airflow_sagemaker_presign.exceptions import NotebookInstanceStopped
-from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier, _client_of, fewest_retries
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed, SendOutcomeUnknown, SentToSomeOnly
+from airflow_sagemaker_presign.exceptions import NotebookInstanceStopped
 from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier, _client_of, fewest_retries
 
 
 class Links(HTMLParser):

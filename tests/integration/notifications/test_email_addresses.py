@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed, SentToSomeOnly
+from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 
 
 def _headers(raw: bytes) -> str:

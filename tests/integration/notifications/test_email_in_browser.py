@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceFailed
+from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
 from airflow_sagemaker_presign.notifications.email_message import render
 from airflow_sagemaker_presign.notifications.message import failure_message, link_message
-from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
 
 pytestmark = pytest.mark.browser
 
@@ -60,7 +60,9 @@ def long_words(link_context: dict[str, Any], failure_context: dict[str, Any]) ->
     return {
         "link": render(link_message(link_context, note=note, zone=UTC))[1],
         "both": render(link_message({**link_context, **launch_page}, note=note, zone=UTC))[1],
-        "launch_page": render(link_message({**link_context, **launch_page, "presigned_url": None}, note=note, zone=UTC))[1],
+        "launch_page": render(
+            link_message({**link_context, **launch_page, "presigned_url": None}, note=note, zone=UTC)
+        )[1],
         "failure": render(failure_message({**failure_context, "exception": error}))[1],
     }
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.delivery.deliver import prepare
+from airflow_sagemaker_presign.delivery.send_errors import SendFailed
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
-from airflow_sagemaker_presign.delivery.send_errors import SendFailed
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceNoCapacity
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed, SendOutcomeUnknown
+from airflow_sagemaker_presign.exceptions import NotebookInstanceNoCapacity
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 
 

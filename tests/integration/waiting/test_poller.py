@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
-from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.waiting.poller import registry
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
+from airflow_sagemaker_presign.waiting.poller import registry
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 
 LISTS, DESCRIBES = "ListNotebookInstances", "DescribeNotebookInstance"
 

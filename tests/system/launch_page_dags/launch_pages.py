@@ -1,4 +1,4 @@
-"""Tasks of every kind that the launch page has to tell apart. They deliver to nobody: only the launch page is of interest."""
+"""Tasks of every kind that the launch page has to tell apart. They deliver to nobody."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def launch_page(task_id: str, name: str, **arguments: Any) -> SageMakerPresigned
 
 with DAG("launch_pages"):
     launch_page("editors", "launch-editors", session_expiration_duration=3600)
-    launch_page("named", "launch-named", allowed_users=["vera", "{{ params.named }}"], params={"named": "ZOE@example.com"})
+    launch_page(
+        "named", "launch-named", allowed_users=["vera", "{{ params.named }}"], params={"named": "ZOE@example.com"}
+    )
     launch_page("for-the-boss", "launch-named", allowed_users=["boss@example.com"])
     launch_page("stopped", "launch-stopped", allowed_users=["vera"])
     launch_page("old", "launch-editors", launch_page_valid_for=3600)

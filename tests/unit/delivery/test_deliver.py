@@ -21,8 +21,8 @@ from airflow_sagemaker_presign.exceptions import (
 )
 from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
 from airflow_sagemaker_presign.minting.redaction import redacted
-from tests.unit.conftest import TOKEN, URL, Clock
 from tests.helpers.odd_errors import CannotSay
+from tests.unit.conftest import TOKEN, URL, Clock
 
 POLICY = DeliveryPolicy(min_validity=timedelta(minutes=4), attempts=3, require="all")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.delivery import link_mode
 from airflow_sagemaker_presign import links
 from airflow_sagemaker_presign.compat import BaseNotifier
+from airflow_sagemaker_presign.delivery import link_mode
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
@@ -25,7 +25,9 @@ LAUNCH_URL = "https://airflow.example.com/sagemaker-notebooks/mornings/manual__1
 class Recorder(BaseNotifier):
     template_fields = ("text", "more")
 
-    def __init__(self, text: Any = "launch page: {% if launch_url %}{{ launch_url }}{% endif %}", more: Any = None) -> None:
+    def __init__(
+        self, text: Any = "launch page: {% if launch_url %}{{ launch_url }}{% endif %}", more: Any = None
+    ) -> None:
         super().__init__()
         self.text, self.more = text, more
         self.sent: list[tuple[str, str]] = []
@@ -66,7 +68,11 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.mark.parametrize(
     ("link", "launch_url", "presigned_url"),
-    [("presigned", "", f"{URL}&view=lab"), ("launch_page", LAUNCH_URL, "none"), ("both", LAUNCH_URL, f"{URL}&view=lab")],
+    [
+        ("presigned", "", f"{URL}&view=lab"),
+        ("launch_page", LAUNCH_URL, "none"),
+        ("both", LAUNCH_URL, f"{URL}&view=lab"),
+    ],
 )
 def test_a_message_carries_what_was_chosen(
     run: Run, sagemaker: Script, link: str, launch_url: str, presigned_url: str
@@ -219,7 +225,10 @@ def test_how_long_the_launch_page_opens_is_kept_as_whole_seconds(given: Any, kep
     [
         ({"link": "url"}, r"link='url' is not allowed: 'presigned' or 'launch_page' or 'both'"),
         ({"link": None}, r"link=None is not allowed"),
-        ({"launch_page_valid_for": 0}, r"launch_page_valid_for=0 is not allowed: a timedelta, or a number of seconds, above 0"),
+        (
+            {"launch_page_valid_for": 0},
+            r"launch_page_valid_for=0 is not allowed: a timedelta, or a number of seconds, above 0",
+        ),
         ({"launch_page_valid_for": timedelta(-1)}, r"launch_page_valid_for=.* is not allowed"),
         ({"launch_page_valid_for": "{{ params.days }}"}, r"launch_page_valid_for=.* is not allowed"),
     ],

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.delivery import supervisor_channel
 from airflow_sagemaker_presign.compat import BaseHook, BaseNotifier
+from airflow_sagemaker_presign.delivery import supervisor_channel
 from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
 from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
 from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl

@@ -15,8 +15,8 @@ from botocore.compat import HTTPHeaders
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from airflow_sagemaker_presign.waiting.outage_log import FIRST_RESPONSE_TIMEOUT_SECONDS
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from tests.unit.conftest import Clock
 
 PAGE = b"<html>Your administrator has blocked this page.</html>"

@@ -14,10 +14,10 @@ from botocore.exceptions import NoCredentialsError
 from botocore.hooks import HierarchicalEmitter
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.minting import redaction
 from airflow_sagemaker_presign.hooks.aws_errors import connection_error, translate
-from airflow_sagemaker_presign.minting.url_capture import MINT_EVENT
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.minting import redaction
+from airflow_sagemaker_presign.minting.url_capture import MINT_EVENT
 from airflow_sagemaker_presign.waiting.state_machine import Goal, Observation, Status, WaitState
 from tests.unit.conftest import ARN, TOKEN, URL, Clock, Script
 
@@ -45,7 +45,9 @@ def test_start_starts_what_can_be_started(hook: SageMakerNotebookInstanceHook, s
 
 
 @pytest.mark.parametrize("status", [*NOT_STARTABLE, "SomethingNew"])
-def test_start_is_safe_in_every_other_status(hook: SageMakerNotebookInstanceHook, sagemaker: Script, status: str) -> None:
+def test_start_is_safe_in_every_other_status(
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script, status: str
+) -> None:
     sagemaker.describe(status)
     assert hook.start_notebook_instance("research") == status
 
@@ -56,7 +58,9 @@ def test_stop_stops_what_runs(hook: SageMakerNotebookInstanceHook, sagemaker: Sc
 
 
 @pytest.mark.parametrize("status", [*NOT_STOPPABLE, "SomethingNew"])
-def test_stop_is_safe_in_every_other_status(hook: SageMakerNotebookInstanceHook, sagemaker: Script, status: str) -> None:
+def test_stop_is_safe_in_every_other_status(
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script, status: str
+) -> None:
     sagemaker.describe(status)
     assert hook.stop_notebook_instance("research") == status
 
@@ -94,7 +98,9 @@ def test_a_refusal_becomes_an_error_with_the_words_of_aws(
     assert "'research'" in str(raised.value)
 
 
-def test_a_fault_of_aws_is_told_from_a_refusal_by_its_status(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
+def test_a_fault_of_aws_is_told_from_a_refusal_by_its_status(
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script
+) -> None:
     sagemaker.refuse("describe_notebook_instance", "Whatever", "Oops", status=503)
     with pytest.raises(exceptions.SageMakerUnavailable):
         hook.describe_notebook_instance("research")
@@ -109,7 +115,9 @@ def test_a_connection_without_credentials_says_so() -> None:
 @pytest.mark.parametrize(
     "name", ["", "a" * 64, "my_notebook", "-research", "research-", "r s", "research\n", None, 7.0, -7, True]
 )
-def test_a_name_that_cannot_be_one_is_refused_before_any_request(hook: SageMakerNotebookInstanceHook, name: Any) -> None:
+def test_a_name_that_cannot_be_one_is_refused_before_any_request(
+    hook: SageMakerNotebookInstanceHook, name: Any
+) -> None:
     for call in (hook.describe_notebook_instance, hook.start_notebook_instance, hook.create_presigned_url):
         with pytest.raises(ValueError, match=r"notebook_instance_name=.* is not allowed: 1 to 63 letters"):
             call(name)
@@ -185,7 +193,9 @@ def wait(**values: Any) -> WaitState:
     return WaitState("research", Goal.IN_SERVICE, began_at=0, deadline=2e9, **values)
 
 
-def test_a_step_of_a_wait_starts_what_is_stopped(hook: SageMakerNotebookInstanceHook, sagemaker: Script, clock: Clock) -> None:
+def test_a_step_of_a_wait_starts_what_is_stopped(
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script, clock: Clock
+) -> None:
     sagemaker.describe("Stopped").start().describe("Pending", modified=9).describe("InService", modified=10)
     step, done = hook.advance(wait())
     assert (step.sends, step.sent_at, step.status, done) == (1, clock().timestamp(), "Stopped", False)
@@ -195,7 +205,9 @@ def test_a_step_of_a_wait_starts_what_is_stopped(hook: SageMakerNotebookInstance
     assert done
 
 
-def test_throttling_slows_a_wait_down_and_does_not_end_it(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
+def test_throttling_slows_a_wait_down_and_does_not_end_it(
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script
+) -> None:
     sagemaker.refuse("describe_notebook_instance", "ThrottlingException", "Rate exceeded")
     step, done = hook.advance(wait())
     assert (step.troubles, done) == (1, False)
@@ -302,7 +314,9 @@ def test_a_list_that_is_none_may_be_one_later(hook: SageMakerNotebookInstanceHoo
         hook.list_notebook_instances()
 
 
-def test_a_description_without_a_status_may_have_one_later(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
+def test_a_description_without_a_status_may_have_one_later(
+    hook: SageMakerNotebookInstanceHook, sagemaker: Script
+) -> None:
     sagemaker.stubber.add_response("describe_notebook_instance", {}, sagemaker.name)
     with pytest.raises(exceptions.SageMakerUnavailable):
         hook.observe("research")

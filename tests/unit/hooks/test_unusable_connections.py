@@ -12,10 +12,10 @@ import pytest
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
-from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 
 ROLE = "arn:aws:iam::123456789012:role/links"
 SSO = """

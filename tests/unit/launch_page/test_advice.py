@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
 from airflow_sagemaker_presign.launch_page.advice import ADVICE, advice_for
 from airflow_sagemaker_presign.launch_page.page_state import page_state_of_error
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
 
 FOR_SOMEBODY_ELSE = ("clear the task", "the task", "worker", "operator", "timeout", "parameter", "notifier", "README")
 

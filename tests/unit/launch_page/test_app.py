@@ -131,7 +131,9 @@ def test_of_nobody_not_a_byte_is_read(launch_page: LaunchPageClient, nobody: Any
         ({**FORM, "Content-Length": "-1"}, 413),
     ],
 )
-def test_of_somebody_no_more_is_read_than_a_form(launch_page: LaunchPageClient, headers: dict[str, str], status: int) -> None:
+def test_of_somebody_no_more_is_read_than_a_form(
+    launch_page: LaunchPageClient, headers: dict[str, str], status: int
+) -> None:
     assert launch_page.ask("POST", headers={**OURS, **headers}, content=launch_page.endless()).status_code == status
     assert launch_page.chunks <= 2
     assert len(launch_page.noted) == 1

@@ -15,8 +15,8 @@ from sqlalchemy import select, text
 
 from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.launch_page import audit
-from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
+from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from tests.helpers.airflow_database import Sessions, insert
 
 pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")
@@ -43,7 +43,9 @@ def rows(sessions: Sessions) -> Callable[[], list[tuple[str, str, dict[str, Any]
     return rows
 
 
-def claim(sessions: Sessions, task: RenderedTask, current_user: CurrentUser = ADA, limit: audit.Limit = audit.MINTS) -> int:
+def claim(
+    sessions: Sessions, task: RenderedTask, current_user: CurrentUser = ADA, limit: audit.Limit = audit.MINTS
+) -> int:
     with sessions() as session:
         return audit.claim(limit, task, current_user, now(), session)
 

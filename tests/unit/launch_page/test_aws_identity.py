@@ -13,12 +13,12 @@ import pytest
 from airflow.models.connection import Connection
 from cryptography.fernet import Fernet
 
-from airflow_sagemaker_presign.launch_page import aws_identity
-from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
-from airflow_sagemaker_presign.launch_page.sagemaker_client import LaunchPageHook, SageMakerClient
-from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.exceptions import NotebookInstanceError
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.launch_page import aws_identity
+from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
+from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
+from airflow_sagemaker_presign.launch_page.sagemaker_client import LaunchPageHook, SageMakerClient
 
 Make = Callable[..., RenderedTask]
 Connect = Callable[..., None]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.launch_page import csrf
-from airflow_sagemaker_presign.launch_page.csrf import TokenMatch, CsrfTokens, is_same_origin
+from airflow_sagemaker_presign.launch_page.csrf import CsrfTokens, TokenMatch, is_same_origin
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 
 BASE = "https://airflow.example.com/team"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser, may_open
+from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 
 Make = Callable[..., RenderedTask]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from airflow_sagemaker_presign.exceptions import NotebookInstanceAccessDenied, SageMakerUnavailable
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
 from airflow_sagemaker_presign.launch_page.page_state import PageState, page_state_of, page_state_of_error
-from airflow_sagemaker_presign.exceptions import NotebookInstanceAccessDenied, SageMakerUnavailable
 from airflow_sagemaker_presign.waiting.state_machine import Status
 
 NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)

@@ -45,5 +45,8 @@ def test_what_leads_to_no_notebook_stays_what_it_is(location: str) -> None:
 
 
 def test_a_url_is_text_to_the_page_that_leads_on() -> None:
-    usual, attacked = (bytes(redirect_page.redirect_by_page(to(url), templating.REDIRECT_BY_PAGE, "").body).decode() for url in (URL, URL + ATTACK))
+    usual, attacked = (
+        bytes(redirect_page.redirect_by_page(to(url), templating.REDIRECT_BY_PAGE, "").body).decode()
+        for url in (URL, URL + ATTACK)
+    )
     assert Tags(attacked).tags == Tags(usual).tags

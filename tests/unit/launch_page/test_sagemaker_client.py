@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.launch_page import aws_identity, sagemaker_client
-from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
-from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.exceptions import (
     NotebookInstanceAccessDenied,
     NotebookInstanceError,
     SageMakerUnavailable,
 )
+from airflow_sagemaker_presign.launch_page import aws_identity, sagemaker_client
+from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
+from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
 
 Make = Callable[..., RenderedTask]
 
@@ -112,7 +112,9 @@ def test_all_who_come_at_once_have_one_client(task: Make, aws: Aws) -> None:
     assert len(aws.hooks) == 1
 
 
-def test_all_who_look_in_the_same_moment_share_an_answer(launch_page: SageMakerClient, clock: SimpleNamespace, task: Make) -> None:
+def test_all_who_look_in_the_same_moment_share_an_answer(
+    launch_page: SageMakerClient, clock: SimpleNamespace, task: Make
+) -> None:
     assert [launch_page.describe(task())["answer"] for _ in range(3)] == [1, 1, 1]
     assert launch_page.describe(task(notebook_instance_name="other"))["answer"] == 2
     clock.now += 1
@@ -154,7 +156,9 @@ def test_who_presses_a_button_does_not_take_what_was_asked_before(task: Make, aw
     assert len(aws.asked) == 2
 
 
-def test_a_failure_is_remembered_for_a_moment(launch_page: SageMakerClient, clock: SimpleNamespace, task: Make, aws: Aws) -> None:
+def test_a_failure_is_remembered_for_a_moment(
+    launch_page: SageMakerClient, clock: SimpleNamespace, task: Make, aws: Aws
+) -> None:
     aws.error = NotebookInstanceAccessDenied("research", "AWS refused.")
     for since in (None, clock.now, None):
         with pytest.raises(NotebookInstanceAccessDenied):

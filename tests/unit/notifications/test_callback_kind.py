@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import DAG, BaseOperator
-from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.callback_kind import CallbackKind, callback_kind_of
+from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator,

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import DAG
+from airflow_sagemaker_presign.delivery.send_errors import SendFailed
+from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
 from airflow_sagemaker_presign.notifications.dag_message import dag_failure_message
 from airflow_sagemaker_presign.notifications.failed_task import value_of
 from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
-from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
-from airflow_sagemaker_presign.delivery.send_errors import SendFailed
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 

@@ -67,7 +67,9 @@ def test_the_launch_url_alone_has_no_credential_and_no_hurry_in_any_medium(launc
         assert "personal" not in said
 
 
-def test_both_has_the_presigned_button_and_the_launch_page_for_later_in_place_of_a_cleared_task(both: dict[str, Any]) -> None:
+def test_both_has_the_presigned_button_and_the_launch_page_for_later_in_place_of_a_cleared_task(
+    both: dict[str, Any],
+) -> None:
     message = link_message(both, note="", zone=UTC)
     assert message.url == both["presigned_url"].url
     assert message.lead == "Open it by 08:35 UTC. The link works for five minutes only."

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.notifications.message import failure_message, link_message
 from airflow_sagemaker_presign.minting.redaction import redacted
+from airflow_sagemaker_presign.notifications.message import failure_message, link_message
 
 URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=secret-a.b&view=lab"
 TASK_PAGE = "https://airflow.example.com/dags/mornings/tasks/notebook_link"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
-from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 
 

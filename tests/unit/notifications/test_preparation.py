@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import DAG, BaseOperator
+from airflow_sagemaker_presign.delivery.send_errors import SendFailed
+from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
 from airflow_sagemaker_presign.notifications.connection_checks import check_slack_connection, check_smtp_connection
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
-from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
-from airflow_sagemaker_presign.delivery.send_errors import SendFailed
 from airflow_sagemaker_presign.notifications.rendering import as_text
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.notifications.slack_recipients import slack_channel_of, slack_user_of

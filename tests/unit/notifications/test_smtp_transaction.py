@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed
-from airflow_sagemaker_presign.notifications.smtp_transaction import send_once
 from airflow_sagemaker_presign.minting.redaction import redacted
+from airflow_sagemaker_presign.notifications.smtp_transaction import send_once
 from tests.unit.conftest import TOKEN, URL
 
 

@@ -81,7 +81,8 @@ def test_templates_are_rendered_to_a_list(dag: DAG, given: Any, who: Any, users:
 
 
 @pytest.mark.skipif(
-    not launch_page_is_supported(), reason="this Airflow has no launch page, and leaves in place what renders to nothing"
+    not launch_page_is_supported(),
+    reason="this Airflow has no launch page, and leaves in place what renders to nothing",
 )
 @pytest.mark.parametrize("who", [None, [], "", " ", "None", [None], [""], "Ada <ada@x>", ["ada", "<b>"], "{{ x }}"])
 @pytest.mark.parametrize("given", ["{{ params.who }}", ["{{ params.who }}"]])

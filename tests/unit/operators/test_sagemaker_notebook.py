@@ -86,7 +86,9 @@ def test_a_notebook_in_service_is_delivered_at_once(
     assert "authToken" not in repr(context["ti"].xcoms)
 
 
-@pytest.mark.skipif(not launch_page_is_supported(), reason="Airflow 2 asks the links themselves; Airflow 3.0 has no launch page")
+@pytest.mark.skipif(
+    not launch_page_is_supported(), reason="Airflow 2 asks the links themselves; Airflow 3.0 has no launch page"
+)
 def test_the_buttons_are_there_before_the_wait(
     make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

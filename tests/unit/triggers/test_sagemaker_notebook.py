@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
-from airflow_sagemaker_presign.waiting.poller import rate_limited_client
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
+from airflow_sagemaker_presign.waiting.poller import rate_limited_client
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from tests.unit.conftest import Clock, Script
 
 

@@ -7,17 +7,17 @@ import pytest
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.waiting import state_machine
+from airflow_sagemaker_presign.waiting.polling_schedule import next_poll_delay, poll_delay
 from airflow_sagemaker_presign.waiting.state_machine import (
     Action,
     Goal,
     Observation,
     Status,
     WaitState,
-    transition,
     failure,
+    transition,
     transition_overdue_at,
 )
-from airflow_sagemaker_presign.waiting.polling_schedule import next_poll_delay, poll_delay
 
 FRESH = WaitState("research", Goal.IN_SERVICE, began_at=1000.0, deadline=4600.0)
 SENT = replace(FRESH, sent_at=1000.0, sends=1, left_behind="before")

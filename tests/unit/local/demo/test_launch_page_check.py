@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from airflow_sagemaker_presign.local.demo.link_check import LinkNotGoodError
 from airflow_sagemaker_presign.local.demo.launch_page_check import check_launch_page
+from airflow_sagemaker_presign.local.demo.link_check import LinkNotGoodError
 
 PAGE = '<input type="hidden" name="token" value="a.b&amp;c"><dd id="status-word" data-state="x">{}</dd>'
 

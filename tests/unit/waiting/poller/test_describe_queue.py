@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from airflow_sagemaker_presign.waiting.poller.describe_queue import DescribeQueue
 from airflow_sagemaker_presign.waiting.poller.pending_waits import PendingWait, PendingWaits
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 
 
 @pytest.fixture

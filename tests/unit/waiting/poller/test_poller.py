@@ -241,7 +241,9 @@ def test_a_start_that_does_not_take_is_sent_again_and_then_given_up(account: Acc
     assert 60 < waits.ended_at["notebook-0007"] < 70
 
 
-def test_a_row_that_each_incremental_list_repeats_hides_no_start_that_did_not_take(account: Account, waits: Waits) -> None:
+def test_a_row_that_each_incremental_list_repeats_hides_no_start_that_did_not_take(
+    account: Account, waits: Waits
+) -> None:
     """Where no answer tells the time, each incremental list goes back for minutes."""
     account.tells_time = False
     for name in names(20):

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from airflow_sagemaker_presign.exceptions import SageMakerUnavailable
-from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
 from airflow_sagemaker_presign.waiting.outage_log import OutageLog
+from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
 
 
 @pytest.fixture
@@ -24,7 +24,9 @@ def send_for(rate_limiter: RateLimiter, seconds: float, now: float = 0.0) -> lis
     return sent
 
 
-def test_no_second_sees_more_than_twice_the_limit_and_a_minute_no_more_than_the_limit(rate_limiter: RateLimiter) -> None:
+def test_no_second_sees_more_than_twice_the_limit_and_a_minute_no_more_than_the_limit(
+    rate_limiter: RateLimiter,
+) -> None:
     sent = send_for(rate_limiter, 60)
     assert max(sum(at <= other < at + 1 for other in sent) for at in sent) <= 10
     assert len(sent) <= 5 * 60 + 5
@@ -72,13 +74,20 @@ def test_outage_is_logged_when_it_begins_and_when_it_is_over() -> None:
     outage_log = OutageLog()
     told = [outage_log.request_failed(THROTTLED, now) for now in (0.0, 1.0, 3.0, 7.0)]
     assert told == ["Rate exceeded. The wait goes on, with fewer requests.", None, None, None]
-    assert [outage_log.request_succeeded(now) for now in (8.0, 40.0, 68.0, 70.0)] == [None, None, "AWS answers again.", None]
+    assert [outage_log.request_succeeded(now) for now in (8.0, 40.0, 68.0, 70.0)] == [
+        None,
+        None,
+        "AWS answers again.",
+        None,
+    ]
 
 
 def test_outage_that_comes_and_goes_is_logged_every_ten_minutes() -> None:
     outage_log = OutageLog()
     lines = []
     for second in range(3600):
-        line = outage_log.request_failed(THROTTLED, second) if second % 200 < 5 else outage_log.request_succeeded(second)
+        line = (
+            outage_log.request_failed(THROTTLED, second) if second % 200 < 5 else outage_log.request_succeeded(second)
+        )
         lines += [line] if line else []
     assert 10 <= len(lines) <= 12

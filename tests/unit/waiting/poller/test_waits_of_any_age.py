@@ -13,7 +13,7 @@ from airflow_sagemaker_presign.waiting.state_machine import WaitState
 from tests.helpers.poller_account import Account, Waits
 
 SOON = 130.0
-"""Seconds after whatever came last: the next try after a failed request comes within a minute, and a resync each minute."""
+"""Seconds after the last event: a failed request is retried within a minute, and a resync comes each minute."""
 
 ENDS: dict[str, type[object]] = {
     "is on its way": WaitState,

@@ -333,7 +333,9 @@ def test_waits_for_stopped_are_taken_over_likewise(triggerer: Triggerer) -> None
         triggerer.account.plan(name, (-5000, "InService"), (-299, "Stopping"), (-60 + number * 0.3, "Stopped"))
         waits.append(triggerer.waits.wait(name, moved=False, deadline=began + 3600, **stop))
     triggerer.waits.run(*waits)
-    assert {outcome.status for outcome in triggerer.waits.outcomes.values() if isinstance(outcome, WaitState)} == {"Stopped"}
+    assert {outcome.status for outcome in triggerer.waits.outcomes.values() if isinstance(outcome, WaitState)} == {
+        "Stopped"
+    }
     assert len(triggerer.waits.outcomes) == 600
     assert triggerer.account.asked("describe", until=60) == triggerer.account.asked("stop") == 0
     late = [triggerer.waits.ended_at[name] - max(0, -60 + n * 0.3) for n, name in enumerate(names(600))]
