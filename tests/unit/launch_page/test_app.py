@@ -76,7 +76,7 @@ def launch_page(monkeypatch: pytest.MonkeyPatch) -> LaunchPageClient:
 
     monkeypatch.setattr(launch_page_app, "may_see_task_instance", check)
     monkeypatch.setattr(launch_page_app, "may_edit_task_instance", check)
-    monkeypatch.setattr(LaunchService, "note_refusal", note)
+    monkeypatch.setattr(LaunchService, "record_denial", note)
     return launch_page
 
 

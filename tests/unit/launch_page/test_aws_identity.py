@@ -182,7 +182,7 @@ def test_a_connection_that_airflow_cannot_decrypt_is_told_in_words(task: Make, m
     ours, theirs = (Fernet(Fernet.generate_key()) for _ in range(2))
     connection = Connection("aws_default", "aws", login="THEIRS")
     connection._password, connection.is_encrypted = theirs.encrypt(b"s").decode(), True
-    monkeypatch.setattr(aws_identity, "look_up", lambda *_: connection)
+    monkeypatch.setattr(aws_identity, "find_connection", lambda *_: connection)
     # Which of them asks differs from one Airflow to the next.
     for module in ("airflow.models.connection", "airflow.models.crypto"):
         fernet = SimpleNamespace(is_encrypted=True, decrypt=ours.decrypt)
@@ -207,7 +207,7 @@ def test_what_is_said_of_a_connection_has_no_password_in_it(task: Make, monkeypa
     def find_connection(*_: object) -> None:
         raise RuntimeError("no answer from https://airflow:hunter2@vault.example.com")
 
-    monkeypatch.setattr(aws_identity, "look_up", find_connection)
+    monkeypatch.setattr(aws_identity, "find_connection", find_connection)
     with pytest.raises(UnusableConnection, match="no answer from https://") as error:
         SageMakerClient().hook(task())
     assert "hunter2" not in error.value.problem

@@ -58,7 +58,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     aws = Aws()
     monkeypatch.setattr(sagemaker_client, "_hook", aws.hook)
     monkeypatch.setattr(sagemaker_client, "_what_counts", lambda connection: connection)
-    monkeypatch.setattr(aws_identity, "look_up", lambda conn_id, team, notebook: CONNECTIONS.get(conn_id))
+    monkeypatch.setattr(aws_identity, "find_connection", lambda conn_id, team, notebook: CONNECTIONS.get(conn_id))
     yield aws
     aws.answers.set()
 

@@ -39,7 +39,7 @@ KILLED_TRIED_AGAIN: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
 
 
 @pytest.mark.parametrize(
-    ("context", "occasion"),
+    ("context", "callback_kind"),
     [
         # The operator's delivery.
         ({"presigned_url": object(), "ti": ti(), "task": ON_FAILURE}, CallbackKind.LINK),
@@ -88,10 +88,10 @@ KILLED_TRIED_AGAIN: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
         ({"dag": task(on_success_callback=ME), "reason": "brand_new"}, CallbackKind.NOTHING),
     ],
 )
-def test_only_a_failure_is_told_as_one(context: dict[str, Any], kind: CallbackKind) -> None:
+def test_only_a_failure_is_told_as_one(context: dict[str, Any], callback_kind: CallbackKind) -> None:
     called = callback_kind_of(context, ME)
-    assert called.kind is kind
-    assert bool(called.why) == (kind is CallbackKind.NOTHING)
+    assert called.kind is callback_kind
+    assert bool(called.why) == (callback_kind is CallbackKind.NOTHING)
 
 
 @pytest.mark.parametrize(

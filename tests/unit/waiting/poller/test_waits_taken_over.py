@@ -154,7 +154,7 @@ def test_a_few_old_waits_get_the_ends_that_their_notebook_instances_have_come_to
         ((-200, "Pending"), (-30, "gone")),
     ]
     triggerer.waits.run(*(triggerer.started(name, *lives[n % 5]) for n, name in enumerate(names(count))))
-    right = ("Wait", "Wait", "Wait", "NotebookInstanceFailed", "NotebookInstanceDeleted")
+    right = ("WaitState", "WaitState", "WaitState", "NotebookInstanceFailed", "NotebookInstanceDeleted")
     outcomes = [type(triggerer.waits.outcomes[name]).__name__ for name in names(count)]
     assert outcomes == [right[n % 5] for n in range(count)]
     early = [name for n, name in enumerate(names(count)) if n % 5 in (1, 3, 4)]
