@@ -47,7 +47,7 @@ def _capture(response_dict: dict[str, Any], **_: Any) -> None:
 
     botocore logs the answer's body while it parses it: the URL has to be known as a secret before that.
     """
-    redact_also = getattr(_minting, "redact_too", None)
+    redact_also = getattr(_minting, "redact_also", None)
     if redact_also is not None and (url := _authorized_url_in(response_dict.get("body"))):
         redact_also(url)
 

@@ -1,0 +1,1 @@
+"""What AWS's answers mean: one module for each kind of workspace that this package opens."""
