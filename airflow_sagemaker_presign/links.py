@@ -82,22 +82,37 @@ def _console_page(notebook_instance_arn: str) -> tuple[str, str] | None:
     return f"https://{region}.{CONSOLE_DOMAINS[parts[1]]}/sagemaker/home?{query}", quote(name, safe="")
 
 
-class SageMakerNotebookConsoleLink(BaseOperatorLink):
+class SageMakerConsoleLink(BaseOperatorLink):
+    """The task's button to its workspace in the AWS console."""
+
+    key: str
+    """The XCom that the ARN is in."""
+
+    def console_url(self, arn: str) -> str | None:
+        """Return the console page for an ARN; ``None``: there is none."""
+        raise NotImplementedError
+
+    def persist(self, context: Context, arn: str) -> None:
+        """Keep the ARN for the link, and show the button from now on."""
+        ti: Any = context["ti"]
+        ti.xcom_push(key=self.key, value=arn)
+        _show(self, context, self.console_url(arn))
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the console page, or nothing before the task knows the region."""
+        arn = XCom.get_value(key=self.key, ti_key=ti_key)
+        return (self.console_url(arn) or "") if isinstance(arn, str) else ""
+
+
+class SageMakerNotebookConsoleLink(SageMakerConsoleLink):
     """The task's button to the notebook instance in the AWS console."""
 
     name = "SageMaker notebook instance"
     key = "sagemaker_notebook_instance_arn"
 
-    def persist(self, context: Context, notebook_instance_arn: str) -> None:
-        """Keep the ARN for the link, and show the button from now on."""
-        ti: Any = context["ti"]
-        ti.xcom_push(key=self.key, value=notebook_instance_arn)
-        _show(self, context, console_page_url(notebook_instance_arn))
-
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the notebook's console page, or nothing while the task has not described the notebook yet."""
-        arn = XCom.get_value(key=self.key, ti_key=ti_key)
-        return (console_page_url(arn) or "") if isinstance(arn, str) else ""
+    def console_url(self, arn: str) -> str | None:
+        """Return the notebook instance's page."""
+        return console_page_url(arn)
 
 
 class SageMakerNotebookLaunchLink(BaseOperatorLink):

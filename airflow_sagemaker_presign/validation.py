@@ -21,7 +21,10 @@ from airflow_sagemaker_presign.minting.presigned_url import (
 _NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
 _MAX_NAME_LENGTH = 63
 
-_USERS = "a list of Airflow user names or e-mail addresses, such as ['ada@example.com'], with at least one in it"
+EDITORS = "editors"
+"""As ``allowed_users``: all who may edit the task instance."""
+
+_USERS = "'editors', or a list of Airflow user names or e-mail addresses, such as ['ada@example.com'], of one or more"
 _USER = "a user name or an e-mail address and nothing else, such as 'ada@example.com'"
 
 _NO_PATHS = frozenset({"0", "1", "n", "no", "off", "on", "y", "yes"})
@@ -229,11 +232,12 @@ def allowed_users_of(value: object) -> Any:
     """
     Check who may open a notebook through the launch page, as the DAG names them.
 
-    :param value: a list of user names or e-mail addresses; templates, in it or instead of it, pass until rendered.
+    :param value: ``"editors"``, or a list of user names or e-mail addresses; templates, in it or instead of it, pass
+        until rendered.
     :return: the very same object: by its identity Airflow knows what it must not render a second time.
     :raises ValueError: when it is no list, an empty one, or one with something else in it.
     """
-    if is_template(value):
+    if is_template(value) or value == EDITORS:
         return value
     for index, user in enumerate(_list_of_users(value)):
         if not is_template(user):
@@ -241,16 +245,18 @@ def allowed_users_of(value: object) -> Any:
     return value
 
 
-def rendered_allowed_users_of(value: object) -> list[str]:
+def rendered_allowed_users_of(value: object) -> list[str] | str:
     """
     Check who may open a notebook through the launch page, after rendering; nobody named is an error, never everybody.
 
-    :param value: a list of user names or e-mail addresses, or one of them as text.
+    :param value: ``"editors"``, a list of user names or e-mail addresses, or one of them as text.
     :raises ValueError: when there is none, something else among them, or more than Airflow would keep for the launch
         page.
     """
     from airflow_sagemaker_presign.compat import conf
 
+    if value == EDITORS:
+        return EDITORS
     users = [value] if isinstance(value, str) else list(_list_of_users(value))
     for index, user in enumerate(users):
         _check_user(index, user)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import copy
 import inspect
 import logging
@@ -16,8 +15,9 @@ from typing import Any
 from airflow_sagemaker_presign.delivery import failures
 from airflow_sagemaker_presign.delivery.failures import Failure
 from airflow_sagemaker_presign.delivery.supervisor_channel import abandon
-from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY, PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY, PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import redacted
+from airflow_sagemaker_presign.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -81,20 +81,20 @@ class DeliveryAttempts:
 
     :param name: the notifier's, for people.
     :param mint: makes a URL for each attempt; ``None``: the message carries none, and there is none to judge.
+    :param runtime: time, sleep and threads.
     :param cancelled: set when the task has ended, and nothing more may go out.
     """
 
     name: str
     notifier: Any
     context: Mapping[str, Any]
-    mint: Callable[[], PresignedNotebookUrl] | None
+    mint: Callable[[], PresignedUrl] | None
     policy: DeliveryPolicy
-    clock: Callable[[], datetime]
-    sleep: Callable[[float], object]
+    runtime: Runtime
     cancelled: threading.Event
 
     def __post_init__(self) -> None:
-        self.thread = _thread(self._run)
+        self.thread = self.runtime.thread(self._run)
         self._sender: threading.Thread | None = None
         self._failed(0, failures.CANCELLED_BEFORE_ATTEMPT)
 
@@ -114,7 +114,7 @@ class DeliveryAttempts:
                 break
             wait = max(failure.pause, FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1))
             log.warning("%s, attempt %d: %s; trying again in %g s.", self.name, attempt, failure.reason, wait)
-            self.sleep(wait)
+            self.runtime.sleep(wait)
             if self.cancelled.is_set():
                 break
         log.error(
@@ -140,9 +140,9 @@ class DeliveryAttempts:
             redact_also(presigned_url.url)
             return self._send(presigned_url) or self._check_arrival(attempt, presigned_url)
 
-    def _check_arrival(self, attempt: int, presigned_url: PresignedNotebookUrl | None) -> Failure | None:
+    def _check_arrival(self, attempt: int, presigned_url: PresignedUrl | None) -> Failure | None:
         """Tell a link that arrived in time from one that arrived late."""
-        arrived = self.clock()
+        arrived = self.runtime.utc_now()
         if presigned_url is None:
             self.delivery = Delivery(self.name, attempt, delivered_at=arrived)
             log.info("%s delivered the launch URL.", self.name)
@@ -161,15 +161,15 @@ class DeliveryAttempts:
         log.info("%s delivered the link with %.1f s of its validity left.", self.name, left.total_seconds())
         return None
 
-    def _send(self, presigned_url: PresignedNotebookUrl | None) -> Failure | None:
+    def _send(self, presigned_url: PresignedUrl | None) -> Failure | None:
         """Send once, for as long as the URL can still arrive in time; a send cannot be killed, only left behind."""
         # Without a URL nothing grows old; a send gets as long as one with a fresh URL, so that there is one rule.
-        validity = URL_VALIDITY if presigned_url is None else presigned_url.remaining(self.clock())
+        validity = URL_VALIDITY if presigned_url is None else presigned_url.remaining(self.runtime.utc_now())
         time_left = (validity - self.policy.min_validity).total_seconds()
         if time_left <= 0:
             return failures.TOO_OLD_TO_SEND
         errors: list[BaseException] = []
-        self._sender = sender = _thread(lambda: self._notify(presigned_url, errors))
+        self._sender = sender = self.runtime.thread(lambda: self._notify(presigned_url, errors))
         # After it was made known, and before it starts: whoever sets this leaves behind what is known by then.
         if self.cancelled.is_set():
             return failures.CANCELLED_BEFORE_SEND
@@ -182,7 +182,7 @@ class DeliveryAttempts:
             return failures.NOTHING_TO_SEND
         return failures.failed_send(errors[0]) if errors else None
 
-    def _notify(self, presigned_url: PresignedNotebookUrl | None, errors: list[BaseException]) -> None:
+    def _notify(self, presigned_url: PresignedUrl | None, errors: list[BaseException]) -> None:
         notifier = copy.copy(self.notifier)
         try:
             if presigned_url is None:
@@ -227,9 +227,3 @@ def _notify_without_presigned_url(notifier: Any, context: dict[str, Any]) -> Non
         if "'presigned_url'" in str(error):
             raise _NoPresignedUrl from error
         raise
-
-
-def _thread(run: Callable[[], None]) -> threading.Thread:
-    # A daemon, so that a send that hangs for ever does not keep the task's process; with the caller's context, so
-    # that logs and traces belong to the task.
-    return threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)

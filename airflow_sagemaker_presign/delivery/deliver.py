@@ -10,38 +10,32 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from airflow_sagemaker_presign import metrics
 from airflow_sagemaker_presign.delivery.attempts import Delivery, DeliveryAttempts, DeliveryPolicy
 from airflow_sagemaker_presign.delivery.failures import describe
 from airflow_sagemaker_presign.delivery.supervisor_channel import serialize_requests
-from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
-from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.exceptions import LinkDeliveryError, Named
+from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import redact
+from airflow_sagemaker_presign.runtime import RUNTIME, Runtime
 
 __all__ = ["Delivery", "DeliveryPolicy", "deliver", "prepare", "record_metrics"]
 
 log = logging.getLogger(__name__)
 
 
-def utc_now() -> datetime:
-    """Return the time."""
-    return datetime.now(UTC)
-
-
 def deliver(
     notifiers: Sequence[Any],
     context: Mapping[str, Any],
-    mint: Callable[[], PresignedNotebookUrl] | None,
+    mint: Callable[[], PresignedUrl] | None,
     policy: DeliveryPolicy,
     *,
-    notebook_instance_name: str,
-    clock: Callable[[], datetime] = utc_now,
-    sleep: Callable[[float], object] = time.sleep,
+    workspace: Named,
+    runtime: Runtime = RUNTIME,
 ) -> list[Delivery]:
     """
     Send the link through every notifier: a fresh URL each, or what needs none.
@@ -53,15 +47,14 @@ def deliver(
     :param mint: makes a URL; called once per notifier and attempt, from that notifier's thread. ``None``:
         nothing is minted, and the notifiers see no ``presigned_url``.
     :param policy: when a delivery counts.
-    :param notebook_instance_name: for the error's text.
-    :param clock: tells the time; for tests.
-    :param sleep: waits between attempts; for tests.
+    :param workspace: for the error's text.
+    :param runtime: time, sleep and threads.
     :return: what became of each notifier, in their order.
-    :raises NotebookUrlDeliveryError: when a notifier (with ``require="any"``: every one) failed, after all were tried.
+    :raises LinkDeliveryError: when a notifier (with ``require="any"``: every one) failed, after all were tried.
     """
     cancelled = threading.Event()
     all_attempts = [
-        DeliveryAttempts(_name_of(notifiers, index, context), notifier, context, mint, policy, clock, sleep, cancelled)
+        DeliveryAttempts(_name_of(notifiers, index, context), notifier, context, mint, policy, runtime, cancelled)
         for index, notifier in enumerate(notifiers)
     ]
     try:
@@ -77,7 +70,7 @@ def deliver(
     delivered = tuple(delivery.notifier for delivery in deliveries if not delivery.failure)
     if failures and (policy.require == "all" or not delivered):
         advice = {delivery.notifier: delivery.advice for delivery in deliveries if delivery.failure}
-        raise NotebookUrlDeliveryError(notebook_instance_name, failures, delivered, advice)
+        raise LinkDeliveryError(workspace.name, failures, delivered, advice, workspace.noun)
     return deliveries
 
 
@@ -135,7 +128,7 @@ def record_metrics(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -
 
 def _in_service_since(context: Mapping[str, Any]) -> datetime | None:
     """Return since when the notebook has been InService; nothing for one that was it before the task began."""
-    since = (context.get("notebook_instance") or {}).get("LastModifiedTime")
+    since = (context.get("workspace_description") or {}).get("LastModifiedTime")
     began = getattr(context.get("ti"), "start_date", None)
     if not isinstance(since, datetime) or not isinstance(began, datetime) or since < began:
         return None

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from airflow_sagemaker_presign.delivery.link_mode import NO_PRESIGNED_URL
 from airflow_sagemaker_presign.delivery.send_errors import error_text, may_have_arrived, retry_after
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
+from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, WorkspaceError
 from airflow_sagemaker_presign.minting.redaction import redact
 
 MAX_RETRY_AFTER_SECONDS = 600.0
@@ -59,7 +59,7 @@ def failed_mint(error: BaseException) -> Failure:
     :param error: what the mint raised.
     """
     reason = f"no URL could be minted: {describe(error)}"
-    if not isinstance(error, NotebookInstanceError):
+    if not isinstance(error, WorkspaceError):
         return Failure(reason, "Check the task's AWS connection, then clear the task.", pause=0.0)
     return Failure(reason, error.advice, pause=0.0 if _passes(error) else None)
 
@@ -94,14 +94,14 @@ def late_arrival(left: timedelta, min_validity: timedelta) -> Failure:
 def describe(error: BaseException) -> str:
     """Say an error in a line; a URL in it is lost."""
     # The advice of one that has any is said once, after all reasons.
-    said = error.problem if isinstance(error, NotebookInstanceError) else error_text(error)
+    said = error.problem if isinstance(error, WorkspaceError) else error_text(error)
     # Redacted in whole before it is cut: half a token would not be known as one.
     text = redact(" ".join(said.split()))[:500]
     return f"{type(error).__name__}: {text}".rstrip(".") if text else type(error).__name__
 
 
-def _passes(error: NotebookInstanceError) -> bool:
-    from airflow_sagemaker_presign.hooks.aws_errors import STALE_CREDENTIALS_CODES
+def _passes(error: WorkspaceError) -> bool:
+    from airflow_sagemaker_presign.hooks.error_codes import STALE_CREDENTIALS_CODES
 
     # AWS forgets credentials for moments, and knows new ones only after moments.
     return isinstance(error, SageMakerUnavailable) or error.code in STALE_CREDENTIALS_CODES

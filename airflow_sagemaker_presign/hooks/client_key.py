@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 if TYPE_CHECKING:
-    from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+    from airflow_sagemaker_presign.hooks.base import WorkspaceHook
+
+H = TypeVar("H", bound="WorkspaceHook")
 
 
 class ClientKey(NamedTuple):
@@ -36,7 +39,17 @@ class ClientKey(NamedTuple):
         config = None if botocore_config is None else json.dumps(botocore_config, sort_keys=True)
         return cls(aws_conn_id, region_name, verify, config)
 
-    def connect(self) -> SageMakerNotebookInstanceHook:
+    def make_hook(self, kind: Callable[..., H]) -> H:
+        """
+        Make a hook; its client is made when it is first needed.
+
+        :param kind: the hook's class.
+        :raises AwsConnectionUnusable: when no client can be made with these arguments.
+        """
+        config = None if self.botocore_config is None else json.loads(self.botocore_config)
+        return kind(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
+
+    def connect(self) -> WorkspaceHook:
         """
         Look the connection up and make the client. Slow, and it imports boto3: never on an event loop.
 
@@ -44,12 +57,9 @@ class ClientKey(NamedTuple):
         :raises AwsConnectionUnusable: when no client can be made of the connection.
         """
         from airflow_sagemaker_presign.hooks import aws_errors
-        from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+        from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 
-        config = None if self.botocore_config is None else json.loads(self.botocore_config)
-        hook = SageMakerNotebookInstanceHook(
-            self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config
-        )
+        hook = self.make_hook(WorkspaceHook)
         if self.aws_conn_id is not None and not hook.has_connection:
             raise aws_errors.connection_went_missing(self.aws_conn_id)
         hook.connect_without_retries()

@@ -8,14 +8,14 @@ operator's parameter.
 from __future__ import annotations
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
 
 MANAGER = "whoever manages the notebooks"
 AIRFLOW_ADMIN = "whoever runs this Airflow"
 
-ADVICE: dict[type[NotebookInstanceError], str] = {
-    NotebookInstanceError: f"Try again in a minute. If it stays like this, tell {MANAGER} what AWS said.",
+ADVICE: dict[type[WorkspaceError], str] = {
+    WorkspaceError: f"Try again in a minute. If it stays like this, tell {MANAGER} what AWS said.",
     exceptions.NotebookInstanceNotFound: (
         "It may have been deleted or renamed, or be in another account or region. Ask whoever sent you the link."
     ),
@@ -33,7 +33,7 @@ ADVICE: dict[type[NotebookInstanceError], str] = {
     exceptions.NotebookInstanceStartNotTaken: f"Start it once more. If that does not help, ask {MANAGER}.",
     exceptions.NotebookInstanceStopNotTaken: f"It is still running and costs money: tell {MANAGER}.",
     exceptions.NotebookInstanceFailed: f"Start it again. If it fails again, tell {MANAGER} what AWS said.",
-    exceptions.NotebookInstanceAccessDenied: (
+    exceptions.SageMakerAccessDenied: (
         f"Airflow’s own access to AWS is not enough, or not set up. Tell {AIRFLOW_ADMIN} what AWS said."
     ),
     exceptions.AwsConnectionUnusable: (
@@ -50,10 +50,10 @@ ADVICE: dict[type[NotebookInstanceError], str] = {
 }
 
 
-def advice_for(error: NotebookInstanceError) -> str:
+def advice_for(error: WorkspaceError) -> str:
     """Return what the person at the page can do about an error."""
     if isinstance(error, UnusableConnection):  # Raised for this page only, whose words are its own.
         return error.advice
     # A class that is not in the table is a kind of one that is.
     advice = next(ADVICE[kind] for kind in type(error).__mro__ if kind in ADVICE)
-    return advice.format(name=error.notebook_instance_name)
+    return advice.format(name=error.name)

@@ -172,7 +172,7 @@ def _row(event: str, key: TaskKey, current_user: CurrentUser, task: RenderedTask
         {}
         if task is None
         else {
-            "notebook_instance_name": task.notebook_instance_name,
+            **task.workspace.as_dict(),
             "aws_conn_id": task.aws_conn_id,
             "region_name": task.region_name,
         }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_sagemaker_presign.compat import AirflowNotFoundException, conf
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+from airflow_sagemaker_presign.exceptions import WorkspaceError
 
 if TYPE_CHECKING:
     from airflow.models.connection import Connection
@@ -36,7 +36,7 @@ OF_A_PROFILE = frozenset(
 machine's."""
 
 
-class UnusableConnection(NotebookInstanceError):
+class UnusableConnection(WorkspaceError):
     """The launch page does not act as the task would have."""
 
     advice = "This is for an administrator of Airflow."

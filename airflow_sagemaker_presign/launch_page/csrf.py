@@ -54,7 +54,7 @@ def _page(user_id: str, task: RenderedTask) -> list[str | int]:
 
 
 def _notebook(task: RenderedTask) -> list[str | None]:
-    return [task.notebook_instance_name, task.region_name, task.aws_conn_id]
+    return [task.workspace.name, task.region_name, task.aws_conn_id]
 
 
 Origin = tuple[str, str, int]

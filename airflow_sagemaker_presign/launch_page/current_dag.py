@@ -84,9 +84,9 @@ def _rule_of(task: Mapping[str, Any], dag: Mapping[str, Any]) -> tuple[AllowedUs
                 return ()
             named_for_all = _decoded(dag.get("default_args")) or {}
         task = named_for_all
-    # Airflow leaves out what is None.
+    # Left out or None: as releases before this one wrote "editors".
     users = _decoded(task.get("allowed_users"))
-    if users is None:
+    if users is None or users == validation.EDITORS:
         return (None,)
     if isinstance(users, list) and all(isinstance(user, str) and not validation.is_template(user) for user in users):
         return (tuple(users),)

@@ -6,20 +6,17 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from airflow_sagemaker_presign.exceptions import (
-    NotebookInstanceAccessDenied,
-    NotebookInstanceDeleted,
-    NotebookInstanceError,
-    NotebookInstanceNotFound,
+    SageMakerAccessDenied,
     SageMakerUnavailable,
+    WorkspaceError,
 )
 from airflow_sagemaker_presign.launch_page.advice import AIRFLOW_ADMIN, MANAGER, advice_for
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
-from airflow_sagemaker_presign.validation import Landing
-from airflow_sagemaker_presign.waiting import state_machine
-from airflow_sagemaker_presign.waiting.state_machine import Status
+from airflow_sagemaker_presign.workspaces.base import Observation, Phase, Workspace
 
 OPEN = "open"
 START = "start"
@@ -29,7 +26,6 @@ CHANGING_REFRESH_SECONDS = 3
 IDLE_REFRESH_SECONDS = 15
 """The same while it changes only if somebody does something."""
 
-_BUTTONS = {"lab": "Open JupyterLab", "classic": "Open Jupyter", None: "Open the notebook"}
 _USUAL = "A start usually takes 2 to 10 minutes."
 LONG, VERY_LONG = 10 * 60, 30 * 60
 """Seconds after which a change takes longer than usual, and so long that somebody has to look after it."""
@@ -75,28 +71,33 @@ class PageState:
         minutes, seconds = divmod(self.elapsed or 0, 60)
         return f"{minutes} min {seconds} s so far" if minutes else f"{seconds} s so far"
 
-    def after(self, error: NotebookInstanceError) -> PageState:
+    def after(self, error: WorkspaceError) -> PageState:
         """Return the same, with what went wrong when the button was pressed."""
         return replace(self, refused=f"{error.problem} {advice_for(error)}")
 
 
-def page_state_of(description: Mapping[str, Any], landing: Landing | None, now: datetime) -> PageState:
+def page_state_of(
+    workspace: Workspace, description: Mapping[str, Any], landing: str | None, now: datetime
+) -> PageState:
     """
     Return what to show.
 
-    :param description: what DescribeNotebookInstance answered.
-    :param landing: which page the notebook opens with.
+    :param workspace: what the page opens.
+    :param description: what AWS's Describe answered.
+    :param landing: what opens first.
     :param now: the time.
     """
-    name, status = description["NotebookInstanceName"], description["NotebookInstanceStatus"]
-    elapsed = max(0, int((now - description["LastModifiedTime"]).total_seconds()))
-    match status:
-        case Status.IN_SERVICE:
-            return PageState(status, "Ready", "The notebook is running.", "good", action=OPEN, button=_BUTTONS[landing])
-        case Status.STOPPED:
+    observation = workspace.observation_of(description)
+    status, elapsed = observation.status, _elapsed(observation, now)
+    on_its_way = partial(PageState, status, tone="busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
+    match observation.phase:
+        case Phase.READY:
+            words = f"The {workspace.title.lower()} is running."
+            return PageState(status, "Ready", words, "good", action=OPEN, button=workspace.open_button(landing))
+        case Phase.STOPPED:
             return PageState(status, "Stopped", _USUAL, "idle", action=START, button="Start and open")
-        case Status.FAILED:
-            error = state_machine.failure(name, description.get("FailureReason", ""))
+        case Phase.FAILED:
+            error = workspace.failure(observation.reason)
             return PageState(
                 status,
                 "The last start failed",
@@ -106,60 +107,58 @@ def page_state_of(description: Mapping[str, Any], landing: Landing | None, now: 
                 action=START,
                 button="Start again and open",
             )
-        case Status.PENDING:
-            return PageState(
-                status,
-                "Starting",
-                _words_of_a_start(elapsed),
-                "busy",
-                elapsed=elapsed,
-                refresh_seconds=CHANGING_REFRESH_SECONDS,
-            )
-        case Status.STOPPING:
-            words = _words_of_a_change("Once it has stopped it can be started again, here.", elapsed)
-            return PageState(
-                status, "Stopping", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS
-            )
-        case Status.UPDATING | Status.PENDING_MAINTENANCE | Status.IN_MAINTENANCE:
-            words = _words_of_a_change("AWS is changing it. Once it has stopped it can be started, here.", elapsed)
-            return PageState(
-                status, "Being changed", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS
-            )
-        case Status.DELETING:
+        case Phase.STARTING:
+            return on_its_way("Starting", _words_of_a_start(elapsed))
+        case Phase.STOPPING:
+            words = "Once it has stopped it can be started again, here."
+            return on_its_way("Stopping", _words_of_a_change(words, elapsed))
+        case Phase.CHANGING:
+            words = "AWS is changing it. Once it has stopped it can be started, here."
+            return on_its_way("Being changed", _words_of_a_change(words, elapsed))
+        case Phase.GONE:
             return PageState(status, "Being deleted", f"Ask {MANAGER} for a new one.", "bad")
         case _:
-            words = _words_of_a_change("This status is not known here. This page goes on looking.", elapsed)
-            return PageState(
-                status, f"Status {status}", words, "busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS
-            )
+            words = "This status is not known here. This page goes on looking."
+            return on_its_way(f"Status {status}", _words_of_a_change(words, elapsed))
 
 
-def page_state_of_error(error: NotebookInstanceError) -> PageState:
-    """Return what to show when AWS did not say how the notebook instance is."""
+def _elapsed(observation: Observation, now: datetime) -> int | None:
+    """Return for how many seconds the status has been what it is; ``None`` where AWS does not say."""
+    if not observation.changed_at:
+        return None
+    return max(0, int((now - datetime.fromisoformat(observation.changed_at)).total_seconds()))
+
+
+def page_state_of_error(error: WorkspaceError, workspace: Workspace) -> PageState:
+    """Return what to show when AWS did not describe the workspace."""
     if isinstance(error, SageMakerUnavailable):
         words = f"This page goes on trying. If it stays like this, ask {AIRFLOW_ADMIN}."
         return PageState("unknown", "AWS does not answer just now", words, "bad", error.problem)
-    return PageState("unknown", _headline_of(error), advice_for(error), "bad", error.problem)
+    return PageState("unknown", _headline_of(error, workspace), advice_for(error), "bad", error.problem)
 
 
-def _headline_of(error: NotebookInstanceError) -> str:
+def _headline_of(error: WorkspaceError, workspace: Workspace) -> str:
     if isinstance(error, UnusableConnection):
         return "Airflow cannot ask AWS"
-    if isinstance(error, NotebookInstanceNotFound | NotebookInstanceDeleted):
-        return "There is no such notebook"
-    if isinstance(error, NotebookInstanceAccessDenied):
+    if isinstance(error, (workspace.errors.not_found, workspace.errors.deleted)):
+        return f"There is no such {workspace.title.lower()}"
+    if isinstance(error, SageMakerAccessDenied):
         return "Airflow has no access to it"
     return "AWS says no"
 
 
-def _words_of_a_start(elapsed: int) -> str:
+def _words_of_a_start(elapsed: int | None) -> str:
     follows = "This page follows it."
-    if elapsed < LONG:
+    if (elapsed or 0) < LONG:
         return f"{_USUAL} {follows}"
-    if elapsed < VERY_LONG:
+    if (elapsed or 0) < VERY_LONG:
         return f"This start takes longer than usual; some take half an hour. {follows}"
     return f"This start takes much longer than usual. Ask {MANAGER} to look into it. {follows}"
 
 
-def _words_of_a_change(words: str, elapsed: int) -> str:
-    return words if elapsed < VERY_LONG else f"{words} It takes much longer than usual: ask {MANAGER} to look into it."
+def _words_of_a_change(words: str, elapsed: int | None) -> str:
+    return (
+        words
+        if (elapsed or 0) < VERY_LONG
+        else f"{words} It takes much longer than usual: ask {MANAGER} to look into it."
+    )

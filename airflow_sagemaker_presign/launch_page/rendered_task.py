@@ -13,9 +13,13 @@ from airflow_sagemaker_presign import validation
 from airflow_sagemaker_presign.launch_page import current_dag
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.notifications.times import format_duration
+from airflow_sagemaker_presign.workspaces.base import Workspace, workspace_of
 
 ABOUT_TO_BEGIN = frozenset({None, "scheduled", "queued", "restarting"})
 """States of a task instance that has been cleared, or waits for its next try, or goes on after it was deferred."""
+
+_FORMER_FIELDS = {"door_open_for": "launch_page_valid_for"}
+"""Runs from before an upgrade keep what they rendered then: the links that they sent still open."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class RenderedTask:
     """
     What a task instance rendered for itself.
 
+    :param workspace: what it opens.
     :param allowed_users: who may open; ``None``: all who may edit the task instance.
     :param team_name: the team whose connections the task has.
     :param allowed_now: the same as ``allowed_users``, as the DAG says it now; nothing where only a run can tell.
@@ -40,9 +45,9 @@ class RenderedTask:
 
     key: TaskKey
     try_number: int
-    notebook_instance_name: str
+    workspace: Workspace
     session_expiration_duration: timedelta
-    landing: validation.Landing | None
+    landing: str | None
     aws_conn_id: str | None
     region_name: str | None
     verify: bool | str | None
@@ -90,18 +95,22 @@ def rendered_task_of(
     :param now: the time.
     :raises HttpError: as in :func:`read`.
     """
+    fields = {_FORMER_FIELDS.get(field, field): value for field, value in fields.items()}
     if "launch_page_valid_for" not in fields:
         raise HttpError(404, "No notebook here", "This task opens no notebook.")
     try:
+        workspace = workspace_of(fields)
+        if workspace is None:
+            raise KeyError("what it opens")
         open_for = timedelta(seconds=float(fields["launch_page_valid_for"]))
         task = RenderedTask(
             key=key,
             try_number=try_number,
-            notebook_instance_name=validation.notebook_instance_name_of(fields["notebook_instance_name"]),
+            workspace=workspace,
             session_expiration_duration=validation.session_expiration_duration_of(
                 fields["session_expiration_duration"]
             ),
-            landing=validation.landing_of(fields["landing"]),
+            landing=workspace.landing_of(fields["landing"]),
             aws_conn_id=_optional_text(fields["aws_conn_id"]),
             region_name=_optional_text(fields["region_name"]),
             verify=_verify_of(fields["verify"]),
@@ -164,7 +173,7 @@ def _verify_of(value: object) -> bool | str | None:
 
 def _allowed_users_of(value: object) -> tuple[str, ...] | None:
     """Read the list. Whatever is no list of names lets nobody in: a list that Airflow cut short is a text."""
-    if value is None:
+    if value is None or value == validation.EDITORS:
         return None
     if isinstance(value, list) and value and all(isinstance(user, str) and user.strip() for user in value):
         return tuple(value)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
+from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, WorkspaceError
 from airflow_sagemaker_presign.hooks import aws_errors
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.hooks.transport_errors import without_passwords
 from airflow_sagemaker_presign.launch_page import aws_identity
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
 from airflow_sagemaker_presign.launch_page.key_locks import KeyLocks
 from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
-from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 
 if TYPE_CHECKING:
     from airflow.models.connection import Connection
@@ -48,7 +48,7 @@ _SHORT_TIMEOUTS = Config(
 )
 
 
-class LaunchPageHook(SageMakerNotebookInstanceHook):
+class LaunchPageHook(WorkspaceHook):
     """
     The hook of a connection that has been looked up already, as the task would have.
 
@@ -68,7 +68,7 @@ class LaunchPageHook(SageMakerNotebookInstanceHook):
 class _Access:
     """A hook, what the connection that it was made from said, and when that was looked up last."""
 
-    hook: SageMakerNotebookInstanceHook
+    hook: WorkspaceHook
     connection: object
     looked_up_at: float
 
@@ -80,7 +80,7 @@ class _Answer:
     asked_at: float
     answered_at: float
     description: dict[str, Any] | None = None
-    error: NotebookInstanceError | None = None
+    error: WorkspaceError | None = None
 
     def is_good(self, now: float, since: float | None) -> bool:
         """
@@ -115,7 +115,7 @@ class SageMakerClient:
 
         :param task: which.
         :param since: not what AWS was asked before then; default: what it said a moment ago will do.
-        :raises NotebookInstanceError: when AWS does not say, or did not a moment ago.
+        :raises WorkspaceError: when AWS does not say, or did not a moment ago.
         """
         with self._locks.hold("describe", _notebook(task)):
             answer = self._known_answer(task, since) or self._ask(task)
@@ -130,23 +130,21 @@ class SageMakerClient:
     def start(self, task: RenderedTask) -> None:
         """Start the task's notebook instance; from now on nobody is told how it was before."""
         with _in_words(task):
-            self.hook(task).start_notebook_instance(task.notebook_instance_name)
+            self.hook(task).start(task.workspace)
         # Whoever asked before the start has had the answer by then.
         with self._locks.hold("describe", _notebook(task)), self._lock:
             self._answers.pop(_notebook(task), None)
 
-    def mint(self, task: RenderedTask) -> PresignedNotebookUrl:
+    def mint(self, task: RenderedTask) -> PresignedUrl:
         """Mint as the task would have."""
         with _in_words(task):
-            return self.hook(task).create_presigned_url(
-                task.notebook_instance_name, task.session_expiration_duration, task.landing
-            )
+            return self.hook(task).mint(task.workspace, task.session_expiration_duration, task.landing)
 
-    def hook(self, task: RenderedTask) -> SageMakerNotebookInstanceHook:
+    def hook(self, task: RenderedTask) -> WorkspaceHook:
         """
         Return the hook of the task's connection.
 
-        :raises NotebookInstanceError: when the connection is not usable.
+        :raises WorkspaceError: when the connection is not usable.
         """
         key = client_key(task)
         with self._locks.hold("connection", key), _in_words(task):
@@ -154,7 +152,7 @@ class SageMakerClient:
                 known = self._accesses.get(key)
             if known is not None and self.now() - known.looked_up_at < CONNECTION_CACHE_SECONDS:
                 return known.hook
-            connection = aws_identity.find_connection(task.aws_conn_id, task.team_name, task.notebook_instance_name)
+            connection = aws_identity.find_connection(task.aws_conn_id, task.team_name, task.workspace.name)
             said = _what_counts(connection)
             hook = known.hook if known is not None and known.connection == said else _hook(connection, task)
             with self._lock:
@@ -170,8 +168,8 @@ class SageMakerClient:
         asked_at = self.now()
         try:
             with _in_words(task):
-                description = self.hook(task).describe_notebook_instance(task.notebook_instance_name)
-        except NotebookInstanceError as error:
+                description = self.hook(task).describe(task.workspace)
+        except WorkspaceError as error:
             answer = _Answer(asked_at, self.now(), error=error)
         else:
             answer = _Answer(asked_at, self.now(), description)
@@ -189,7 +187,7 @@ def client_key(task: RenderedTask) -> tuple[str | None, str | None, str | None, 
 
 
 def _notebook(task: RenderedTask) -> tuple[Any, ...]:
-    return *client_key(task), task.notebook_instance_name
+    return *client_key(task), task.workspace
 
 
 def _what_counts(connection: Connection | None) -> object:
@@ -201,11 +199,11 @@ def _what_counts(connection: Connection | None) -> object:
     return own_identity, *said
 
 
-def _hook(connection: Connection | None, task: RenderedTask) -> SageMakerNotebookInstanceHook:
+def _hook(connection: Connection | None, task: RenderedTask) -> WorkspaceHook:
     where = {"region_name": task.region_name, "verify": task.verify}
     plain = LaunchPageHook(connection, task.aws_conn_id, **where)
     theirs = plain.conn_config.botocore_config
-    aws_identity.check_identity(plain.conn_config, task.aws_conn_id, task.notebook_instance_name, plain.get_session)
+    aws_identity.check_identity(plain.conn_config, task.aws_conn_id, task.workspace.name, plain.get_session)
     config = _SHORT_TIMEOUTS.merge(theirs) if theirs else _SHORT_TIMEOUTS
     hook = LaunchPageHook(connection, task.aws_conn_id, **where, config=config)
     # Made here, where what is wrong with the connection is said of the connection.
@@ -218,15 +216,15 @@ def _in_words(task: RenderedTask) -> Iterator[None]:
     """Say of the connection what neither AWS nor the hook says of the notebook instance."""
     try:
         yield
-    except NotebookInstanceError:
+    except WorkspaceError:
         raise
     # Whatever Airflow, the provider and botocore raise at values that they do not expect, or cannot decrypt, or for a
     # package that is not installed: it has no end.
     except Exception as error:
-        translated = aws_errors.translate(error, task.notebook_instance_name, "reach")
+        translated = aws_errors.translate(error, task.workspace, "reach")
         if translated is None:
             said = without_passwords(" ".join(str(error).split())).rstrip(".")
             what = f"{type(error).__name__}: {said}" if said else type(error).__name__
             problem = f"The AWS connection {task.aws_conn_id!r} is not usable: {what}."
-            translated = UnusableConnection(task.notebook_instance_name, problem)
+            translated = UnusableConnection(task.workspace.name, problem)
         raise translated from None

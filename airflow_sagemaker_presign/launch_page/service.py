@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, Response
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookInstanceNotFound, SageMakerUnavailable
+from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, WorkspaceError
 from airflow_sagemaker_presign.launch_page import audit, rendered_task, templating
 from airflow_sagemaker_presign.launch_page.csrf import CsrfTokens, TokenMatch
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser, may_open
@@ -21,7 +21,7 @@ from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, Ta
 from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
 from airflow_sagemaker_presign.links import launch_path, region_of
 from airflow_sagemaker_presign.notifications.times import format_duration
-from airflow_sagemaker_presign.waiting import state_machine
+from airflow_sagemaker_presign.workspaces.base import CAN_START, Phase, Workspace
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class LaunchService:
         """
         token_match = self.tokens.match_token(token, current_user.user_id, task)
         if token_match is TokenMatch.OF_ANOTHER_NOTEBOOK:
-            words = f"The page is of another notebook: the task has begun anew, for {task.notebook_instance_name} now."
+            words = f"The page is of another notebook: the task has begun anew, for {task.workspace.name} now."
             raise HttpError(409, "This page is out of date", f"{words} Go back and look before you press its button.")
         if token_match is not TokenMatch.OF_THIS_PAGE:
             raise HttpError(403, "This page has expired", "Go back to the notebook and press its button again.")
@@ -102,7 +102,7 @@ class LaunchService:
             )
 
     def _open(self, task: RenderedTask, current_user: CurrentUser) -> Response:
-        if self._status(task, self.sagemaker.now()) != state_machine.Status.IN_SERVICE:
+        if self._phase(task, self.sagemaker.now()) is not Phase.READY:
             return self._back(task)
         with _session() as session:
             wait = audit.claim(audit.MINTS, task, current_user, self.clock(), session)
@@ -118,7 +118,7 @@ class LaunchService:
     def _start(self, task: RenderedTask, current_user: CurrentUser) -> Response:
         pressed_at = self.sagemaker.now()
         with self.sagemaker.hold_start_lock(task):
-            if self._status(task, pressed_at) not in state_machine.CAN_START:
+            if self._phase(task, pressed_at) not in CAN_START:
                 return self._back(task)
             with _session() as session:
                 has_just_been_sent = audit.claim(audit.STARTS, task, current_user, self.clock(), session)
@@ -129,12 +129,12 @@ class LaunchService:
                     return self._failed(audit.START, task, current_user, error)
         return self._back(task)
 
-    def _status(self, task: RenderedTask, since: float) -> str:
-        """Return the notebook's status as it is now; empty when AWS does not say, which the page will."""
+    def _phase(self, task: RenderedTask, since: float) -> Phase:
+        """Return the workspace's phase as it is now; ``UNKNOWN`` when AWS does not answer: the page shows why."""
         try:
-            return str(self.sagemaker.describe(task, since=since)["NotebookInstanceStatus"])
-        except NotebookInstanceError:
-            return ""
+            return task.workspace.observation_of(self.sagemaker.describe(task, since=since)).phase
+        except WorkspaceError:
+            return Phase.UNKNOWN
 
     def _back(self, task: RenderedTask) -> Response:
         """Lead back to the page by a GET, so that a reload presses no button again."""
@@ -145,23 +145,21 @@ class LaunchService:
         with _session() as session:
             refused = audit.DENIED_EVENT.format(event)
             audit.record(refused, task.key, current_user, session, task, error=type(error).__name__)
-        if not isinstance(error, NotebookInstanceError):
+        if not isinstance(error, WorkspaceError):
             raise error
         log.warning("Task %s, %s: %s", _path(task.key), event, error.problem)
         return self._page(task, current_user, error)
 
-    def _page(
-        self, task: RenderedTask, current_user: CurrentUser, refused: NotebookInstanceError | None = None
-    ) -> Response:
+    def _page(self, task: RenderedTask, current_user: CurrentUser, refused: WorkspaceError | None = None) -> Response:
         description: dict[str, Any] = {}
         status = HTTPStatus.OK
         try:
             description = self.sagemaker.describe(task, since=None if refused is None else self.sagemaker.now())
-            page_state = page_state_of(description, task.landing, self.clock())
-        except NotebookInstanceError as error:
-            page_state, status = page_state_of_error(error), _status_of(error)
+            page_state = page_state_of(task.workspace, description, task.landing, self.clock())
+        except WorkspaceError as error:
+            page_state, status = page_state_of_error(error, task.workspace), _status_of(error, task.workspace)
         if refused is not None:
-            page_state, status = page_state.after(refused), _status_of(refused)
+            page_state, status = page_state.after(refused), _status_of(refused, task.workspace)
         return self._write(task, current_user, description, page_state, status)
 
     def _write(
@@ -172,10 +170,11 @@ class LaunchService:
         page_state: PageState,
         status: int,
     ) -> Response:
-        region = region_of(description.get("NotebookInstanceArn", "")) or task.region_name or ""
+        region = region_of(task.workspace.arn(description)) or task.region_name or ""
         html = templating.write(
             "notebook.html",
-            name=task.notebook_instance_name,
+            name=task.workspace.name,
+            kind=f"SageMaker {task.workspace.noun}",
             page_state=page_state,
             region=region,
             instance_type=description.get("InstanceType", ""),
@@ -205,9 +204,9 @@ def _task_path(key: TaskKey) -> str:
     return f"/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}"
 
 
-def _status_of(error: NotebookInstanceError) -> HTTPStatus:
+def _status_of(error: WorkspaceError, workspace: Workspace) -> HTTPStatus:
     if isinstance(error, SageMakerUnavailable):
         return HTTPStatus.SERVICE_UNAVAILABLE
-    if isinstance(error, NotebookInstanceNotFound):
+    if isinstance(error, workspace.errors.not_found):
         return HTTPStatus.NOT_FOUND
     return HTTPStatus.BAD_GATEWAY

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from airflow_sagemaker_presign.minting.redaction import redacted
 
-MINT_EVENT = "before-parse.sagemaker.CreatePresignedNotebookInstanceUrl"
+MINT_EVENT = "before-parse.sagemaker"
+"""Of each operation; only a mint has a URL in its response."""
 
 _minting = threading.local()
 

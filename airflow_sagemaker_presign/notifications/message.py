@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
-from airflow_sagemaker_presign.links import console_open_url, region_of
+from airflow_sagemaker_presign.exceptions import SageMakerPresignError
+from airflow_sagemaker_presign.links import region_of
 from airflow_sagemaker_presign.notifications.failed_task import value_of
 from airflow_sagemaker_presign.notifications.times import clock_time, format_duration
 from airflow_sagemaker_presign.validation import is_template
+from airflow_sagemaker_presign.workspaces.base import Workspace, kinds
 
 MAX_REASON_LENGTH = 300
 
@@ -125,9 +127,11 @@ def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> L
     presigned_url = context["presigned_url"]
     launch_url = context.get("launch_url")
     works_until = clock_time(presigned_url.expires_at, zone, presigned_url.minted_at)
-    title = f"Notebook {presigned_url.notebook_instance_name} is ready"
+    workspace = _workspace(context, presigned_url.name)
+    title = f"{workspace.title} {presigned_url.name} is ready"
     # The launch page does all that a cleared task would do, so one of them is enough to read.
-    again = _launch_page_step(context) if launch_url else _clear_step(context)
+    again = _launch_page_step(context, workspace) if launch_url else _clear_step(context)
+    in_console = _console_step(context, workspace)
     return LinkMessage(
         title=title,
         subject=f"{title}: open it by {works_until}",
@@ -135,20 +139,21 @@ def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> L
         prompt=f"Open this message and press “{BUTTON}” by {works_until}.",
         url=presigned_url.url,
         facts=_facts(
-            ("Notebook instance", presigned_url.notebook_instance_name),
-            ("Region", region_of(_arn(context))),
+            (_label(workspace.noun), presigned_url.name),
+            ("Region", region_of(_arn(context, workspace))),
             ("Link works until", works_until),
             ("Session lasts", f"{format_duration(presigned_url.session_expiration_duration)} from when you open it"),
         ),
         note=note,
-        when_expired=_steps((again, _console_step(context)) if launch_url else (_console_step(context), again)),
+        when_expired=_steps((again, in_console) if launch_url else (in_console, again)),
         when_expired_title="Too late?" if launch_url else "Link expired?",
     )
 
 
 def _launch_page_message(context: Mapping[str, Any], note: str) -> LinkMessage:
-    name = (context.get("notebook_instance") or {}).get("NotebookInstanceName") or ""
-    title = f"Notebook {name} is ready"
+    workspace = _workspace(context)
+    name = workspace.name
+    title = f"{workspace.title} {name} is ready"
     return LinkMessage(
         title=title,
         subject=f"{title}: open it through Airflow",
@@ -160,13 +165,13 @@ def _launch_page_message(context: Mapping[str, Any], note: str) -> LinkMessage:
         prompt=f"Open this message and press “{BUTTON}”.",
         url=context["launch_url"],
         facts=_facts(
-            ("Notebook instance", name),
-            ("Region", region_of(_arn(context))),
+            (_label(workspace.noun), name),
+            ("Region", region_of(_arn(context, workspace))),
             ("Link works for", format_duration(context["launch_page_valid_for"])),
             ("Session lasts", f"{format_duration(context['session_expiration_duration'])} from when you open it"),
         ),
         note=note,
-        when_expired=_steps((_console_step(context), _clear_step(context))),
+        when_expired=_steps((_console_step(context, workspace), _clear_step(context))),
         is_credential=False,
     )
 
@@ -182,7 +187,7 @@ def failure_message(context: Mapping[str, Any]) -> FailureMessage:
     error = context.get("exception")
     task_id = str(getattr(context.get("ti"), "task_id", "") or getattr(context.get("task"), "task_id", ""))
     dag_id = str(getattr(context.get("ti"), "dag_id", ""))
-    name = _notebook_instance_name(context)
+    name, noun = _failed_workspace(context)
     return FailureMessage(
         title=redact(_failure_title(context, name, task_id)),
         problem=redact(_problem(error)),
@@ -190,7 +195,7 @@ def failure_message(context: Mapping[str, Any]) -> FailureMessage:
             _text_of(error, "advice") or "Read the end of the task's log, fix what it says, then clear the task."
         ),
         facts=_facts(
-            ("Notebook instance", name),
+            (_label(noun), name),
             ("Task", ".".join(filter(None, (dag_id, task_id)))),
             ("Run", str(context.get("run_id") or "")),
         ),
@@ -209,13 +214,18 @@ def _failure_title(context: Mapping[str, Any], name: str, task_id: str) -> str:
     return f"Notebook {name}: {which} failed" if name else f"{which[0].upper()}{which[1:]} failed"
 
 
-def _notebook_instance_name(context: Mapping[str, Any]) -> str:
-    name = _text_of(context.get("exception"), "notebook_instance_name")
-    if not name:
+def _failed_workspace(context: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the name and noun of what a failed task was about; the name is empty where it cannot be known."""
+    error = context.get("exception")
+    if isinstance(error, SageMakerPresignError) and (name := _text_of(error, "name")):
+        return name, _text_of(error, "noun")
+    for kind in kinds():
+        values = [value_of(context, field) for field in kind.identifiers()]
         # Rendered as a native object a name of digits is a number.
-        value = value_of(context, "notebook_instance_name")
-        name = str(value) if isinstance(value, (str, int)) else ""
-    return "" if is_template(name) else name
+        known = all(isinstance(value, (str, int)) and not is_template(str(value)) for value in values)
+        if known and values:
+            return str(values[-1]), kind.noun
+    return "", "notebook instance"
 
 
 def _problem(error: object) -> str:
@@ -249,24 +259,37 @@ def _task_page(context: Mapping[str, Any]) -> str | None:
     return page if isinstance(page, str) and page.startswith(("https://", "http://")) else None
 
 
-def _arn(context: Mapping[str, Any]) -> str:
-    described = context.get("notebook_instance") or {}
-    head, _, last = (described.get("NotebookInstanceArn") or "").rpartition("/")
-    # SageMaker writes its ARNs in lower case, whatever the name is like.
-    return f"{head}/{described.get('NotebookInstanceName') or last}" if head else ""
+def _workspace(context: Mapping[str, Any], name: str = "") -> Workspace:
+    """Return what the link opens; a context that is not the operator's is about a notebook instance."""
+    workspace = context.get("workspace")
+    if isinstance(workspace, Workspace):
+        return workspace
+    from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
+
+    return NotebookInstance(name or str((context.get("notebook_instance") or {}).get("NotebookInstanceName", "")))
 
 
-def _console_step(context: Mapping[str, Any]) -> _Step:
-    return "With access to the AWS console:", "open the notebook there", console_open_url(_arn(context))
+def _label(noun: str) -> str:
+    return noun[:1].upper() + noun[1:]
+
+
+def _arn(context: Mapping[str, Any], workspace: Workspace) -> str:
+    return workspace.arn(context.get("workspace_description") or context.get("notebook_instance") or {})
+
+
+def _console_step(context: Mapping[str, Any], workspace: Workspace) -> _Step:
+    url = workspace.console_open_url(_arn(context, workspace))
+    return "With access to the AWS console:", f"open the {workspace.title.lower()} there", url
 
 
 def _clear_step(context: Mapping[str, Any]) -> _Step:
     return "For a fresh link:", "open the task in Airflow and clear it", _task_page(context)
 
 
-def _launch_page_step(context: Mapping[str, Any]) -> _Step:
+def _launch_page_step(context: Mapping[str, Any], workspace: Workspace) -> _Step:
     lasts = format_duration(context["launch_page_valid_for"])
-    return f"Signed in to Airflow, for {lasts}:", "open the notebook through Airflow", context["launch_url"]
+    what = f"open the {workspace.title.lower()} through Airflow"
+    return f"Signed in to Airflow, for {lasts}:", what, context["launch_url"]
 
 
 def _facts(*facts: tuple[str, str]) -> tuple[Fact, ...]:

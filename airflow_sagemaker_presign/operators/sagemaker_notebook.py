@@ -1,32 +1,47 @@
-"""The steps in the order they happen: start, wait, deliver; and the stop."""
+"""Operators for SageMaker notebook instances: deliver a presigned URL; stop."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_sagemaker_presign import validation
-from airflow_sagemaker_presign.delivery.link_mode import (
-    LinkMode,
-    launch_url_for,
-    link_mode_of,
-    reject_presigned_url_in_templates,
-)
+from airflow_sagemaker_presign.delivery.link_mode import LinkMode
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMakerNotebookLaunchLink
 from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
-from airflow_sagemaker_presign.operators.base import NotebookInstanceOperator
+from airflow_sagemaker_presign.operators.base import WorkspaceOperator
+from airflow_sagemaker_presign.operators.presigned_url import AllowedUsers, PresignedUrlOperator
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, is_somebody_elses
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseNotifier, BaseOperatorLink, Context
-    from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+    from airflow_sagemaker_presign.hooks.client_key import ClientKey
+    from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+    from airflow_sagemaker_presign.triggers.base import WorkspaceTrigger
 
-_LEFT_OUT: Any = object()
+__all__ = ["SageMakerPresignedNotebookUrlOperator", "SageMakerStopNotebookInstanceOperator"]
 
 
-class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
+class _NotebookInstanceOperator(WorkspaceOperator):
+    """What the operators for notebook instances share."""
+
+    kind = NotebookInstance
+    console_link = SageMakerNotebookConsoleLink()
+    notebook_instance_name: str
+
+    def _make_hook(self, client_key: ClientKey) -> SageMakerNotebookInstanceHook:
+        from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+
+        return client_key.make_hook(SageMakerNotebookInstanceHook)
+
+    def _trigger(self) -> type[WorkspaceTrigger]:
+        from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
+
+        return SageMakerNotebookInstanceTrigger
+
+
+class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, PresignedUrlOperator):
     """
     Start a SageMaker notebook instance, wait until it is InService, and deliver a presigned URL that still works.
 
@@ -55,8 +70,8 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     :param link: what a message carries: ``"presigned"``, the URL that lives five minutes; ``"launch_page"``, the launch
         page and no credential at all; ``"both"``, or just the URL where there is no launch page (Airflow before 3.1.1,
         or no ``[api] base_url``).
-    :param allowed_users: exactly those who may open through the launch page, a list of Airflow user names or e-mail
-        addresses; left out or ``None``: all who may edit the task instance. (templated)
+    :param allowed_users: who may open through the launch page: ``"editors"``, all who may edit the task instance, or
+        exactly the users of a list of Airflow user names or e-mail addresses. (templated)
     :param launch_page_valid_for: for how long the launch page opens, counted from the start of the task, as a timedelta
         or in seconds; kept as whole seconds, rounded up.
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
@@ -69,19 +84,16 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
     :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
     :raises ValueError: for a parameter that is not allowed: when the DAG is parsed, or for a template before the first
         AWS call.
-    :raises NotebookInstanceError: in the task, the class that says why the notebook instance is not InService.
-    :raises NotebookUrlDeliveryError: in the task, when a link did not reach somebody.
+    :raises WorkspaceError: in the task, the class that says why the notebook instance is not InService.
+    :raises LinkDeliveryError: in the task, when a link did not reach somebody.
     """
 
-    template_fields: Sequence[str] = (
-        *NotebookInstanceOperator.template_fields,
-        "session_expiration_duration",
-        "recipient",
-        "landing",
-        "allowed_users",
-        "launch_page_valid_for",
+    describe_key = "notebook_instance"
+    template_fields: Sequence[str] = ("notebook_instance_name", *PresignedUrlOperator.template_fields)
+    operator_extra_links: Collection[BaseOperatorLink] = (
+        _NotebookInstanceOperator.console_link,
+        SageMakerNotebookLaunchLink(),
     )
-    operator_extra_links: Collection[BaseOperatorLink] = (SageMakerNotebookConsoleLink(), SageMakerNotebookLaunchLink())
 
     def __init__(
         self,
@@ -95,116 +107,44 @@ class SageMakerPresignedNotebookUrlOperator(NotebookInstanceOperator):
         delivery_attempts: int = 3,
         require: Literal["all", "any"] = "all",
         link: LinkMode = "both",
-        allowed_users: Sequence[str] | None = _LEFT_OUT,
+        allowed_users: AllowedUsers = "editors",
         launch_page_valid_for: timedelta | float = timedelta(days=7),
+        poll_interval: float | timedelta = 5,
+        timeout: timedelta | float = timedelta(hours=1),
+        deferrable: bool | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(notebook_instance_name=notebook_instance_name, **kwargs)
-        self.notifiers = validation.notifiers_of(notifiers)
-        self.session_expiration_duration = session_expiration_duration
-        if not validation.is_template(session_expiration_duration):
-            self.session_expiration_duration = self._session_seconds()
-        self.recipient = recipient
-        self.landing = validation.landing_of(landing)
-        self.min_validity = validation.min_validity_of(min_validity)
-        self.delivery_attempts = validation.positive_int_of("delivery_attempts", delivery_attempts)
-        self.require = validation.one_of("require", require, ("all", "any"))
-        self.link = link_mode_of(link)
-        self._allowed_users = self._allowed_users_of(allowed_users)
-        self.launch_page_valid_for = math.ceil(
-            validation.positive_duration_of("launch_page_valid_for", launch_page_valid_for).total_seconds()
+        super().__init__(
+            identifiers={"notebook_instance_name": notebook_instance_name},
+            notifiers=notifiers,
+            session_expiration_duration=session_expiration_duration,
+            recipient=recipient,
+            landing=landing,
+            min_validity=min_validity,
+            delivery_attempts=delivery_attempts,
+            require=require,
+            link=link,
+            allowed_users=allowed_users,
+            launch_page_valid_for=launch_page_valid_for,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            deferrable=deferrable,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            **kwargs,
         )
-        if self.link == "launch_page":
-            reject_presigned_url_in_templates(self.notifiers)
 
-    def _allowed_users_of(self, given: Any) -> Any:
-        # In a mapped task a None may be data that went missing on its way, and would let everybody in.
-        if given is None and getattr(self, "_BaseOperator__from_mapped", False):
-            validation.reject("allowed_users", given, "leave it out of a mapped task that everybody may open")
-        return None if given is None or given is _LEFT_OUT else validation.allowed_users_of(given)
-
-    @property
-    def allowed_users(self) -> Any:
-        """Who may open through the launch page; what Airflow renders it to is checked before Airflow keeps it."""
-        return self._allowed_users
-
-    @allowed_users.setter
-    def allowed_users(self, rendered: object) -> None:
-        # An error here comes before the launch page can read the field: what was given never becomes nobody named,
-        # which would let everybody in.
-        self._allowed_users = validation.rendered_allowed_users_of(rendered)
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Start, wait, deliver."""
-        from airflow_sagemaker_presign.delivery.deliver import prepare
-
-        self._check()
-        validation.session_expiration_duration_of(self.session_expiration_duration)
-        if self.allowed_users is not None:
-            validation.rendered_allowed_users_of(self.allowed_users)
-        # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
-        prepare(self.notifiers, self._for_notifiers(context), self.require)
-        SageMakerNotebookLaunchLink().persist(context)
-        self.reach(context, "InService")
-        return self._deliver(context)
-
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Go on where the trigger ended, if the notebook instance is still InService; else wait on, or say why not."""
-        self._check()
-        self.reach_again(context, event)
-        return self._deliver(context)
-
-    def _for_notifiers(self, context: Context) -> dict[str, Any]:
-        """Return what the notifiers' templates see, as far as it is known before the notebook runs."""
-        return {
-            **context,
-            "recipient": self.recipient,
-            "launch_url": launch_url_for(self.link, context["ti"]),
-            "launch_page_valid_for": timedelta(seconds=self.launch_page_valid_for),
-            "session_expiration_duration": timedelta(seconds=self._session_seconds()),
-        }
-
-    def _deliver(self, context: Context) -> dict[str, Any]:
-        from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
-
-        for_notifiers = self._for_notifiers(context)
-        description = self.describe()
-        deliveries = deliver(
-            self.notifiers,
-            {**for_notifiers, "notebook_instance": description},
-            None if self.link == "launch_page" else self._mint,
-            DeliveryPolicy(self.min_validity, self.delivery_attempts, self.require),
-            notebook_instance_name=self.notebook_instance_name,
-        )
-        receipts = [delivery.receipt() for delivery in deliveries]
-        launch_url = for_notifiers["launch_url"]
-        sessions_end_by = [receipt["session_ends_by"] for receipt in receipts if "session_ends_by" in receipt]
-        return {
-            "notebook_instance_name": self.notebook_instance_name,
-            "notebook_instance_arn": description["NotebookInstanceArn"],
-            "link": self.link if launch_url else "presigned",
-            **({"launch_url": launch_url} if launch_url else {}),
-            "session_expiration_duration": self._session_seconds(),
-            **({"session_ends_by": max(sessions_end_by)} if sessions_end_by else {}),
-            "deliveries": receipts,
-        }
-
-    def _mint(self) -> PresignedNotebookUrl:
-        from airflow_sagemaker_presign.compat import mask_secret
-        from airflow_sagemaker_presign.minting.redaction import quoted_forms
-
-        presigned_url = self.hook.create_presigned_url(
-            self.notebook_instance_name, self._session_seconds(), self.landing
-        )
-        mask_secret([*quoted_forms(presigned_url.url)])
-        return presigned_url
-
-    def _session_seconds(self) -> int:
-        duration = validation.session_expiration_duration_of(self.session_expiration_duration)
-        return int(duration.total_seconds())
+    def _in_receipt(self, description: Mapping[str, Any]) -> dict[str, Any]:
+        return {"notebook_instance_arn": description["NotebookInstanceArn"]}
 
 
-class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
+class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
     """
     Stop a SageMaker notebook instance, from whatever status it is in; fit for a teardown.
 
@@ -230,8 +170,11 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
     :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
     :raises ValueError: for a parameter that is not allowed: when the DAG is parsed, or for a template before the first
         AWS call.
-    :raises NotebookInstanceError: in the task, the class that says why the notebook instance is not stopped.
+    :raises WorkspaceError: in the task, the class that says why the notebook instance is not stopped.
     """
+
+    template_fields: Sequence[str] = ("notebook_instance_name", *WorkspaceOperator.template_fields)
+    operator_extra_links: Collection[BaseOperatorLink] = (_NotebookInstanceOperator.console_link,)
 
     def __init__(
         self,
@@ -239,18 +182,37 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
         notebook_instance_name: str,
         wait_for_completion: bool = True,
         only_if_started_in_run: bool = False,
+        poll_interval: float | timedelta = 5,
+        timeout: timedelta | float = timedelta(hours=1),
+        deferrable: bool | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(notebook_instance_name=notebook_instance_name, **kwargs)
+        super().__init__(
+            identifiers={"notebook_instance_name": notebook_instance_name},
+            poll_interval=poll_interval,
+            timeout=timeout,
+            deferrable=deferrable,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+            **kwargs,
+        )
         self.wait_for_completion = wait_for_completion
         self.only_if_started_in_run = only_if_started_in_run
 
     def execute(self, context: Context) -> str:
         """Stop, wait; the result is the status that it ended in."""
+        from airflow_sagemaker_presign.waiting.state_machine import Goal
+
         self._check()
         if self.only_if_started_in_run:
             self._skip_unless_started_in_run(context)
-        return self.reach(context, "Stopped" if self.wait_for_completion else "Stopping")
+        return self.reach(context, Goal.STOPPED if self.wait_for_completion else Goal.STOPPING)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
         """Go on where the trigger ended."""
@@ -268,8 +230,8 @@ class SageMakerStopNotebookInstanceOperator(NotebookInstanceOperator):
         upstream = [task for task in self.get_flat_relatives(upstream=True) if _starts_notebooks(task)]
         name = self.notebook_instance_name
         # The ARN is what each leaves behind as soon as it has begun.
-        arn = self.hook.arn_without_account(name)
-        if is_somebody_elses(arn, upstream, lambda task: pulled(SageMakerNotebookConsoleLink.key, task)):
+        arn = self.hook.arn_without_account(self.workspace)
+        if is_somebody_elses(arn, upstream, lambda task: pulled(self.console_link.key, task)):
             raise AirflowSkipException(f"No task of this run got as far as starting notebook instance {name}.")
         description = self.describe()
         since = began(context["dag_run"], (text for task in upstream for text in pulled(RUN_BEGAN_KEY, task)))

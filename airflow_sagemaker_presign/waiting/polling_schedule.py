@@ -46,8 +46,8 @@ def next_poll_delay(wait: WaitState, poll_interval: float, now: float) -> float:
     :param poll_interval: the operator's ``poll_interval``, in seconds.
     :param now: seconds since the epoch.
     """
-    if wait.troubles:
-        pause: float = min(poll_interval * 2**wait.troubles, max(poll_interval, MAX_BACKOFF_SECONDS))
+    if wait.failed_requests:
+        pause: float = min(poll_interval * 2**wait.failed_requests, max(poll_interval, MAX_BACKOFF_SECONDS))
     else:
         pause = poll_delay(wait, poll_interval, now)
     return max(0.0, min(pause, wait.deadline - now))

@@ -1,48 +1,27 @@
 """
-The state machine of a wait: what a status means and what ends the wait, without side effects.
+The state machine of a wait: what to do in each phase, and what ends the wait, without side effects.
 
-https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookInstance.html
+It knows phases and none of AWS's statuses: those are in :mod:`airflow_sagemaker_presign.workspaces`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from typing import Any, Self
 
 from airflow_sagemaker_presign import exceptions
-
-
-class Status(StrEnum):
-    """The statuses of a notebook instance that are known today; AWS may add some."""
-
-    PENDING = "Pending"
-    IN_SERVICE = "InService"
-    STOPPING = "Stopping"
-    STOPPED = "Stopped"
-    FAILED = "Failed"
-    DELETING = "Deleting"
-    UPDATING = "Updating"
-    PENDING_MAINTENANCE = "PendingMaintenance"
-    IN_MAINTENANCE = "InMaintenance"
-
-
-CAN_START = frozenset({Status.STOPPED, Status.FAILED})
-"""All statuses that a Start is possible from: a new one need be added here only."""
-CAN_STOP = frozenset({Status.IN_SERVICE})
-_ENDS_IN_STOPPED = frozenset({Status.UPDATING, Status.PENDING_MAINTENANCE, Status.IN_MAINTENANCE})
+from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP, Observation, Phase, Workspace
 
 
 class Goal(StrEnum):
     """Where a wait leads to."""
 
-    IN_SERVICE = "InService"
-    STOPPED = "Stopped"
-    STOPPING = "Stopping"
-    """On the way to Stopped is good enough."""
+    READY = "ready"
+    STOPPED = "stopped"
+    STOPPING = "stopping"
+    """On the way to stopped is good enough."""
 
 
 class Action(Enum):
@@ -60,47 +39,10 @@ TRANSITION_GRACE_SECONDS = 30.0
 MAX_SENDS = 2
 
 
-_LIFECYCLE_CONFIG = re.compile(r"lifecycle config", re.I)
-_NO_CAPACITY = re.compile(
-    r"(insufficient|not (have )?(enough|sufficient))\s+((notebook|instance|ml\.\S+)\s+)*capacity|"
-    r"InsufficientInstanceCapacity",
-    re.I,
-)
-_QUOTA = re.compile(r"service limit|account limit|quota|limit exceeded|exceed\w*[^.]*\blimit|maximum number", re.I)
-_OF_NOTEBOOKS = re.compile(r"\bml\.[a-z0-9-]+\.\w+|notebook instance usage|notebook instances\b", re.I)
-_OF_SOMETHING_ELSE = re.compile(
-    r"network interface|\bENI|\bIP address|subnet|security group|\bVPC|\bgit|repositor|code ?commit|\bdisk|volume|"
-    r"\bEBS|storage|\bKMS|\bS3\b|elastic inference|accelerator|\bmemory|inode|\bEFS|file ?system|\bEIP|log group|"
-    r"secret|vCPU",
-    re.I,
-)
-"""A quota of these is none that the Service Quotas page has under notebook instances."""
+VERSION = 2
+"""Of what :meth:`WaitState.as_dict` writes. A triggerer has to be as new as the workers whose waits it takes."""
 
-
-@dataclass(frozen=True)
-class Observation:
-    """What one DescribeNotebookInstance said, or one row of a list (which has no ``FailureReason``)."""
-
-    status: str
-    failure_reason: str = ""
-    last_modified: str = ""
-
-    @classmethod
-    def from_description(cls, description: Mapping[str, Any]) -> Self:
-        """
-        Take what a wait needs from a DescribeNotebookInstance answer.
-
-        :raises KeyError: when it has no status.
-        :raises TypeError: when the status is none.
-        """
-        status = description["NotebookInstanceStatus"]
-        if not isinstance(status, str):
-            raise TypeError(f"A status is a text, not a {type(status).__name__}.")
-        return cls(
-            status=status,
-            failure_reason=description.get("FailureReason", ""),
-            last_modified=_in_utc(description.get("LastModifiedTime", "")),
-        )
+_GOALS_OF_VERSION_1 = {"InService": Goal.READY, "Stopped": Goal.STOPPED, "Stopping": Goal.STOPPING}
 
 
 @dataclass(frozen=True)
@@ -108,47 +50,60 @@ class WaitState:
     """
     The state of a wait. It fits into a trigger's arguments, so a wait survives the process that holds it.
 
-    :param notebook_instance_name: the notebook instance.
+    :param workspace: what is waited for.
     :param goal: where the wait leads to.
     :param began_at: when the wait began, in seconds since the epoch.
     :param deadline: when it gives up, likewise.
-    :param status: the status seen last; empty while none was seen.
+    :param status: the last status observed; empty: none yet.
     :param sent_at: when our last Start or Stop was accepted; ``None``: we sent none.
     :param sends: how many we sent.
-    :param left_behind: ``LastModifiedTime`` before our first Start: a Failed that still has it is a leftover.
-    :param moved: whether it was seen on its way since.
-    :param troubles: how many requests in a row failed (throttled, out of reach).
+    :param changed_before_send: ``changed_at`` before our first Start: a failure that still has it is an old one.
+    :param moved: whether it was observed on its way since.
+    :param failed_requests: how many requests in a row failed (throttled, out of reach).
     """
 
-    notebook_instance_name: str
+    workspace: Workspace
     goal: Goal
     began_at: float
     deadline: float
     status: str = ""
     sent_at: float | None = None
     sends: int = 0
-    left_behind: str = ""
+    changed_before_send: str = ""
     moved: bool = False
-    troubles: int = 0
+    failed_requests: int = 0
+
+    @property
+    def phase(self) -> Phase:
+        """What the last status means."""
+        return self.workspace.phase_of(self.status)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the wait as plain JSON values."""
-        return {**asdict(self), "goal": str(self.goal)}
+        return {**asdict(self), "version": VERSION, "workspace": self.workspace.as_dict(), "goal": str(self.goal)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read back what :meth:`as_dict` wrote."""
-        return cls(**{**values, "goal": Goal(values["goal"])})
+    def from_dict(cls, values: Mapping[str, Any], kind: type[Workspace]) -> Self:
+        """
+        Read back what :meth:`as_dict` wrote, in this version or an older one.
 
-    def after_sending(self, observation: Observation, now: float) -> WaitState:
-        """Note that a Start or Stop went out after this observation."""
-        return replace(
-            self,
-            sent_at=now,
-            sends=self.sends + 1,
-            left_behind=self.left_behind or observation.last_modified,
-            moved=False,
-        )
+        :param values: the values.
+        :param kind: the kind of workspace; whoever stored the values knows it.
+        :raises ValueError: when a newer version wrote them.
+        """
+        version, values = values.get("version", 1), {key: value for key, value in values.items() if key != "version"}
+        if version == 1:
+            values["workspace"] = {"notebook_instance_name": values.pop("notebook_instance_name")}
+            values["goal"] = _GOALS_OF_VERSION_1[values["goal"]]
+            for old, new in (("left_behind", "changed_before_send"), ("troubles", "failed_requests")):
+                if old in values:
+                    values[new] = values.pop(old)
+        elif version != VERSION:
+            raise ValueError(
+                f"A wait of version {version} was stored by a newer airflow-sagemaker-presign: restart this process "
+                "with the version that the workers have."
+            )
+        return cls(**{**values, "workspace": kind.from_fields(values["workspace"]), "goal": Goal(values["goal"])})
 
     def after_failed_request(self, problem: str, now: float, advice: str | None = None) -> WaitState:
         """
@@ -160,7 +115,7 @@ class WaitState:
         :raises NotebookInstanceWaitTimeout: when the deadline has passed.
         """
         self.check_deadline(now, problem, advice)
-        return replace(self, troubles=self.troubles + 1)
+        return replace(self, failed_requests=self.failed_requests + 1)
 
     def check_deadline(self, now: float, problem: str = "", advice: str | None = None) -> None:
         """
@@ -173,16 +128,22 @@ class WaitState:
         """
         if now >= self.deadline:
             minutes = (self.deadline - self.began_at) / 60
-            raise exceptions.NotebookInstanceWaitTimeout(
-                self.notebook_instance_name,
+            raise self.error(
+                self.workspace.errors.wait_timeout,
                 f"It was not {self.goal} after {minutes:g} min; its last known status is "
                 f"{self.status or 'none'}.{' ' + problem if problem else ''}",
                 advice,
             )
 
+    def error(
+        self, kind: type[exceptions.WorkspaceError], problem: str, advice: str | None = None
+    ) -> exceptions.WorkspaceError:
+        """Return an error about the workspace of this wait."""
+        return kind(self.workspace.name, problem, advice, noun=self.workspace.noun)
+
     def resumed(self) -> WaitState:
         """Return the wait as it goes on after it reached its goal: what is to be seen next happened since then."""
-        return replace(self, moved=True, troubles=0)
+        return replace(self, moved=True, failed_requests=0)
 
 
 def transition(wait: WaitState, observation: Observation, now: float) -> tuple[WaitState, Action]:
@@ -190,51 +151,52 @@ def transition(wait: WaitState, observation: Observation, now: float) -> tuple[W
     Return a wait's next state, and what to do, after an observation.
 
     :param wait: what the wait knows so far.
-    :param observation: what Describe said just now.
+    :param observation: what AWS said just now.
     :param now: seconds since the epoch.
     :return: what the wait knows now, and what to do.
-    :raises NotebookInstanceError: the class that says why the goal will not be reached.
+    :raises WorkspaceError: the class that says why the goal will not be reached.
     """
-    towards = _towards_in_service if wait.goal == Goal.IN_SERVICE else _towards_stopped
-    wait, action = towards(replace(wait, status=observation.status, troubles=0), observation, now)
+    towards = _towards_ready if wait.goal is Goal.READY else _towards_stopped
+    wait, action = towards(replace(wait, status=observation.status, failed_requests=0), observation, now)
     if action is not Action.DONE:
         wait.check_deadline(now)
     return wait, action
 
 
-def _towards_in_service(wait: WaitState, observation: Observation, now: float) -> tuple[WaitState, Action]:
-    name, begun = wait.notebook_instance_name, wait.moved or wait.sends > 0
-    match observation.status:
-        case Status.IN_SERVICE:
+def _towards_ready(wait: WaitState, observation: Observation, now: float) -> tuple[WaitState, Action]:
+    errors, begun = wait.workspace.errors, wait.moved or wait.sends > 0
+    match observation.phase:
+        case Phase.READY:
             return wait, Action.DONE
-        case Status.DELETING:
-            raise exceptions.NotebookInstanceDeleted(name, "It is being deleted.")
-        case Status.PENDING:
+        case Phase.GONE:
+            raise wait.error(errors.deleted, "It is being deleted.")
+        case Phase.STARTING:
             return replace(wait, moved=True), Action.WAIT
-        case status if status in CAN_START and not begun:
+        case phase if phase in CAN_START and not begun:
             return wait, Action.START
-        case Status.FAILED if wait.moved or observation.last_modified != wait.left_behind:
-            raise failure(name, observation.failure_reason)
-        case status if (status in CAN_START or status == Status.STOPPING) and wait.moved:
-            raise exceptions.NotebookInstanceStopped(
-                name, f"Somebody stopped it while the task waited for it (its status is {observation.status})."
+        case Phase.FAILED if wait.moved or observation.changed_at != wait.changed_before_send:
+            raise wait.workspace.failure(observation.reason)
+        case phase if (phase in CAN_START or phase is Phase.STOPPING) and wait.moved:
+            raise wait.error(
+                errors.stopped,
+                f"Somebody stopped it while the task waited for it (its status is {observation.status}).",
             )
-        case status if status in CAN_START:
+        case phase if phase in CAN_START:
             return wait, _send_again(wait, now, Action.START)
-        case _ if observation.status in _ENDS_IN_STOPPED:
-            # What follows is a Stopped that nobody asked for: the wait begins anew, and starts it then.
-            return replace(wait, moved=False, sends=0, sent_at=None, left_behind=""), Action.WAIT
+        case Phase.CHANGING:
+            # What follows is a stop that nobody asked for: the wait begins anew, and starts it then.
+            return replace(wait, moved=False, sends=0, sent_at=None, changed_before_send=""), Action.WAIT
         case _:
             return wait, Action.WAIT
 
 
 def _towards_stopped(wait: WaitState, observation: Observation, now: float) -> tuple[WaitState, Action]:
-    match observation.status:
-        case status if status in CAN_START or status == Status.DELETING:
+    match observation.phase:
+        case phase if phase in CAN_START or phase is Phase.GONE:
             return wait, Action.DONE
-        case Status.STOPPING:
-            return replace(wait, moved=True), Action.DONE if wait.goal == Goal.STOPPING else Action.WAIT
-        case status if status in CAN_STOP:
+        case Phase.STOPPING:
+            return replace(wait, moved=True), Action.DONE if wait.goal is Goal.STOPPING else Action.WAIT
+        case phase if phase in CAN_STOP:
             return wait, Action.STOP if wait.sends == 0 else _send_again(wait, now, Action.STOP)
         case _:
             return wait, Action.WAIT
@@ -245,48 +207,23 @@ def _send_again(wait: WaitState, now: float, action: Action) -> Action:
         return Action.WAIT
     if wait.sends < MAX_SENDS:
         return action
-    kind = (
-        exceptions.NotebookInstanceStartNotTaken if action is Action.START else exceptions.NotebookInstanceStopNotTaken
-    )
-    raise kind(
-        wait.notebook_instance_name,
+    errors = wait.workspace.errors
+    raise wait.error(
+        errors.start_not_taken if action is Action.START else errors.stop_not_taken,
         f"It is still {wait.status}, {TRANSITION_GRACE_SECONDS:g} s after the {action.value} was sent a second time.",
     )
 
 
-def failure(notebook_instance_name: str, reason: str) -> exceptions.NotebookInstanceError:
+def not_found(wait: WaitState, error: exceptions.WorkspaceError) -> exceptions.WorkspaceError:
     """
-    Return which error a ``FailureReason`` is.
-
-    :param notebook_instance_name: the notebook instance.
-    :param reason: the ``FailureReason`` that Describe gave with the status Failed.
-    """
-    problem = f"It failed to start. AWS says: {reason or '(no reason given)'}"
-    if _LIFECYCLE_CONFIG.search(reason):
-        return exceptions.NotebookInstanceLifecycleConfigFailed(
-            notebook_instance_name,
-            problem,
-            "Its output is in CloudWatch Logs, log group /aws/sagemaker/NotebookInstances, log stream "
-            f"{notebook_instance_name}/LifecycleConfigOnStart (LifecycleConfigOnCreate for a first start); "
-            "fix the script, or let it do its work in the background, then clear the task.",
-        )
-    if _NO_CAPACITY.search(reason):
-        return exceptions.NotebookInstanceNoCapacity(notebook_instance_name, problem)
-    if _QUOTA.search(reason) and _OF_NOTEBOOKS.search(reason) and not _OF_SOMETHING_ELSE.search(reason):
-        return exceptions.NotebookInstanceQuotaExceeded(notebook_instance_name, problem)
-    return exceptions.NotebookInstanceFailed(notebook_instance_name, problem)
-
-
-def not_found(wait: WaitState, error: exceptions.NotebookInstanceNotFound) -> exceptions.NotebookInstanceError:
-    """
-    Return which error it is that AWS knows no notebook instance of this name.
+    Return the error of a wait whose workspace does not exist.
 
     :param wait: what the wait knows.
-    :param error: what was raised.
+    :param error: the error of the request.
     """
     if not wait.status:
         return error
-    return exceptions.NotebookInstanceDeleted(wait.notebook_instance_name, "It was there, and is gone now.")
+    return wait.error(wait.workspace.errors.deleted, "It existed when the wait began, and does not any more.")
 
 
 def transition_overdue_at(wait: WaitState) -> float | None:
@@ -296,12 +233,7 @@ def transition_overdue_at(wait: WaitState) -> float | None:
     :param wait: what the wait knows.
     :return: seconds since the epoch; ``None``: never, for this wait as it is.
     """
-    resting = CAN_START if wait.goal == Goal.IN_SERVICE else CAN_STOP
-    if wait.sent_at is None or wait.moved or wait.status not in resting:
+    resting = CAN_START if wait.goal is Goal.READY else CAN_STOP
+    if wait.sent_at is None or wait.moved or wait.phase not in resting:
         return None
     return wait.sent_at + TRANSITION_GRACE_SECONDS + 1.0
-
-
-def _in_utc(moment: Any) -> str:
-    # The worker's zone need not be the triggerer's, and the two compare what they write.
-    return str(moment.astimezone(UTC) if isinstance(moment, datetime) else moment)

@@ -1,47 +1,212 @@
-"""One page of ListNotebookInstances, as far as a wait needs it."""
+"""
+SageMaker notebook instances: their statuses, failure reasons, calls and console pages.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookInstance.html
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any, Self
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from airflow_sagemaker_presign.waiting.state_machine import Observation
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.links import console_open_url, console_page_url
+from airflow_sagemaker_presign.minting.url_capture import with_landing
+from airflow_sagemaker_presign.validation import landing_of, notebook_instance_name_of
+from airflow_sagemaker_presign.workspaces.base import Observation, Page, Phase, Workspace, answered_at, in_utc
+
+MAX_RESULTS = 100
+"""The most notebook instances in one page of a list."""
+
+
+class Status(StrEnum):
+    """The statuses that are known today; AWS may add some."""
+
+    PENDING = "Pending"
+    IN_SERVICE = "InService"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    FAILED = "Failed"
+    DELETING = "Deleting"
+    UPDATING = "Updating"
+    PENDING_MAINTENANCE = "PendingMaintenance"
+    IN_MAINTENANCE = "InMaintenance"
+
+
+PHASES = {
+    Status.PENDING: Phase.STARTING,
+    Status.IN_SERVICE: Phase.READY,
+    Status.STOPPING: Phase.STOPPING,
+    Status.STOPPED: Phase.STOPPED,
+    Status.FAILED: Phase.FAILED,
+    Status.DELETING: Phase.GONE,
+    Status.UPDATING: Phase.CHANGING,
+    Status.PENDING_MAINTENANCE: Phase.CHANGING,
+    Status.IN_MAINTENANCE: Phase.CHANGING,
+}
+"""A status that AWS adds needs a line here only. Until then it is ``UNKNOWN``: a wait goes on through it."""
+
+_LIFECYCLE_CONFIG = re.compile(r"lifecycle config", re.I)
+_NO_CAPACITY = re.compile(
+    r"(insufficient|not (have )?(enough|sufficient))\s+((notebook|instance|ml\.\S+)\s+)*capacity|"
+    r"InsufficientInstanceCapacity",
+    re.I,
+)
+_QUOTA = re.compile(r"service limit|account limit|quota|limit exceeded|exceed\w*[^.]*\blimit|maximum number", re.I)
+_OF_NOTEBOOKS = re.compile(r"\bml\.[a-z0-9-]+\.\w+|notebook instance usage|notebook instances\b", re.I)
+_OF_SOMETHING_ELSE = re.compile(
+    r"network interface|\bENI|\bIP address|subnet|security group|\bVPC|\bgit|repositor|code ?commit|\bdisk|volume|"
+    r"\bEBS|storage|\bKMS|\bS3\b|elastic inference|accelerator|\bmemory|inode|\bEFS|file ?system|\bEIP|log group|"
+    r"secret|vCPU",
+    re.I,
+)
+"""Quotas that the Service Quotas page does not have under notebook instances."""
+
+_BUTTONS: dict[str | None, str] = {"lab": "Open JupyterLab", "classic": "Open Jupyter", None: "Open the notebook"}
 
 
 @dataclass(frozen=True)
-class NotebookInstancePage:
+class NotebookInstance(Workspace):
     """
-    One page.
+    A notebook instance.
 
-    :param observations: what it says of each notebook instance, by name; without a ``FailureReason``.
-    :param next_token: where to go on; ``None``: it was the last page.
-    :param answered_at: when AWS answered by its own clock, in whole seconds since the epoch; ``None``: it did not say.
+    :param notebook_instance_name: its name, unique in its account and region.
+    :raises ValueError: when AWS would refuse the name.
     """
 
-    observations: Mapping[str, Observation]
-    next_token: str | None = None
-    answered_at: float | None = None
+    notebook_instance_name: str
+
+    noun = "notebook instance"
+    title = "Notebook"
+    errors = exceptions.WorkspaceErrors(
+        not_found=exceptions.NotebookInstanceNotFound,
+        deleted=exceptions.NotebookInstanceDeleted,
+        stopped=exceptions.NotebookInstanceStopped,
+        start_not_taken=exceptions.NotebookInstanceStartNotTaken,
+        stop_not_taken=exceptions.NotebookInstanceStopNotTaken,
+        wait_timeout=exceptions.NotebookInstanceWaitTimeout,
+        quota_exceeded=exceptions.NotebookInstanceQuotaExceeded,
+    )
+    transient_statuses = (Status.PENDING, Status.STOPPING, Status.UPDATING)
+
+    def __post_init__(self) -> None:
+        # Rendered as a native object, a name of digits is a number.
+        object.__setattr__(self, "notebook_instance_name", notebook_instance_name_of(self.notebook_instance_name))
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.notebook_instance_name
 
     @classmethod
-    def from_answer(cls, answer: Mapping[str, Any]) -> Self:
-        """
-        Take it from botocore's answer.
+    def phase_of(cls, status: str) -> Phase:
+        """Return what a status means."""
+        return PHASES.get(status, Phase.UNKNOWN)  # type: ignore[call-overload, no-any-return]
 
-        :raises KeyError: when a name or status is missing.
-        """
-        rows = answer["NotebookInstances"]
-        return cls(
-            observations={row["NotebookInstanceName"]: Observation.from_description(row) for row in rows},
-            next_token=answer.get("NextToken") or None,
-            answered_at=_date_of(answer),
+    def describe(self, client: Any) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookInstance.html"""
+        description: dict[str, Any] = client.describe_notebook_instance(NotebookInstanceName=self.name)
+        return description
+
+    @classmethod
+    def observation_of(cls, description: Mapping[str, Any]) -> Observation:
+        """Read a description, or a row of a list."""
+        status = description["NotebookInstanceStatus"]
+        if not isinstance(status, str):
+            raise TypeError(f"A status is a text, not a {type(status).__name__}.")
+        return Observation(
+            status=status,
+            phase=cls.phase_of(status),
+            reason=description.get("FailureReason", ""),
+            changed_at=in_utc(description.get("LastModifiedTime", "")),
         )
 
+    def start(self, client: Any) -> None:
+        """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartNotebookInstance.html"""
+        client.start_notebook_instance(NotebookInstanceName=self.name)
 
-def _date_of(answer: Mapping[str, Any]) -> float | None:
-    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    try:
-        return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, TypeError, ValueError):
-        return None
+    def stop(self, client: Any) -> None:
+        """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopNotebookInstance.html"""
+        client.stop_notebook_instance(NotebookInstanceName=self.name)
+
+    def mint(self, client: Any, session_seconds: int, landing: str | None) -> str:
+        """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html"""
+        response = client.create_presigned_notebook_instance_url(
+            NotebookInstanceName=self.name, SessionExpirationDurationInSeconds=session_seconds
+        )
+        url = response.get("AuthorizedUrl")
+        return with_landing(url, landing) if isinstance(url, str) else ""
+
+    @classmethod
+    def list_page(
+        cls, client: Any, *, changed_after: datetime | None, status: str | None, next_token: str | None
+    ) -> Page:
+        """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListNotebookInstances.html"""
+        asked = {
+            "LastModifiedTimeAfter": changed_after,
+            "StatusEquals": status,
+            "NextToken": next_token,
+            "MaxResults": MAX_RESULTS,
+        }
+        response = client.list_notebook_instances(**{key: value for key, value in asked.items() if value})
+        rows = response["NotebookInstances"]
+        return Page(
+            observations={row["NotebookInstanceName"]: cls.observation_of(row) for row in rows},
+            next_token=response.get("NextToken") or None,
+            answered_at=answered_at(response),
+        )
+
+    def failure(self, reason: str) -> exceptions.WorkspaceError:
+        """Return the error for a ``FailureReason``."""
+        problem = f"It failed to start. AWS says: {reason or '(no reason given)'}"
+        if _LIFECYCLE_CONFIG.search(reason):
+            return exceptions.NotebookInstanceLifecycleConfigFailed(
+                self.name,
+                problem,
+                "Its output is in CloudWatch Logs, log group /aws/sagemaker/NotebookInstances, log stream "
+                f"{self.name}/LifecycleConfigOnStart (LifecycleConfigOnCreate for a first start); "
+                "fix the script, or let it do its work in the background, then clear the task.",
+            )
+        if _NO_CAPACITY.search(reason):
+            return exceptions.NotebookInstanceNoCapacity(self.name, problem)
+        if _QUOTA.search(reason) and _OF_NOTEBOOKS.search(reason) and not _OF_SOMETHING_ELSE.search(reason):
+            return exceptions.NotebookInstanceQuotaExceeded(self.name, problem)
+        return exceptions.NotebookInstanceFailed(self.name, problem)
+
+    def is_not_found(self, code: str, message: str) -> bool:
+        """SageMaker says so in a ``ValidationException``."""
+        return "RecordNotFound" in message or super().is_not_found(code, message)
+
+    def is_wrong_status(self, code: str, message: str) -> bool:
+        """SageMaker lists the statuses from which it starts and stops: ``Status (Pending) not in ([InService])``."""
+        return code == "ValidationException" and "not in ([" in message
+
+    def arn(self, description: Mapping[str, Any]) -> str:
+        """SageMaker writes its ARNs in lower case, whatever the name is like."""
+        head, _, last = (description.get("NotebookInstanceArn") or "").rpartition("/")
+        return f"{head}/{description.get('NotebookInstanceName') or last}" if head else ""
+
+    def arn_in(self, partition: str, region: str) -> str:
+        """Return its ARN without the account."""
+        return f"arn:{partition}:sagemaker:{region}::notebook-instance/{self.name}"
+
+    def console_url(self, arn: str) -> str | None:
+        """Return its page in the AWS console."""
+        return console_page_url(arn)
+
+    def console_open_url(self, arn: str) -> str | None:
+        """Return the console's "Open JupyterLab"."""
+        return console_open_url(arn)
+
+    @classmethod
+    def landing_of(cls, value: object) -> str | None:
+        """JupyterLab, the classic page, or what AWS opens."""
+        return landing_of(value)
+
+    def open_button(self, landing: str | None) -> str:
+        """Return the words of the launch page's button."""
+        return _BUTTONS[landing]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookUrlDeliveryError
+from airflow_sagemaker_presign.exceptions import LinkDeliveryError, WorkspaceError
 from tests.faults.world import Outcome, World
 
 MIN_VALIDITY = 240.0
@@ -73,6 +73,6 @@ def everything_holds(world: World, outcome: Outcome) -> None:
     if outcome.waited_until is not None:
         assert outcome.waited_until <= outcome.began + outcome.timeout + UNDER_WAY
     if outcome.error is not None:
-        assert isinstance(outcome.error, (NotebookInstanceError, NotebookUrlDeliveryError)), repr(outcome.error)
+        assert isinstance(outcome.error, (WorkspaceError, LinkDeliveryError)), repr(outcome.error)
         assert outcome.name in str(outcome.error)
         assert outcome.error.advice in str(outcome.error)

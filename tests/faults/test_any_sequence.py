@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError, NotebookUrlDeliveryError
+from airflow_sagemaker_presign.exceptions import LinkDeliveryError, WorkspaceError
 from tests.faults.account import STOPPED, STOPPING
 from tests.faults.sequences import MAINTENANCE, Sequence, sequences
 from tests.faults.world import Outcome, World
@@ -34,7 +34,7 @@ CAUSES: dict[type[Exception], tuple[str, ...]] = {
     exceptions.NotebookInstanceNoCapacity: ("Failed",),
     exceptions.NotebookInstanceStopped: (STOPPED, STOPPING, *MAINTENANCE),
     exceptions.NotebookInstanceStartNotTaken: (STOPPED, "Failed"),
-    exceptions.NotebookInstanceAccessDenied: ("denies",),
+    exceptions.SageMakerAccessDenied: ("denies",),
     exceptions.AwsConnectionUnusable: (),
 }
 """What has to be in a script for an error to be right about it. A deadline is right about itself."""
@@ -80,7 +80,7 @@ def ends_in_time(sequence: Sequence, outcome: Outcome) -> None:
             late += MAX_LAST_OBSERVATION_SECONDS
     else:
         # A delivery comes after the wait.
-        delivered = outcome.error is None or isinstance(outcome.error, NotebookUrlDeliveryError)
+        delivered = outcome.error is None or isinstance(outcome.error, LinkDeliveryError)
         waited_until, late = 0.0 if delivered else outcome.ended, UNDER_WAY_IN_WORKER
     assert waited_until <= sequence.timeout + late
     a_try = 2 * UNDER_WAY_IN_WORKER + 300 + 4
@@ -101,7 +101,7 @@ def has_links(sequence: Sequence, world: World, outcome: Outcome) -> None:
 
 
 def says_why(sequence: Sequence, world: World, outcome: Outcome, error: Exception) -> None:
-    if not isinstance(error, (NotebookInstanceError, NotebookUrlDeliveryError)):
+    if not isinstance(error, (WorkspaceError, LinkDeliveryError)):
         # Airflow's own words, when its database was away before the task had begun anything.
         assert sequence.away is not None, repr(error)
         assert world.wire.requests == [], repr(error)
@@ -109,7 +109,7 @@ def says_why(sequence: Sequence, world: World, outcome: Outcome, error: Exceptio
     assert "'research'" in str(error)
     assert error.problem in str(error)
     assert error.advice in str(error)
-    if isinstance(error, NotebookUrlDeliveryError):
+    if isinstance(error, LinkDeliveryError):
         assert all(error.failures.values())
         without = len(sequence.people) - len(error.delivered)
         assert len(error.failures) == without > 0
@@ -122,7 +122,7 @@ def says_why(sequence: Sequence, world: World, outcome: Outcome, error: Exceptio
         assert sequence.troubles or sequence.expires, repr(error)
     else:
         right = sequence.says(*CAUSES[type(error)])
-        missing = isinstance(error, exceptions.NotebookInstanceAccessDenied) and sequence.away is not None
+        missing = isinstance(error, exceptions.SageMakerAccessDenied) and sequence.away is not None
         assert right or missing, repr(error)
 
 

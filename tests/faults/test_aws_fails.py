@@ -8,9 +8,9 @@ import pytest
 
 from airflow_sagemaker_presign.exceptions import (
     AwsConnectionUnusable,
-    NotebookInstanceAccessDenied,
     NotebookInstanceQuotaExceeded,
     NotebookInstanceWaitTimeout,
+    SageMakerAccessDenied,
     SageMakerOutOfReach,
     SageMakerUnavailable,
 )
@@ -155,15 +155,15 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     "answers that never say when it changed": (during(without("LastModifiedTime"), 0, 3600), Link(before=160)),
     "access withdrawn": (
         during(denies, 60, 1e6),
-        Error(NotebookInstanceAccessDenied, "is not authorized", before=75),
+        Error(SageMakerAccessDenied, "is not authorized", before=75),
     ),
     "access denied from the first request on": (
         during(denies, 0, 1e6),
-        Error(NotebookInstanceAccessDenied, "is not authorized", starts=0, before=5),
+        Error(SageMakerAccessDenied, "is not authorized", starts=0, before=5),
     ),
     "a Start that may not be sent": (
         during(denies, 0, 1e6, START),
-        Error(NotebookInstanceAccessDenied, "refused to start", starts=0, before=5),
+        Error(SageMakerAccessDenied, "refused to start", starts=0, before=5),
     ),
     "a Start beyond the quota": (
         during(refuses("ResourceLimitExceeded", "The account-level service limit is 1 Instances"), 0, 1e6, START),
@@ -218,11 +218,11 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a clock that is wrong": (
         during(EXPIRED, 0, TO_THE_END),
-        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=5),
+        Error(SageMakerAccessDenied, "Set the clock of the machine", starts=0, before=5),
     ),
     "a clock that is ahead": (
         during(EARLY, 0, TO_THE_END),
-        Error(NotebookInstanceAccessDenied, "Set the clock of the machine", starts=0, before=5),
+        Error(SageMakerAccessDenied, "Set the clock of the machine", starts=0, before=5),
     ),
     "a clock that is wrong for a minute": (
         during(refuses("RequestExpired", "Request has expired."), 30, 90),
@@ -239,7 +239,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     "a key that AWS does not know for two minutes": (during(UNKNOWN_KEY, 20, 140), Link(before=250)),
     "a key that AWS never knew": (
         during(UNKNOWN_KEY, 0, TO_THE_END),
-        Error(NotebookInstanceAccessDenied, "security token", starts=0, before=5),
+        Error(SageMakerAccessDenied, "security token", starts=0, before=5),
     ),
     "a role whose assumption is throttled": (assumes(XML_THROTTLES, times=8), Link(before=200)),
     "a role whose assumption is throttled for ten minutes": (
@@ -248,7 +248,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a role that may not be assumed": (
         assumes(refuses_in_xml("AccessDenied", "is not authorized to perform: sts:AssumeRole", 403)),
-        Error(NotebookInstanceAccessDenied, "sts:AssumeRole", starts=0, before=5),
+        Error(SageMakerAccessDenied, "sts:AssumeRole", starts=0, before=5),
     ),
     "a role that is written wrong": (
         assumes(refuses_in_xml("ValidationError", "arn:aws:iam::1:role/x is invalid")),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceStopped, NotebookUrlDeliveryError
+from airflow_sagemaker_presign.exceptions import LinkDeliveryError, NotebookInstanceStopped
 from tests.faults.account import IN_SERVICE, SECRET, STOPPED
 from tests.faults.faults import (
     answers,
@@ -42,13 +42,13 @@ def once(what: Callable[..., object], times: float = 1) -> Script:
     return lambda world: world.fault(what, operations=(MINT,), times=times)
 
 
-NO_LINK = NotebookUrlDeliveryError
+NO_LINK = LinkDeliveryError
 
 MINTS: dict[str, tuple[Script, Link | Error]] = {
     "throttled once": (once(throttles), Link()),
     "throttled eight times": (once(throttles, 8), Link()),
     "throttled for ever": (once(throttles, math.inf), Error(NO_LINK, "no URL could be minted: SageMakerUnavailable")),
-    "denied": (once(denies, math.inf), Error(NO_LINK, "no URL could be minted: NotebookInstanceAccessDenied")),
+    "denied": (once(denies, math.inf), Error(NO_LINK, "no URL could be minted: SageMakerAccessDenied")),
     "500": (once(breaks(500)), Link()),
     "refused": (once(no_connection, 2), Link()),
     "reset": (once(resets, 2), Link()),
@@ -118,7 +118,7 @@ def test_a_send_that_is_not_made_good_is_named_and_the_other_arrives_once(
     both = [world.person(*sends), world.person(to="bob@example.com")]
     outcome = world.run_one(notifiers=both)
     everything_holds(world, outcome)
-    assert isinstance(outcome.error, NotebookUrlDeliveryError)
+    assert isinstance(outcome.error, LinkDeliveryError)
     assert words in outcome.error.failures["Recipient #1 to ada@example.com"]
     assert outcome.error.delivered == ("Recipient #2 to bob@example.com",)
     to = [arrival.to for arrival in world.inbox.arrivals]

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.hooks import aws_errors
 from tests.faults import faults, wire
 from tests.faults.account import PENDING, as_json
@@ -104,7 +104,7 @@ def outcome_at(port: int) -> tuple[str, str]:
         answer = client.describe_notebook_instance(NotebookInstanceName="research")
     except Exception as error:
         translated = aws_errors.translate(error, "research", "describe")
-        assert isinstance(translated, NotebookInstanceError)
+        assert isinstance(translated, WorkspaceError)
         return type(error).__name__, type(translated).__name__
     return "an answer", ", ".join(sorted(answer))
 

@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.launch_page import csrf, redirect_page, templating
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError, add_error_handlers
 from airflow_sagemaker_presign.launch_page.page_state import page_state_of, page_state_of_error
@@ -42,8 +42,8 @@ class Notebook:
         self.since = timedelta(seconds=5)
         self.current_user = "ada"
         self.token = "token-0"
-        self.error: NotebookInstanceError | None = None
-        self.http_error: HttpError | NotebookInstanceError | None = None
+        self.error: WorkspaceError | None = None
+        self.http_error: HttpError | WorkspaceError | None = None
         """What a click meets."""
         self.answer: Response | HTTPException | HttpError | None = None
         """What everybody gets instead of the page."""
@@ -55,7 +55,7 @@ class Notebook:
         self.landings: list[dict[str, str]] = []
         """The headers with which somebody came to the notebook."""
 
-    def show(self, refused: NotebookInstanceError | None = None) -> Response:
+    def show(self, refused: WorkspaceError | None = None) -> Response:
         description: dict[str, Any] = {
             "NotebookInstanceName": self.name,
             "NotebookInstanceStatus": self.status,

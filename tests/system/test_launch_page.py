@@ -305,7 +305,7 @@ def test_sagemaker_refuses(launch_page: LaunchPageClient, run: Run, local: Local
     assert "AccessDeniedException" in answer.text
     (opened, _, _), (refused, _, said) = launch_page.audit("named")[-2:]
     assert (opened, refused) == ("open_sagemaker_notebook_instance", "open_sagemaker_notebook_instance_refused")
-    assert said["error"] == "NotebookInstanceAccessDenied"
+    assert said["error"] == "SageMakerAccessDenied"
 
 
 def test_a_failure_is_shown_as_text(launch_page: LaunchPageClient, run: Run, local: LocalServices) -> None:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, PendingWait, PendingWaits, expected_status
-from airflow_sagemaker_presign.waiting.state_machine import Status
-from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
+from airflow_sagemaker_presign.workspaces.base import Page, Workspace
 
 OVERLAP_SECONDS = 5.0
 """Seconds by which incremental lists overlap: a list lags, and a response's ``Date`` counts whole seconds."""
@@ -23,9 +22,6 @@ DESCRIBE_INSTEAD_LIMIT = 3
 MAX_PAGES = 1000
 """Where a list ends that does not end."""
 
-TRANSIENT_STATUSES = (Status.PENDING, Status.STOPPING, Status.UPDATING)
-"""Statuses that few notebook instances of an account have at once, so that a list of them is short."""
-
 
 @dataclass
 class ListProgress:
@@ -35,7 +31,7 @@ class ListProgress:
     :param began: when, by the poller's clock.
     :param since: for an incremental list, from when on, by the poller's clock: whoever knows all before then knows all
         by it.
-    :param last_modified_after: the same moment by AWS's clock; ``None``: this is a resync.
+    :param changed_after: the same moment by AWS's clock; ``None``: this is a resync.
     :param status: for a resync, at which status.
     :param next_token: where it goes on.
     :param behind: for whom an incremental list goes back so far: it may take a page for each, since to describe them
@@ -47,7 +43,7 @@ class ListProgress:
 
     began: float
     since: float = NEVER
-    last_modified_after: datetime | None = None
+    changed_after: datetime | None = None
     status: str | None = None
     next_token: str | None = None
     behind: Sequence[PendingWait] = ()
@@ -55,7 +51,7 @@ class ListProgress:
     names: set[str] = field(default_factory=set)
     ended: float = 0.0
 
-    def add_page(self, page: NotebookInstancePage) -> bool:
+    def add_page(self, page: Page) -> bool:
         """Note a page; whether it was the last."""
         self.pages += 1
         if self.status is not None:
@@ -123,19 +119,20 @@ def had_resync(pending_wait: PendingWait, began: float) -> bool:
     return pending_wait.joined <= began and pending_wait.is_behind(began)
 
 
-def resync(pending_waits: PendingWaits, few: int, lately: float) -> tuple[list[str], list[str]]:
+def resync(kind: type[Workspace], pending_waits: PendingWaits, few: int, lately: float) -> tuple[list[str], list[str]]:
     """
     Choose how to resync.
 
+    :param kind: the kind of all waits' workspaces.
     :param pending_waits: the waits.
     :param few: so many in one status are described rather than listed.
     :param lately: who was heard of since then needs no describing.
     :return: the statuses to list, and the names to describe.
     """
     counts = Counter(expected_status(pending_wait.wait) for pending_wait in pending_waits)
-    listed = [status for status in TRANSIENT_STATUSES if counts[status] > few]
+    listed = [status for status in kind.transient_statuses if counts[status] > few]
     named = [
-        pending_wait.wait.notebook_instance_name
+        pending_wait.name
         for pending_wait in pending_waits
         if expected_status(pending_wait.wait) not in listed
         and max(pending_wait.joined, pending_wait.last_seen, pending_wait.described_at) < lately
@@ -150,5 +147,5 @@ def missing(pending_waits: PendingWaits, progress: ListProgress) -> Sequence[str
         for pending_wait in pending_waits
         if pending_wait.wait.status == progress.status
         and max(pending_wait.joined, pending_wait.last_seen) < progress.began
-        and (name := pending_wait.wait.notebook_instance_name) not in progress.names
+        and (name := pending_wait.name) not in progress.names
     ]

@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from airflow_sagemaker_presign import exceptions, metrics
+from airflow_sagemaker_presign.runtime import Runtime
 from airflow_sagemaker_presign.waiting.poller.list_progress import (
     DESCRIBE_INSTEAD_LIMIT,
     AwsClock,
@@ -20,8 +21,8 @@ from airflow_sagemaker_presign.waiting.poller.list_progress import (
     resync,
 )
 from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, PendingWait, PendingWaits
-from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock, RateLimitedClient
-from airflow_sagemaker_presign.waiting.state_machine import Observation
+from airflow_sagemaker_presign.waiting.poller.rate_limited_client import RateLimitedClient
+from airflow_sagemaker_presign.workspaces.base import Observation, Workspace
 
 RESYNC_INTERVAL_SECONDS = 60.0
 """Seconds from one resync to the next, ..."""
@@ -52,11 +53,12 @@ log = logging.getLogger(__name__)
 
 class ListSweep:
     """
-    Lists of one client key.
+    Lists of one client key, of one kind of workspace. A kind that AWS does not list is suspended for ever.
 
+    :param kind: the kind.
     :param pending_waits: the waits.
     :param client: sends the requests.
-    :param clock: the time.
+    :param runtime: the time.
     :param on_page: takes what a page says, and when it was asked for.
     :param describe: takes names that have to be described soon.
     :param jitter: random numbers.
@@ -64,9 +66,10 @@ class ListSweep:
 
     def __init__(
         self,
+        kind: type[Workspace],
         pending_waits: PendingWaits,
         client: RateLimitedClient,
-        clock: Clock,
+        runtime: Runtime,
         on_page: Callable[[Mapping[str, Observation], float], Awaitable[None]],
         describe: Callable[[Iterable[str]], None],
         jitter: random.Random,
@@ -75,14 +78,15 @@ class ListSweep:
         """When the last complete incremental list began."""
         self.pages = 1
         """How many requests it took, or the one before, if it went back for those who were behind."""
+        self._kind = kind
         self._pending_waits = pending_waits
         self._client = client
-        self._clock = clock
+        self._runtime = runtime
         self._on_page = on_page
         self._describe = describe
         self._jitter = jitter
         self._aws = AwsClock()
-        self._suspended_until = NEVER
+        self._suspended_until = NEVER if kind.has_list() else math.inf
         self._failures = 0
         self._incremental_list: ListProgress | None = None
         self._incremental_list_began = NEVER
@@ -92,7 +96,7 @@ class ListSweep:
         self._resync_statuses: list[str] = []
         self._resync_began = NEVER
         self._resync_pages = 0
-        self._resync_at = clock.now() + RESYNC_INTERVAL_SECONDS
+        self._resync_at = runtime.monotonic() + RESYNC_INTERVAL_SECONDS
         self._last_resync = NEVER
         self._hurry = 0
         self._catch_up_at = NEVER
@@ -147,12 +151,12 @@ class ListSweep:
         """Ask for the next page of what changed since the last incremental list."""
         incremental_list = self._incremental_list
         if incremental_list is None:
-            now = self._clock.now()
+            now = self._runtime.monotonic()
             incremental_list = self._incremental_list = begin_incremental_list(
                 self._pending_waits, self._unexplained(now), now
             )
-            incremental_list.last_modified_after = list_changes_since(
-                incremental_list.since, self._aws, now, self._clock.wall()
+            incremental_list.changed_after = list_changes_since(
+                incremental_list.since, self._aws, now, self._runtime.time()
             )
             self._incremental_list_began, self._stretch = now, self._jitter.uniform(0.9, 1.0)
         if await self._request_page(incremental_list):
@@ -169,11 +173,11 @@ class ListSweep:
 
     async def resync(self) -> None:
         """Ask for the next page of a resync; describe who has to be described for it."""
-        now = self._clock.now()
+        now = self._runtime.monotonic()
         if self._resync is None and not self._resync_statuses:
             self._resync_began, self._resync_pages = now, 0
             self._resync_statuses, named = resync(
-                self._pending_waits, self.pages + 1, now - RESYNC_INTERVAL_SECONDS / 2
+                self._kind, self._pending_waits, self.pages + 1, now - RESYNC_INTERVAL_SECONDS / 2
             )
             self._describe(named)
         if self._resync is None and self._resync_statuses:
@@ -181,7 +185,7 @@ class ListSweep:
         if self._resync is not None and await self._request_page(self._resync):
             # Who is missing may have changed a moment ago: the next incremental list says so. Who is not in that one is
             # described.
-            self._resync.ended = self._clock.now()
+            self._resync.ended = self._runtime.monotonic()
             self._complete_resyncs.append(self._resync)
             self._resync = None
         self._resync_pages += 1
@@ -240,7 +244,7 @@ class ListSweep:
     def _set_apart(self, pending_waits: Iterable[PendingWait]) -> None:
         for pending_wait in pending_waits:
             pending_wait.describe_only = True
-            self._describe([pending_wait.wait.notebook_instance_name])
+            self._describe([pending_wait.name])
 
     @property
     def _few(self) -> int:
@@ -252,34 +256,34 @@ class ListSweep:
 
     async def _request_page(self, progress: ListProgress) -> bool:
         """Ask for a page; whether it was the last one."""
-        asked_at = self._clock.now()
+        asked_at = self._runtime.monotonic()
         try:
-            page = await self._client.ask(
-                "list_notebook_instances",
-                last_modified_after=progress.last_modified_after,
-                status_equals=progress.status,
-                next_token=progress.next_token,
+            page = await self._client.request(
+                lambda hook: hook.list_page(
+                    self._kind,
+                    changed_after=progress.changed_after,
+                    status=progress.status,
+                    next_token=progress.next_token,
+                )
             )
         except exceptions.SageMakerUnavailable as error:
             self._failures += 1
             if self._failures >= MAX_LIST_FAILURES and not self._client.throttled:
                 self._suspend(LIST_FAILED_SECONDS, error)
             return False
-        except exceptions.NotebookInstanceError as error:
+        except exceptions.WorkspaceError as error:
             self._suspend(
-                LIST_DENIED_SECONDS
-                if isinstance(error, exceptions.NotebookInstanceAccessDenied)
-                else LIST_FAILED_SECONDS,
+                LIST_DENIED_SECONDS if isinstance(error, exceptions.SageMakerAccessDenied) else LIST_FAILED_SECONDS,
                 error,
             )
             return False
         self._failures = 0
-        self._aws.answered(page.answered_at, self._clock.now())
+        self._aws.answered(page.answered_at, self._runtime.monotonic())
         await self._on_page(page.observations, asked_at)
         return progress.add_page(page)
 
-    def _suspend(self, seconds: float, error: exceptions.NotebookInstanceError) -> None:
-        self._suspended_until = self._clock.now() + seconds
+    def _suspend(self, seconds: float, error: exceptions.WorkspaceError) -> None:
+        self._suspended_until = self._runtime.monotonic() + seconds
         self._failures = 0
         self.abandon()
         log.warning("%s Until a list works, notebook instances are described one by one.", error.problem)

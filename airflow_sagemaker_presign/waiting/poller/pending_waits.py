@@ -10,15 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from airflow_sagemaker_presign.waiting.polling_schedule import poll_delay
-from airflow_sagemaker_presign.waiting.state_machine import (
-    CAN_START,
-    CAN_STOP,
-    Goal,
-    Observation,
-    Status,
-    WaitState,
-    transition_overdue_at,
-)
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState, transition_overdue_at
+from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP, Observation, Phase, Workspace
 
 NEVER = -math.inf
 
@@ -53,7 +46,7 @@ class PendingWait:
     :param known_until: the time up to which all changes are known to it.
     :param last_seen: when its notebook instance was last in an answer.
     :param described_at: when it was last asked about by itself.
-    :param last_modified: what the last answer said.
+    :param changed_at: what the last answer said.
     :param describe_only: whether it is to be described, so that no incremental list goes back for it.
     """
 
@@ -65,8 +58,18 @@ class PendingWait:
     known_until: float
     last_seen: float = NEVER
     described_at: float = NEVER
-    last_modified: str = ""
+    changed_at: str = ""
     describe_only: bool = False
+
+    @property
+    def workspace(self) -> Workspace:
+        """What is waited for."""
+        return self.wait.workspace
+
+    @property
+    def name(self) -> str:
+        """Its name: a poller serves one kind, so two waits with the same name wait for the same."""
+        return self.wait.workspace.name
 
     @property
     def observed(self) -> bool:
@@ -84,9 +87,9 @@ class PendingWait:
 
     def is_newer(self, observation: Observation) -> bool:
         """Return whether a row of a list says more than is known; lists lag, and incremental lists overlap."""
-        if observation.last_modified < self.last_modified:
+        if observation.changed_at < self.changed_at:
             return False
-        return (observation.status, observation.last_modified) != (self.wait.status, self.last_modified)
+        return (observation.status, observation.changed_at) != (self.wait.status, self.changed_at)
 
     def log_to_task(self, text: str, *values: object) -> None:
         """Write a line to the task's log."""
@@ -110,12 +113,12 @@ class PendingWaits:
 
     def add(self, pending_wait: PendingWait) -> None:
         """Let one come."""
-        self._by_name.setdefault(pending_wait.wait.notebook_instance_name, []).append(pending_wait)
+        self._by_name.setdefault(pending_wait.name, []).append(pending_wait)
         self.count += 1
 
     def remove(self, pending_wait: PendingWait) -> None:
         """Let one go; it may be gone already."""
-        name = pending_wait.wait.notebook_instance_name
+        name = pending_wait.name
         pending_waits = self._by_name.get(name, [])
         if pending_wait in pending_waits:
             pending_waits.remove(pending_wait)
@@ -177,7 +180,7 @@ def survey(
         elif pending_wait.known_until >= (now - (wall - moved_by) if listed else pending_wait.joined):
             # An incremental list that began since then does not have it. Where none did yet, it would have most of
             # them.
-            found.unmoved.append(wait.notebook_instance_name)
+            found.unmoved.append(pending_wait.name)
     return found
 
 
@@ -192,13 +195,18 @@ def _last_observation_until(pending_wait: PendingWait, answered: float, deadline
 
 
 def expected_status(wait: WaitState) -> str:
-    """Return which status a wait should find, if its last Start or Stop took: nobody may have looked since."""
+    """Return the status that a wait should find if its last Start or Stop took: nobody may have observed it since."""
     if wait.sends and not wait.moved:
-        if wait.goal == Goal.IN_SERVICE and wait.status in CAN_START:
-            return Status.PENDING
-        if wait.goal != Goal.IN_SERVICE and wait.status in CAN_STOP:
-            return Status.STOPPING
+        if wait.goal is Goal.READY and wait.phase in CAN_START:
+            return _transient_status(wait, Phase.STARTING)
+        if wait.goal is not Goal.READY and wait.phase in CAN_STOP:
+            return _transient_status(wait, Phase.STOPPING)
     return wait.status
+
+
+def _transient_status(wait: WaitState, phase: Phase) -> str:
+    workspace = wait.workspace
+    return next((each for each in workspace.transient_statuses if workspace.phase_of(each) is phase), wait.status)
 
 
 def next_to_describe(pending_waits: PendingWaits, wall: float, share: float) -> tuple[str, float]:
@@ -214,4 +222,4 @@ def next_to_describe(pending_waits: PendingWaits, wall: float, share: float) -> 
         )
 
     chosen = min(pending_waits, key=at)
-    return chosen.wait.notebook_instance_name, at(chosen)
+    return chosen.name, at(chosen)

@@ -9,9 +9,10 @@ import functools
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_sagemaker_presign import exceptions, metrics
+from airflow_sagemaker_presign.runtime import RUNTIME, Runtime
 from airflow_sagemaker_presign.waiting.poller.describe_queue import DescribeQueue
 from airflow_sagemaker_presign.waiting.poller.list_sweep import TRIGGER_BATCH_SECONDS, ListSweep
 from airflow_sagemaker_presign.waiting.poller.pending_waits import (
@@ -24,16 +25,14 @@ from airflow_sagemaker_presign.waiting.poller.pending_waits import (
     next_to_describe,
     survey,
 )
-from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock, Hook, RateLimitedClient, in_thread
+from airflow_sagemaker_presign.waiting.poller.rate_limited_client import RateLimitedClient, in_thread
 from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
-from airflow_sagemaker_presign.waiting.state_machine import (
-    Action,
-    Observation,
-    WaitState,
-    not_found,
-    transition,
-    transition_overdue_at,
-)
+from airflow_sagemaker_presign.waiting.state_machine import Action, WaitState, not_found, transition_overdue_at
+from airflow_sagemaker_presign.waiting.step import Step, decide
+from airflow_sagemaker_presign.workspaces.base import Observation, Workspace
+
+if TYPE_CHECKING:
+    from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 
 GATHER_SECONDS = 0.25
 """Seconds in which those who come together are let in, before the poller makes its first request."""
@@ -56,39 +55,41 @@ Job = Callable[[], Awaitable[None]]
 
 class StatusPoller:
     """
-    Serves the waits of one client key, for as long as there are any.
+    Serves the waits of one client key for one kind of workspace, for as long as there are any.
 
+    :param kind: the kind.
     :param connect: makes the hook; called off the event loop.
     :param per_second: how many requests a second it may send.
     :param on_end: called when it ends, before anybody learns of it.
-    :param clock: the time.
+    :param runtime: the time.
     :param call: makes a blocking call off the event loop.
     :param jitter: random numbers.
     """
 
     def __init__(
         self,
-        connect: Callable[[], Hook],
+        kind: type[Workspace],
+        connect: Callable[[], WorkspaceHook],
         per_second: float,
         on_end: Callable[[], object] = lambda: None,
         *,
-        clock: Clock | None = None,
+        runtime: Runtime = RUNTIME,
         call: Callable[..., Awaitable[Any]] = in_thread,
         jitter: random.Random | None = None,
     ) -> None:
         self.pending_waits = PendingWaits()
-        self._clock = clock or Clock()
+        self._runtime = runtime
         self._jitter = jitter or random.Random()
         self._client = RateLimitedClient(
-            connect, RateLimiter(per_second, self._jitter), self._clock, self._log_outage, call
+            connect, RateLimiter(per_second, self._jitter), runtime, self._log_outage, call
         )
         self._list_sweep = ListSweep(
-            self.pending_waits, self._client, self._clock, self._on_page, self._describe_soon, self._jitter
+            kind, self.pending_waits, self._client, runtime, self._on_page, self._describe_soon, self._jitter
         )
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
-        self._sends: dict[PendingWait, tuple[Action, Observation]] = {}
+        self._sends: dict[PendingWait, Step] = {}
         self._describes = DescribeQueue(self.pending_waits)
         self._described_at = self._answered_at = NEVER
         self._stretch = 1.0
@@ -100,19 +101,19 @@ class StatusPoller:
         :param wait: what the wait knows so far.
         :param poll_interval: seconds within which a change is noticed in the usual range.
         :return: what it knows at the end.
-        :raises NotebookInstanceError: the class that says why the goal will not be reached.
+        :raises WorkspaceError: the class that says why the goal will not be reached.
         """
-        loop, now = asyncio.get_running_loop(), self._clock.now()
+        loop, now = asyncio.get_running_loop(), self._runtime.monotonic()
         pending_wait = PendingWait(
             wait,
             poll_interval,
             future=loop.create_future(),
             context=contextvars.copy_context(),
             joined=now,
-            known_until=now - max(0.0, self._clock.wall() - wait.began_at),
+            known_until=now - max(0.0, self._runtime.time() - wait.began_at),
         )
         self.pending_waits.add(pending_wait)
-        self._client.accepted = self._client.accepted or bool(wait.status)
+        self._client.history.accepted = self._client.history.accepted or bool(wait.status)
         self._wake.set()
         if self._task is None:
             # In a context of its own: the first trigger's would give it that one's log.
@@ -146,7 +147,7 @@ class StatusPoller:
         await self._connect()
         came = 1
         for seconds in (GATHER_SECONDS, TRIGGER_BATCH_SECONDS, TRIGGER_BATCH_SECONDS):
-            await self._clock.pause(seconds)
+            await self._runtime.pause(seconds)
             if self.pending_waits.count <= came:
                 return
             came = self.pending_waits.count
@@ -156,9 +157,9 @@ class StatusPoller:
         self._wake.clear()
         metrics.gauge("waits", self.pending_waits.count)
         if not self.pending_waits.count:
-            await self._clock.pause(IDLE_CLIENT_SECONDS, self._wake)
+            await self._runtime.pause(IDLE_CLIENT_SECONDS, self._wake)
             return self.pending_waits.count > 0
-        now, wall = self._clock.now(), self._clock.wall()
+        now, wall = self._runtime.monotonic(), self._runtime.time()
         listed = self.pending_waits.count > self._list_sweep.pages + 1 and not self._list_sweep.is_suspended(now)
         answered = self._answered_at if self._client.connected else now
         found = survey(self.pending_waits, now, wall, self._share, listed=listed, answered=answered)
@@ -172,9 +173,9 @@ class StatusPoller:
         at, job = next((each for each in jobs if each[0] <= now), min(jobs, key=lambda each: each[0]))
         seconds = min(max(at, self._client.rate_limiter.ready_at(now)) - now, found.wake_in, MAX_PAUSE_SECONDS)
         if seconds > 0:
-            await self._clock.pause(max(seconds, MIN_PAUSE_SECONDS), self._wake)
+            await self._runtime.pause(max(seconds, MIN_PAUSE_SECONDS), self._wake)
             if self._wake.is_set():
-                await self._clock.pause(GATHER_SECONDS)
+                await self._runtime.pause(GATHER_SECONDS)
         elif not self._client.connected:
             await self._connect()
         else:
@@ -184,7 +185,7 @@ class StatusPoller:
     async def _connect(self) -> None:
         try:
             await self._client.connect()
-            self._answered_at = self._clock.now()
+            self._answered_at = self._runtime.monotonic()
         except exceptions.SageMakerUnavailable:
             return
         except Exception as error:
@@ -228,43 +229,44 @@ class StatusPoller:
         return soon
 
     async def _on_page(self, observations: Mapping[str, Observation], asked_at: float) -> None:
-        self._answered_at = self._clock.now()
+        self._answered_at = self._runtime.monotonic()
         for number, (name, observation) in enumerate(observations.items(), 1):
             for pending_wait in self.pending_waits.of(name):
                 if pending_wait.is_newer(observation):
                     self._on_observation(pending_wait, observation, asked_at, described=False)
-                elif observation.last_modified == pending_wait.last_modified:
+                elif observation.changed_at == pending_wait.changed_at:
                     pending_wait.mark_known_until(asked_at)
                     if transition_overdue_at(pending_wait.wait) is None:
                         pending_wait.last_seen = asked_at
             if number % ROWS_PER_YIELD == 0:
-                await self._clock.pause(0)
+                await self._runtime.pause(0)
 
     async def _describe(self, name: str) -> None:
-        asked_at = self._described_at = self._clock.now()
+        asked_at = self._described_at = self._runtime.monotonic()
         self._stretch = self._jitter.uniform(0.9, 1.0)
-        for pending_wait in self.pending_waits.of(name):
+        pending_waits = self.pending_waits.of(name)
+        for pending_wait in pending_waits:
             pending_wait.described_at = asked_at
         # Behind the others, in case it comes to nothing: it may be this one only that fails.
         self._describes.defer(name)
         try:
-            observation = await self._client.ask("observe", name)
+            workspace = pending_waits[0].workspace
+            observation = await self._client.request(lambda hook: hook.observe(workspace))
         except exceptions.SageMakerUnavailable:
             return
         except Exception as error:
             for pending_wait in self.pending_waits.of(name):
                 self._end(pending_wait, error)
         else:
-            self._answered_at = self._clock.now()
+            self._answered_at = self._runtime.monotonic()
             self._describes.remove(name)
             for pending_wait in self.pending_waits.of(name):
                 self._on_observation(pending_wait, observation, asked_at, described=True)
 
     async def _send_one(self) -> None:
-        pending_wait, (action, observation) = next(iter(self._sends.items()))
-        name = pending_wait.wait.notebook_instance_name
+        pending_wait, step = next(iter(self._sends.items()))
         try:
-            await self._client.ask("send", action, name)
+            await self._client.request(step.send)
         except exceptions.SageMakerUnavailable:
             if pending_wait in self._sends:
                 self._sends[pending_wait] = self._sends.pop(pending_wait)
@@ -272,64 +274,66 @@ class StatusPoller:
             self._end(pending_wait, error)
         else:
             self._sends.pop(pending_wait, None)
-            pending_wait.wait = pending_wait.wait.after_sending(observation, self._clock.wall())
-            pending_wait.log_to_task("Sent a %s to notebook instance %s.", action.value, name)
+            pending_wait.wait = step.sent(self._runtime.time())
+            workspace = pending_wait.workspace
+            pending_wait.log_to_task("Sent a %s to the %s %s.", step.action.value, workspace.noun, workspace.name)
 
     def _describe_soon(self, names: Iterable[str]) -> None:
-        self._describes.add(names, self._clock.now())
+        self._describes.add(names, self._runtime.monotonic())
 
     def _on_observation(
         self, pending_wait: PendingWait, observation: Observation, asked_at: float, *, described: bool
     ) -> None:
         """Apply an observation to a wait."""
-        status = pending_wait.wait.status
         try:
-            wait, action = transition(pending_wait.wait, observation, self._clock.wall())
-        except exceptions.NotebookInstanceError as error:
-            if described or isinstance(error, exceptions.NotebookInstanceWaitTimeout):
+            step = decide(pending_wait.wait, observation, self._runtime.time())
+        except exceptions.WorkspaceError as error:
+            if described or isinstance(error, pending_wait.workspace.errors.wait_timeout):
                 self._end(pending_wait, error)
             else:
                 # A row of a list has no reason in it, and nothing ends badly by a row alone.
-                self._describes.insist(pending_wait.wait.notebook_instance_name)
+                self._describes.insist(pending_wait.name)
             return
-        pending_wait.wait, pending_wait.last_seen, pending_wait.last_modified = (
-            wait,
-            asked_at,
-            observation.last_modified,
-        )
+        pending_wait.wait, pending_wait.last_seen = step.wait, asked_at
+        pending_wait.changed_at = observation.changed_at
         pending_wait.mark_known_until(asked_at)
-        if wait.status != status:
-            pending_wait.log_to_task("Notebook instance %s is %s.", wait.notebook_instance_name, wait.status)
+        if step.news:
+            pending_wait.log_to_task("%s", step.news)
         self._sends.pop(pending_wait, None)
-        if action is Action.DONE:
+        if step.action is Action.DONE:
             self._let_go(pending_wait)
             if not pending_wait.future.done():
-                pending_wait.future.set_result(wait)
-        elif action is not Action.WAIT:
-            self._sends[pending_wait] = (action, observation)
+                pending_wait.future.set_result(step.wait)
+        elif step.has_request:
+            self._sends[pending_wait] = step
 
     def _end_overdue(self, pending_wait: PendingWait, wall: float) -> None:
         try:
-            pending_wait.wait.check_deadline(wall, self._client.outage_log.problem, self._client.outage_log.advice)
-        except exceptions.NotebookInstanceWaitTimeout as error:
+            outage = self._client.history.outage_log
+            pending_wait.wait.check_deadline(wall, outage.problem, outage.advice)
+        except exceptions.WorkspaceError as error:
             self._end(pending_wait, error)
 
     def _end_unanswered(self, now: float) -> None:
         """End the waits that AWS never answered, once that has lasted too long."""
-        if self._client.first_response.problem is None:
+        first_response = self._client.history.first_response
+        if first_response.problem is None:
             return
         for pending_wait in list(self.pending_waits):
-            error = None if pending_wait.wait.status else self._client.first_response.given_up(now, pending_wait.joined)
+            error = None if pending_wait.wait.status else first_response.given_up(now, pending_wait.joined)
             if error is not None:
                 self._end(pending_wait, error)
 
     def _end(self, pending_wait: PendingWait, error: Exception) -> None:
         self._let_go(pending_wait)
-        if isinstance(error, exceptions.NotebookInstanceNotFound):
+        # Each gets one of its own: raising writes a traceback into it.
+        error = (
+            error.about(pending_wait.workspace) if isinstance(error, exceptions.WorkspaceError) else copy.copy(error)
+        )
+        if isinstance(error, workspace.errors.not_found):
             error = not_found(pending_wait.wait, error)
         if not pending_wait.future.done():
-            # Each gets one of its own: raising writes a traceback into it.
-            pending_wait.future.set_exception(_error_for(error, pending_wait.wait.notebook_instance_name))
+            pending_wait.future.set_exception(error)
 
     def _let_go(self, pending_wait: PendingWait) -> None:
         self.pending_waits.remove(pending_wait)
@@ -342,9 +346,3 @@ class StatusPoller:
         if self.pending_waits.count <= MAX_LOGGED_WAITS:
             for pending_wait in self.pending_waits:
                 pending_wait.log_to_task("%s", line)
-
-
-def _error_for(error: Exception, name: str) -> Exception:
-    if isinstance(error, exceptions.NotebookInstanceError):
-        return type(error)(name, error.problem, error.advice)
-    return copy.copy(error)

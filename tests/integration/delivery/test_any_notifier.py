@@ -18,7 +18,7 @@ import requests
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, BaseNotifier
 from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 
 DO_NOT_IMPORT = ((3, 0, 0), (3, 1, 0))
 """On the days of these Airflows the providers had notifiers that could not be imported."""
@@ -69,7 +69,7 @@ def send(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -
     """Deliver a link at DEBUG, and see that no log and no console has it."""
 
     def send(notifier: BaseNotifier) -> None:
-        url = PresignedNotebookUrl(
+        url = PresignedUrl(
             URL,
             notebook_instance_name="research",
             minted_at=datetime.now(UTC),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, AirflowException, BaseNotifier
-from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
+from airflow_sagemaker_presign.exceptions import LinkDeliveryError
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
@@ -109,7 +109,7 @@ def test_a_slack_that_may_have_posted_is_named_and_not_sent_to_again(
     run: Run, local: LocalServices, fault: str, settings: dict[str, Any]
 ) -> None:
     local.inbox.slack.fail(fault, times=1, method="chat.postMessage", **settings)
-    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again") as raised:
+    with pytest.raises(LinkDeliveryError, match="may have arrived, so it was not sent again") as raised:
         run()
     assert list(raised.value.failures) == [SLACK]
     assert raised.value.delivered == (MAIL,)
@@ -127,7 +127,7 @@ def test_a_look_up_that_slack_failed_at_is_tried_again(run: Run, local: LocalSer
 def test_a_slack_that_hangs_is_named_and_not_sent_to_again(run: Run, local: LocalServices) -> None:
     local.inbox.slack.fail("hang-after-receipt", times=1, method="chat.postMessage")
     slack = NotebookUrlSlackNotifier(user="U012AB3CD")
-    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again") as raised:
+    with pytest.raises(LinkDeliveryError, match="may have arrived, so it was not sent again") as raised:
         run(NotebookUrlSmtpNotifier(), slack)
     assert list(raised.value.failures) == ["NotebookUrlSlackNotifier to U012AB3CD"]
     assert [message.acknowledged for message in local.inbox.slack_messages] == [False]
@@ -142,12 +142,12 @@ def test_a_slack_that_hangs_before_anything_was_posted_is_tried_again(run: Run, 
 
 def test_a_channel_that_slack_does_not_know_is_said_in_words(run: Run, local: LocalServices) -> None:
     local.inbox.slack.fail("not-ok", error="channel_not_found", times=None)
-    with pytest.raises(NotebookUrlDeliveryError, match="channel_not_found"):
+    with pytest.raises(LinkDeliveryError, match="channel_not_found"):
         run(NotebookUrlSlackNotifier(channel="#nowhere"))
 
 
 def test_a_mail_server_that_is_down_is_named_and_slack_arrived(run: Run, local: LocalServices) -> None:
-    with local.smtp_down(), pytest.raises(NotebookUrlDeliveryError) as raised:
+    with local.smtp_down(), pytest.raises(LinkDeliveryError) as raised:
         run()
     assert list(raised.value.failures) == [MAIL]
     assert raised.value.delivered == (SLACK,)
@@ -173,7 +173,7 @@ def test_a_mail_server_that_drops_the_connection_at_once_gets_one_mail_in_the_en
 @pytest.mark.parametrize("fault", ["554-at-connect", "550-at-rcpt"])
 def test_a_mail_server_that_always_refuses_is_named(run: Run, local: LocalServices, fault: str) -> None:
     local.inbox.smtp.fail(fault, times=None)
-    with pytest.raises(NotebookUrlDeliveryError, match=fault[:3]) as raised:
+    with pytest.raises(LinkDeliveryError, match=fault[:3]) as raised:
         run()
     assert list(raised.value.failures) == [MAIL]
     assert local.inbox.mails == []
@@ -182,7 +182,7 @@ def test_a_mail_server_that_always_refuses_is_named(run: Run, local: LocalServic
 @pytest.mark.parametrize("fault", ["hang-after-data", "drop-after-data"])
 def test_a_mail_that_may_have_arrived_is_not_sent_again(run: Run, local: LocalServices, fault: str) -> None:
     local.inbox.smtp.fail(fault, times=1)
-    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again") as raised:
+    with pytest.raises(LinkDeliveryError, match="may have arrived, so it was not sent again") as raised:
         run()
     assert list(raised.value.failures) == [MAIL]
     assert [mail.acknowledged for mail in local.inbox.mails] == [False]
@@ -191,7 +191,7 @@ def test_a_mail_that_may_have_arrived_is_not_sent_again(run: Run, local: LocalSe
 
 def test_one_of_three_fails_and_the_others_are_not_sent_to_twice(run: Run, local: LocalServices) -> None:
     local.inbox.slack.fail("500", times=None)
-    with pytest.raises(NotebookUrlDeliveryError) as raised:
+    with pytest.raises(LinkDeliveryError) as raised:
         run(
             NotebookUrlSmtpNotifier(),
             NotebookUrlSlackNotifier(user="{{ recipient }}"),
@@ -215,7 +215,7 @@ def test_one_of_three_fails_and_any_is_enough(run: Run, local: LocalServices) ->
 def test_all_fail_and_all_are_named(run: Run, local: LocalServices) -> None:
     local.inbox.slack.fail("500", times=None)
     local.inbox.smtp.fail("554-at-connect", times=None)
-    with pytest.raises(NotebookUrlDeliveryError) as raised:
+    with pytest.raises(LinkDeliveryError) as raised:
         run()
     assert list(raised.value.failures) == [MAIL, SLACK]
     assert links(local) == []
@@ -233,7 +233,7 @@ def test_a_link_that_is_too_old_when_the_send_ends_is_reported_and_not_sent_agai
         "clock",
         lambda: now() + next(late, timedelta(0)),
     )
-    with pytest.raises(NotebookUrlDeliveryError, match=r"it arrived late, with 2\d\d s .* so it was not sent again"):
+    with pytest.raises(LinkDeliveryError, match=r"it arrived late, with 2\d\d s .* so it was not sent again"):
         run(NotebookUrlSmtpNotifier())
     assert len(links(local)) == 1
 

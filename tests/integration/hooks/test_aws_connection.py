@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto.sts.models import sts_backends
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceAccessDenied
+from airflow_sagemaker_presign.exceptions import SageMakerAccessDenied
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.local import LocalServices
 
@@ -46,7 +46,7 @@ def test_a_connection_without_a_region_says_so(connect: Any, monkeypatch: pytest
     connect(region_name=None)
     hook = SageMakerNotebookInstanceHook()
     for call in (hook.describe_notebook_instance, hook.arn_without_account):
-        with pytest.raises(NotebookInstanceAccessDenied, match="not usable: You must specify a region"):
+        with pytest.raises(SageMakerAccessDenied, match="not usable: You must specify a region"):
             call("research")
 
 

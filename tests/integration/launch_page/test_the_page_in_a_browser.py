@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceAccessDenied, SageMakerUnavailable
+from airflow_sagemaker_presign.exceptions import SageMakerAccessDenied, SageMakerUnavailable
 from tests.helpers.chromium import HOST
 
 if TYPE_CHECKING:
@@ -326,7 +326,7 @@ def test_a_new_version_of_the_page_replaces_the_old_one(
 @pytest.mark.parametrize("status", ["Stopped", "InService"])
 def test_a_refusal_stays_until_the_state_changes(page: Any, notebook: Notebook, status: str) -> None:
     notebook.status = status
-    notebook.http_error = NotebookInstanceAccessDenied("research", "AWS refused to do it: AccessDeniedException: no.")
+    notebook.http_error = SageMakerAccessDenied("research", "AWS refused to do it: AccessDeniedException: no.")
     page.goto(notebook.page_url)
     page.get_by_role("main").get_by_role("button").click()
     refused = page.get_by_text("AccessDeniedException")

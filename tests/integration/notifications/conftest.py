@@ -19,7 +19,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.notifications.email import fewest_retries
 
 # As long as a real one, with all that HTML, quoted-printable and URL quoting like to change.
@@ -33,7 +33,7 @@ URL = (
 @pytest.fixture
 def link_context() -> dict[str, Any]:
     """What the operator gives a notifier; fresh, since a notifier merges its fields into it."""
-    presigned_url = PresignedNotebookUrl(
+    presigned_url = PresignedUrl(
         URL,
         notebook_instance_name="research",
         minted_at=datetime(2026, 6, 15, 9, 30, tzinfo=UTC),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceFailed
-from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.notifications.email_message import render
 from airflow_sagemaker_presign.notifications.message import failure_message, link_message
 
@@ -42,7 +42,7 @@ def long_words(link_context: dict[str, Any], failure_context: dict[str, Any]) ->
     name = "n" * 63
     link_context["notebook_instance"] |= {"NotebookInstanceName": name}
     url = link_context["presigned_url"]
-    link_context["presigned_url"] = PresignedNotebookUrl(
+    link_context["presigned_url"] = PresignedUrl(
         url.url,
         notebook_instance_name=name,
         minted_at=url.minted_at,

@@ -13,13 +13,13 @@ import requests
 from airflow_sagemaker_presign.compat import BaseNotifier
 from airflow_sagemaker_presign.delivery.deliver import Delivery, DeliveryPolicy, deliver
 from airflow_sagemaker_presign.exceptions import (
-    NotebookInstanceAccessDenied,
-    NotebookInstanceError,
+    LinkDeliveryError,
     NotebookInstanceNotFound,
-    NotebookUrlDeliveryError,
+    SageMakerAccessDenied,
     SageMakerUnavailable,
+    WorkspaceError,
 )
-from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import redacted
 from tests.helpers.odd_errors import CannotSay
 from tests.unit.conftest import TOKEN, URL, Clock
@@ -89,16 +89,16 @@ class SlackSaysNo(Exception):
 
 
 @pytest.fixture
-def mints(clock: Clock) -> Callable[[], PresignedNotebookUrl]:
+def mints(clock: Clock) -> Callable[[], PresignedUrl]:
     count = 0
     lock = threading.Lock()
 
-    def mint() -> PresignedNotebookUrl:
+    def mint() -> PresignedUrl:
         nonlocal count
         with lock:
             count += 1
             number = count
-        return PresignedNotebookUrl(
+        return PresignedUrl(
             f"{URL}{number}",
             notebook_instance_name="research",
             minted_at=clock(),
@@ -109,7 +109,7 @@ def mints(clock: Clock) -> Callable[[], PresignedNotebookUrl]:
 
 
 @pytest.fixture
-def send(mints: Callable[[], PresignedNotebookUrl], clock: Clock) -> Callable[..., list[Delivery]]:
+def send(mints: Callable[[], PresignedUrl], clock: Clock) -> Callable[..., list[Delivery]]:
     def send(*notifiers: Any, policy: DeliveryPolicy = POLICY, mint: Any = mints) -> list[Delivery]:
         return deliver(
             notifiers, {"dag": None}, mint, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance
@@ -167,9 +167,9 @@ def test_a_recipient_of_any_type_is_named_or_left_out(send: Send, to: Any, named
 
 @pytest.mark.parametrize("error", [CannotSay(), Ended("no more")], ids=["cannot say", "ended"])
 def test_whatever_a_send_or_a_mint_raises_is_told_as_what_it_is(send: Send, error: BaseException) -> None:
-    with pytest.raises(NotebookUrlDeliveryError) as sending:
+    with pytest.raises(LinkDeliveryError) as sending:
         send(Recorder(fail(error), fail(error), fail(error)))
-    with pytest.raises(NotebookUrlDeliveryError) as minting:
+    with pytest.raises(LinkDeliveryError) as minting:
         send(Recorder(), mint=fail(error))
     name = type(error).__name__
     assert sending.value.failures["Recorder to ada@example.com"].startswith(name)
@@ -196,13 +196,13 @@ def test_a_429_is_waited_out_as_long_as_slack_asks(send: Send, clock: Clock, ask
 
 
 def test_a_429_that_asks_for_an_hour_is_not_waited_for(send: Send) -> None:
-    with pytest.raises(NotebookUrlDeliveryError, match="asks to wait 3600 s"):
+    with pytest.raises(LinkDeliveryError, match="asks to wait 3600 s"):
         send(Recorder(fail(SlackSaysNo(429, **{"Retry-After": "3600"}))))
 
 
 def test_a_link_that_arrived_late_is_reported_and_not_sent_again(send: Send, clock: Clock) -> None:
     mail, slack = Recorder(lambda: clock.advance(61)), Other(to="grace@example.com")
-    with pytest.raises(NotebookUrlDeliveryError, match=r"it arrived late, with 239 s .* not sent again") as raised:
+    with pytest.raises(LinkDeliveryError, match=r"it arrived late, with 239 s .* not sent again") as raised:
         send(mail)
     assert mail.sent == [f"{URL}1"]
     assert "whether they opened the link in time" in raised.value.advice
@@ -212,28 +212,28 @@ def test_a_link_that_arrived_late_is_reported_and_not_sent_again(send: Send, clo
 
 def test_a_link_that_was_dead_when_it_arrived_is_not_sent_again_either(send: Send, clock: Clock) -> None:
     mail = Recorder(lambda: clock.advance(1_000))
-    with pytest.raises(NotebookUrlDeliveryError, match="it arrived late, with 0 s of its URL's life left"):
+    with pytest.raises(LinkDeliveryError, match="it arrived late, with 0 s of its URL's life left"):
         send(mail)
     assert len(mail.sent) == 1
 
 
 def test_a_link_that_arrives_late_at_the_second_attempt_ends_the_attempts(send: Send, clock: Clock) -> None:
     mail = Recorder(fail(OSError("refused")), lambda: clock.advance(61))
-    with pytest.raises(NotebookUrlDeliveryError, match="arrived late"):
+    with pytest.raises(LinkDeliveryError, match="arrived late"):
         send(mail)
     assert mail.sent == [f"{URL}2"]
 
 
 def test_a_mint_that_takes_too_long_sends_nothing_dead(
-    send: Send, mints: Callable[[], PresignedNotebookUrl], clock: Clock
+    send: Send, mints: Callable[[], PresignedUrl], clock: Clock
 ) -> None:
-    def slow() -> PresignedNotebookUrl:
+    def slow() -> PresignedUrl:
         presigned_url = mints()
         clock.advance(61)
         return presigned_url
 
     mail = Recorder()
-    with pytest.raises(NotebookUrlDeliveryError, match="too old before it could be sent"):
+    with pytest.raises(LinkDeliveryError, match="too old before it could be sent"):
         send(mail, mint=slow)
     assert mail.sent == []
 
@@ -243,7 +243,7 @@ def test_a_send_that_hangs_is_given_up_in_time_and_not_repeated(send: Send) -> N
     mail = Recorder(over.wait)
     policy = DeliveryPolicy(timedelta(seconds=299.8), attempts=3, require="all")
     try:
-        with pytest.raises(NotebookUrlDeliveryError, match=r"hung and was given up .* may still arrive"):
+        with pytest.raises(LinkDeliveryError, match=r"hung and was given up .* may still arrive"):
             send(mail, policy=policy)
         assert mail.plan == []
     finally:
@@ -253,7 +253,7 @@ def test_a_send_that_hangs_is_given_up_in_time_and_not_repeated(send: Send) -> N
 @pytest.mark.parametrize("error", [TimeoutError("timed out"), ConnectionResetError(), requests.ReadTimeout()])
 def test_a_send_that_may_have_arrived_is_not_repeated(send: Send, error: Exception) -> None:
     mail = Recorder(fail(error))
-    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again"):
+    with pytest.raises(LinkDeliveryError, match="may have arrived, so it was not sent again"):
         send(mail)
     assert mail.sent == []
 
@@ -261,7 +261,7 @@ def test_a_send_that_may_have_arrived_is_not_repeated(send: Send, error: Excepti
 def test_one_that_fails_does_not_keep_the_others_and_is_named_with_who_got_none(send: Send) -> None:
     mail = Recorder(*[fail(OSError("no route to host"))] * 3, to="grace@example.com")
     slack, chime = Other(), Recorder()
-    with pytest.raises(NotebookUrlDeliveryError) as raised:
+    with pytest.raises(LinkDeliveryError) as raised:
         send(slack, mail, chime)
     assert raised.value.failures == {"Recorder #1 to grace@example.com": "OSError: no route to host"}
     assert raised.value.delivered == ("Other to ada@example.com", "Recorder #2 to ada@example.com")
@@ -279,7 +279,7 @@ def test_with_any_one_delivery_is_enough(send: Send) -> None:
 
 @pytest.mark.parametrize("require", ["all", "any"])
 def test_when_all_fail_all_are_named(send: Send, require: str) -> None:
-    with pytest.raises(NotebookUrlDeliveryError) as raised:
+    with pytest.raises(LinkDeliveryError) as raised:
         send(
             Recorder(*[fail(OSError("down"))] * 3),
             Other(*[fail(OSError("down too"))] * 3),
@@ -291,12 +291,12 @@ def test_when_all_fail_all_are_named(send: Send, require: str) -> None:
 class Mint:
     """A mint that fails as planned, and makes a URL when it has no plan any more."""
 
-    def __init__(self, make: Callable[[], PresignedNotebookUrl], *errors: Exception) -> None:
+    def __init__(self, make: Callable[[], PresignedUrl], *errors: Exception) -> None:
         self.make = make
         self.errors = list(errors)
         self.asked = 0
 
-    def __call__(self) -> PresignedNotebookUrl:
+    def __call__(self) -> PresignedUrl:
         self.asked += 1
         if self.errors:
             raise self.errors.pop(0)
@@ -304,15 +304,15 @@ class Mint:
 
 
 THROTTLED = SageMakerUnavailable("research", "AWS could not presign a URL for it just now: Rate exceeded.")
-DENIED = NotebookInstanceAccessDenied("research", "AWS refused to presign a URL for it: AccessDeniedException: no.")
-NOT_IN_SERVICE = NotebookInstanceError("research", "AWS refused: Status (Stopped) not in ([InService]).")
-NOT_KNOWN_YET = NotebookInstanceAccessDenied("research", "The security token included in the request is invalid.")
+DENIED = SageMakerAccessDenied("research", "AWS refused to presign a URL for it: AccessDeniedException: no.")
+NOT_IN_SERVICE = WorkspaceError("research", "AWS refused: Status (Stopped) not in ([InService]).")
+NOT_KNOWN_YET = SageMakerAccessDenied("research", "The security token included in the request is invalid.")
 NOT_KNOWN_YET.code = "UnrecognizedClientException"
 
 
 @pytest.mark.parametrize("error", [THROTTLED, NOT_KNOWN_YET, RuntimeError("Rate exceeded")])
 def test_a_mint_that_may_work_a_little_later_is_tried_again(
-    send: Send, mints: Callable[[], PresignedNotebookUrl], error: Exception
+    send: Send, mints: Callable[[], PresignedUrl], error: Exception
 ) -> None:
     mail, mint = Recorder(), Mint(mints, error, error)
     (delivery,) = send(mail, mint=mint)
@@ -321,10 +321,10 @@ def test_a_mint_that_may_work_a_little_later_is_tried_again(
 
 @pytest.mark.parametrize("error", [DENIED, NOT_IN_SERVICE, NotebookInstanceNotFound("research", "None of this name.")])
 def test_a_mint_that_no_attempt_can_fix_is_asked_for_once(
-    send: Send, mints: Callable[[], PresignedNotebookUrl], error: NotebookInstanceError
+    send: Send, mints: Callable[[], PresignedUrl], error: WorkspaceError
 ) -> None:
     mail, mint = Recorder(), Mint(mints, error, error, error)
-    with pytest.raises(NotebookUrlDeliveryError, match="no URL could be minted") as raised:
+    with pytest.raises(LinkDeliveryError, match="no URL could be minted") as raised:
         send(mail, mint=mint)
     assert (mint.asked, mail.sent) == (1, [])
     assert error.problem.rstrip(".") in raised.value.failures["Recorder to ada@example.com"]
@@ -332,9 +332,9 @@ def test_a_mint_that_no_attempt_can_fix_is_asked_for_once(
 
 @pytest.mark.parametrize("error", [THROTTLED, DENIED, NOT_IN_SERVICE])
 def test_the_advice_for_a_mint_is_the_mints_and_not_about_a_notifier(
-    send: Send, mints: Callable[[], PresignedNotebookUrl], error: NotebookInstanceError
+    send: Send, mints: Callable[[], PresignedUrl], error: WorkspaceError
 ) -> None:
-    with pytest.raises(NotebookUrlDeliveryError) as raised:
+    with pytest.raises(LinkDeliveryError) as raised:
         send(Recorder(), Other(), mint=Mint(mints, *[error] * 6))
     assert raised.value.advice.startswith(error.advice)
     assert str(raised.value).count(error.advice) == 1
@@ -342,7 +342,7 @@ def test_the_advice_for_a_mint_is_the_mints_and_not_about_a_notifier(
 
 
 def test_failures_of_several_causes_each_say_what_to_do(send: Send) -> None:
-    with pytest.raises(NotebookUrlDeliveryError) as raised:
+    with pytest.raises(LinkDeliveryError) as raised:
         send(
             Recorder(*[fail(OSError("no route to host"))] * 3, to="grace@example.com"),
             Other(fail(TimeoutError())),
@@ -359,7 +359,7 @@ def test_failures_of_several_causes_each_say_what_to_do(send: Send) -> None:
 @pytest.mark.parametrize("status", [500, 502, 504])
 def test_a_service_that_failed_amid_the_send_is_not_sent_to_again(send: Send, status: int) -> None:
     webhook = Recorder(fail(SlackSaysNo(status)))
-    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again"):
+    with pytest.raises(LinkDeliveryError, match="may have arrived, so it was not sent again"):
         send(webhook)
     assert webhook.sent == []
 
@@ -370,9 +370,9 @@ def test_a_service_that_took_nothing_is_sent_to_again(send: Send) -> None:
 
 
 def test_what_a_mint_logs_after_the_answer_loses_the_url(
-    send: Send, mints: Callable[[], PresignedNotebookUrl], caplog: pytest.LogCaptureFixture
+    send: Send, mints: Callable[[], PresignedUrl], caplog: pytest.LogCaptureFixture
 ) -> None:
-    def mint() -> PresignedNotebookUrl:
+    def mint() -> PresignedUrl:
         presigned_url = mints()
         with redacted(presigned_url.url):
             pass  # What reads AWS's answer knows the URL, and has its own redaction...
@@ -401,7 +401,7 @@ def test_whatever_a_notifier_writes_the_url_is_not_in_it(
                 self.log.warning("trouble with %s", self.text)
                 raise
 
-    with caplog.at_level(logging.DEBUG), pytest.raises(NotebookUrlDeliveryError) as raised:
+    with caplog.at_level(logging.DEBUG), pytest.raises(LinkDeliveryError) as raised:
         send(Chatty())
     captured = capsys.readouterr()
     everything = caplog.text + captured.out + captured.err + str(raised.value) + repr(raised.value.failures)
@@ -415,13 +415,13 @@ def test_whatever_a_notifier_writes_the_url_is_not_in_it(
 def test_an_error_that_is_cut_short_keeps_no_half_of_the_token(send: Send, before: int) -> None:
     mail = Recorder()
     mail.plan = [lambda: fail(OSError("x" * before + f"{TOKEN}1"))()]
-    with pytest.raises(NotebookUrlDeliveryError) as raised:
+    with pytest.raises(LinkDeliveryError) as raised:
         send(mail, policy=DeliveryPolicy(timedelta(minutes=4), attempts=1, require="all"))
     assert TOKEN[:6] not in str(raised.value)
 
 
 def test_a_task_that_is_killed_sends_nothing_more(
-    mints: Callable[[], PresignedNotebookUrl], clock: Clock, monkeypatch: pytest.MonkeyPatch
+    mints: Callable[[], PresignedUrl], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept = threading.Event()
     killed = threading.Event()

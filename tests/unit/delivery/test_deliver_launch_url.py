@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.delivery.deliver import Delivery, DeliveryPolicy, deliver
-from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
+from airflow_sagemaker_presign.exceptions import LinkDeliveryError
 from tests.unit.conftest import Clock
 from tests.unit.delivery.test_deliver import POLICY, Recorder, SlackSaysNo, fail
 
@@ -55,7 +55,7 @@ def test_a_slow_send_is_not_too_late(send: Send, clock: Clock) -> None:
 
 def test_a_send_that_may_have_arrived_is_not_repeated(send: Send) -> None:
     mail = Recorder(fail(TimeoutError("timed out")))
-    with pytest.raises(NotebookUrlDeliveryError, match="may have arrived, so it was not sent again"):
+    with pytest.raises(LinkDeliveryError, match="may have arrived, so it was not sent again"):
         send(mail)
     assert mail.sent == []
 
@@ -64,7 +64,7 @@ def test_a_send_that_hangs_is_given_up_and_not_repeated(send: Send) -> None:
     over = threading.Event()
     policy = DeliveryPolicy(timedelta(seconds=299.8), attempts=3, require="all")
     try:
-        with pytest.raises(NotebookUrlDeliveryError, match="hung and was given up; it may still arrive, so"):
+        with pytest.raises(LinkDeliveryError, match="hung and was given up; it may still arrive, so"):
             send(Recorder(over.wait), policy=policy)
     finally:
         over.set()

@@ -12,7 +12,7 @@ import pytest
 from airflow_sagemaker_presign import links
 from airflow_sagemaker_presign.compat import BaseNotifier
 from airflow_sagemaker_presign.delivery import link_mode
-from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
+from airflow_sagemaker_presign.exceptions import LinkDeliveryError
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
@@ -193,7 +193,7 @@ def test_what_asks_for_it_only_when_it_is_sent_is_told_so_and_not_tried_again(
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it was tried again"))
     sagemaker.describe("InService").describe("InService")
-    with pytest.raises(NotebookUrlDeliveryError) as raised:
+    with pytest.raises(LinkDeliveryError) as raised:
         run(kind(), link="launch_page")
     assert list(raised.value.failures.values()) == [link_mode.NO_PRESIGNED_URL]
 

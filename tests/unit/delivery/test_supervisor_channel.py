@@ -22,8 +22,8 @@ import pytest
 from airflow_sagemaker_presign.compat import BaseHook, BaseNotifier
 from airflow_sagemaker_presign.delivery import supervisor_channel
 from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
-from airflow_sagemaker_presign.exceptions import NotebookUrlDeliveryError
-from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.exceptions import LinkDeliveryError
+from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import quoted_forms, redacted
 from tests.unit.conftest import URL
 
@@ -148,11 +148,11 @@ def send(*notifiers: BaseNotifier, seconds: float = 60) -> None:
     deliver(notifiers, {"dag": None}, mint, policy, notebook_instance_name="research")
 
 
-def mint() -> PresignedNotebookUrl:
+def mint() -> PresignedUrl:
     from airflow_sagemaker_presign.compat import mask_secret
 
     mask_secret("of the mint")  # Asks the supervisor, too.
-    return PresignedNotebookUrl(
+    return PresignedUrl(
         URL,
         notebook_instance_name="research",
         minted_at=datetime.now(UTC),
@@ -200,7 +200,7 @@ def test_a_send_that_was_left_behind_is_not_in_the_way_of_airflows_own_thread() 
         finally:
             over.set()
 
-    with pytest.raises(NotebookUrlDeliveryError, match="hung and was given up"):
+    with pytest.raises(LinkDeliveryError, match="hung and was given up"):
         send(Asking("mail", hang_and_ask), seconds=0.2)
     left.set()
     ask_often("of the task's end")
@@ -244,7 +244,7 @@ def test_what_the_supervisor_in_the_tasks_own_process_logs_of_a_mask_loses_the_u
     structlog = pytest.importorskip("structlog")
     from airflow_sagemaker_presign.compat import mask_secret
 
-    def mint_and_mask() -> PresignedNotebookUrl:
+    def mint_and_mask() -> PresignedUrl:
         with redacted() as redact_also:
             redact_also(URL)
         mask_secret([*quoted_forms(URL)])

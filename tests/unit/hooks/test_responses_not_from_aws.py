@@ -15,7 +15,7 @@ from botocore.compat import HTTPHeaders
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-from airflow_sagemaker_presign.waiting.outage_log import FIRST_RESPONSE_TIMEOUT_SECONDS
+from airflow_sagemaker_presign.waiting.request_history import FIRST_RESPONSE_TIMEOUT_SECONDS
 from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from tests.unit.conftest import Clock
 
@@ -56,7 +56,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
     return lambda status, body=PAGE: now.append((status, body))
 
 
-def ends_after(clock: Clock, status: str = "") -> tuple[float, exceptions.NotebookInstanceError]:
+def ends_after(clock: Clock, status: str = "") -> tuple[float, exceptions.WorkspaceError]:
     """Wait for an hour at the most, with a look each minute."""
     hook = SageMakerNotebookInstanceHook(clock=clock)
     began = hook.now()
@@ -65,7 +65,7 @@ def ends_after(clock: Clock, status: str = "") -> tuple[float, exceptions.Notebo
         for _ in range(61):
             wait, _ = hook.advance(wait)
             clock.advance(60)
-    except exceptions.NotebookInstanceError as error:
+    except exceptions.WorkspaceError as error:
         return hook.now() - began, error
     raise AssertionError("The wait did not end.")
 
@@ -155,5 +155,5 @@ def test_a_request_that_is_not_signed_as_it_should_be_is_refused_access(
 ) -> None:
     answer(400, json.dumps({"__type": code, "message": "no"}).encode())
     seconds, error = ends_after(clock)
-    assert isinstance(error, exceptions.NotebookInstanceAccessDenied)
+    assert isinstance(error, exceptions.SageMakerAccessDenied)
     assert seconds == 0

@@ -75,12 +75,12 @@ def test_a_start_that_came_second_is_no_error(hook: SageMakerNotebookInstanceHoo
     ("code", "message", "kind"),
     [
         ("ValidationException", "RecordNotFound", exceptions.NotebookInstanceNotFound),
-        ("AccessDeniedException", DENIED, exceptions.NotebookInstanceAccessDenied),
-        ("UnrecognizedClientException", "The security token is invalid.", exceptions.NotebookInstanceAccessDenied),
+        ("AccessDeniedException", DENIED, exceptions.SageMakerAccessDenied),
+        ("UnrecognizedClientException", "The security token is invalid.", exceptions.SageMakerAccessDenied),
         ("ResourceLimitExceeded", QUOTA, exceptions.NotebookInstanceQuotaExceeded),
         ("ThrottlingException", "Rate exceeded", exceptions.SageMakerUnavailable),
         ("ExpiredTokenException", "The security token is expired", exceptions.SageMakerUnavailable),
-        ("ValidationException", "Something else", exceptions.NotebookInstanceError),
+        ("ValidationException", "Something else", exceptions.WorkspaceError),
     ],
 )
 def test_a_refusal_becomes_an_error_with_the_words_of_aws(
@@ -88,10 +88,10 @@ def test_a_refusal_becomes_an_error_with_the_words_of_aws(
     sagemaker: Script,
     code: str,
     message: str,
-    kind: type[exceptions.NotebookInstanceError],
+    kind: type[exceptions.WorkspaceError],
 ) -> None:
     sagemaker.describe("Stopped").refuse("start_notebook_instance", code, message)
-    with pytest.raises(exceptions.NotebookInstanceError) as raised:
+    with pytest.raises(exceptions.WorkspaceError) as raised:
         hook.start_notebook_instance("research")
     assert type(raised.value) is kind
     assert message in str(raised.value)
@@ -108,7 +108,7 @@ def test_a_fault_of_aws_is_told_from_a_refusal_by_its_status(
 
 def test_a_connection_without_credentials_says_so() -> None:
     error = translate(NoCredentialsError(), "research", "describe")
-    assert isinstance(error, exceptions.NotebookInstanceAccessDenied)
+    assert isinstance(error, exceptions.SageMakerAccessDenied)
     assert "connection" in error.advice
 
 
@@ -240,7 +240,7 @@ def test_an_hour_of_outage_in_the_worker_is_logged_in_a_few_lines(
 
 def test_access_denied_ends_a_wait_at_once(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.refuse("describe_notebook_instance", "AccessDeniedException", DENIED)
-    with pytest.raises(exceptions.NotebookInstanceAccessDenied):
+    with pytest.raises(exceptions.SageMakerAccessDenied):
         hook.advance(wait())
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError, SageMakerUnavailable
+from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, WorkspaceError
 from airflow_sagemaker_presign.launch_page.advice import ADVICE, advice_for
 from airflow_sagemaker_presign.launch_page.page_state import page_state_of_error
 
 FOR_SOMEBODY_ELSE = ("clear the task", "the task", "worker", "operator", "timeout", "parameter", "notifier", "README")
 
 
-def kinds(kind: type[NotebookInstanceError] = NotebookInstanceError) -> Iterator[type[NotebookInstanceError]]:
+def kinds(kind: type[WorkspaceError] = WorkspaceError) -> Iterator[type[WorkspaceError]]:
     yield kind
     for narrower in kind.__subclasses__():
         # Other tests make classes of their own, and the launch page has one whose words are for its page.
@@ -22,7 +22,7 @@ def kinds(kind: type[NotebookInstanceError] = NotebookInstanceError) -> Iterator
 
 
 @pytest.mark.parametrize("kind", list(kinds()))
-def test_each_error_has_advice_for_the_page(kind: type[NotebookInstanceError]) -> None:
+def test_each_error_has_advice_for_the_page(kind: type[WorkspaceError]) -> None:
     assert kind in ADVICE
     advice = advice_for(kind("research", "AWS said no."))
     assert [words for words in FOR_SOMEBODY_ELSE if words.lower() in advice.lower()] == []
@@ -37,7 +37,7 @@ def test_an_error_that_nobody_has_listed_gets_the_advice_of_its_kind() -> None:
 
 
 @pytest.mark.parametrize("kind", list(kinds()))
-def test_an_error_with_advice_of_its_own_for_the_author_does_not_show_it(kind: type[NotebookInstanceError]) -> None:
+def test_an_error_with_advice_of_its_own_for_the_author_does_not_show_it(kind: type[WorkspaceError]) -> None:
     seen = page_state_of_error(kind("research", "AWS said no.", "Fix the connection, then clear the task."))
     assert "clear the task" not in seen.words
     assert seen.problem == "AWS said no."

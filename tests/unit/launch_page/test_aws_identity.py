@@ -13,7 +13,7 @@ import pytest
 from airflow.models.connection import Connection
 from cryptography.fernet import Fernet
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceError
+from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.launch_page import aws_identity
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
@@ -173,7 +173,7 @@ def test_a_connection_that_makes_no_client_is_told_in_words(
     connect(**keys, extra=extra)
     notebooks = SageMakerClient()
     for ask in (notebooks.hook, notebooks.describe, notebooks.mint, notebooks.start):
-        with pytest.raises(NotebookInstanceError) as error:
+        with pytest.raises(WorkspaceError) as error:
             ask(task())
         assert "not usable" in error.value.problem
 
@@ -199,7 +199,7 @@ def test_a_package_that_the_api_server_lacks_is_told_in_words(
     connect(extra={"role_arn": "arn:aws:iam::123456789012:role/r", **how})
     notebooks = SageMakerClient()
     for ask in (notebooks.describe, notebooks.mint, notebooks.start):
-        with pytest.raises(NotebookInstanceError, match=r"is not usable: .*google"):
+        with pytest.raises(WorkspaceError, match=r"is not usable: .*google"):
             ask(task())
 
 

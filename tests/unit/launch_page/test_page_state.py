@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceAccessDenied, SageMakerUnavailable
+from airflow_sagemaker_presign.exceptions import SageMakerAccessDenied, SageMakerUnavailable
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
 from airflow_sagemaker_presign.launch_page.page_state import PageState, page_state_of, page_state_of_error
 from airflow_sagemaker_presign.waiting.state_machine import Status
@@ -69,14 +69,14 @@ def test_a_failure_says_why_and_what_to_do() -> None:
 
 def test_outage_of_aws() -> None:
     assert "goes on trying" in page_state_of_error(SageMakerUnavailable("research", "Throttled.")).words
-    assert page_state_of_error(NotebookInstanceAccessDenied("research", "No.")).action == ""
+    assert page_state_of_error(SageMakerAccessDenied("research", "No.")).action == ""
     unusable = page_state_of_error(UnusableConnection("research", "There is no connection."))
     assert (unusable.headline, unusable.problem) == ("Airflow cannot ask AWS", "There is no connection.")
 
 
 def test_what_aws_refused_is_said_beside_the_state_and_is_no_other_state() -> None:
     before = page_state("InService")
-    after = before.after(NotebookInstanceAccessDenied("research", "AWS refused."))
+    after = before.after(SageMakerAccessDenied("research", "AWS refused."))
     assert after.refused.startswith("AWS refused. ")
     assert (after.action, after.state) == ("open", before.state)
 

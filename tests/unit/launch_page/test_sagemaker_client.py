@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.exceptions import (
-    NotebookInstanceAccessDenied,
-    NotebookInstanceError,
+    SageMakerAccessDenied,
     SageMakerUnavailable,
+    WorkspaceError,
 )
 from airflow_sagemaker_presign.launch_page import aws_identity, sagemaker_client
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
@@ -31,7 +31,7 @@ class Aws:
         self.asked: list[str] = []
         self.started: list[str] = []
         self.status: dict[str, str] = {}
-        self.error: NotebookInstanceError | None = None
+        self.error: WorkspaceError | None = None
         self.answers = threading.Event()
         self.answers.set()
 
@@ -159,13 +159,13 @@ def test_who_presses_a_button_does_not_take_what_was_asked_before(task: Make, aw
 def test_a_failure_is_remembered_for_a_moment(
     launch_page: SageMakerClient, clock: SimpleNamespace, task: Make, aws: Aws
 ) -> None:
-    aws.error = NotebookInstanceAccessDenied("research", "AWS refused.")
+    aws.error = SageMakerAccessDenied("research", "AWS refused.")
     for since in (None, clock.now, None):
-        with pytest.raises(NotebookInstanceAccessDenied):
+        with pytest.raises(SageMakerAccessDenied):
             launch_page.describe(task(), since=since)
     assert aws.asked == ["research"]
     # Refused for this one only.
-    with pytest.raises(NotebookInstanceAccessDenied):
+    with pytest.raises(SageMakerAccessDenied):
         launch_page.describe(task(notebook_instance_name="other"))
     assert aws.asked == ["research", "other"]
     clock.now += sagemaker_client.ERROR_CACHE_SECONDS

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.minting.presigned_url import PresignedNotebookUrl
+from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 
 URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=secret-a.b&view=lab"
 
 
 @pytest.fixture
-def presigned_url() -> PresignedNotebookUrl:
-    return PresignedNotebookUrl(
+def presigned_url() -> PresignedUrl:
+    return PresignedUrl(
         URL,
         notebook_instance_name="research",
         minted_at=datetime(2026, 3, 4, 8, 30, 40, tzinfo=UTC),
@@ -34,7 +34,7 @@ def airflow_context() -> dict[str, Any]:
 
 
 @pytest.fixture
-def link_context(airflow_context: dict[str, Any], presigned_url: PresignedNotebookUrl) -> dict[str, Any]:
+def link_context(airflow_context: dict[str, Any], presigned_url: PresignedUrl) -> dict[str, Any]:
     """What the operator gives a notifier."""
     arn = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"
     return {

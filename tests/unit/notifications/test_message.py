@@ -71,13 +71,13 @@ def test_what_cannot_be_known_is_left_out(
 CLASSES = [
     getattr(exceptions, name)
     for name in dir(exceptions)
-    if name.startswith("NotebookInstance") and name != "NotebookInstanceError"
+    if name.startswith("NotebookInstance") and name != "WorkspaceError"
 ]
 
 
 @pytest.mark.parametrize("error_class", CLASSES)
 def test_a_failure_says_what_went_wrong_and_what_to_do(
-    airflow_context: dict[str, Any], error_class: type[exceptions.NotebookInstanceError]
+    airflow_context: dict[str, Any], error_class: type[exceptions.WorkspaceError]
 ) -> None:
     error = error_class("churn", "It went wrong.")
     message = failure_message({**airflow_context, "exception": error})
@@ -93,12 +93,12 @@ def test_a_failure_says_what_went_wrong_and_what_to_do(
 
 
 def test_a_failed_delivery_names_who_did_not_get_the_link(airflow_context: dict[str, Any]) -> None:
-    error = exceptions.NotebookUrlDeliveryError("research", {"Smtp to ada": "refused"}, ("Slack to bob",))
+    error = exceptions.LinkDeliveryError("research", {"Smtp to ada": "refused"}, ("Slack to bob",))
     message = failure_message({**airflow_context, "exception": error})
     assert message.title == "Not everybody got the link to notebook research"
     assert "Smtp to ada: refused" in message.problem
 
-    error = exceptions.NotebookUrlDeliveryError("research", {"Smtp to ada": "refused"})
+    error = exceptions.LinkDeliveryError("research", {"Smtp to ada": "refused"})
     assert failure_message({**airflow_context, "exception": error}).title == "No link to notebook research"
 
 

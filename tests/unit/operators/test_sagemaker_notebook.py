@@ -224,7 +224,7 @@ def test_a_clean_up_after_a_task_that_never_began_leaves_the_notebook_alone(
 def test_a_resumed_stop_takes_the_triggers_word(make: Callable[..., Any], context: dict[str, Any]) -> None:
     event = {"status": "success", "notebook_instance_status": "Stopped"}
     assert make(Stop).execute_complete(context, event) == "Stopped"
-    with pytest.raises(exceptions.NotebookInstanceError, match="without an event"):
+    with pytest.raises(exceptions.WorkspaceError, match="without an event"):
         make(Stop).execute_complete(context, None)
 
 
@@ -410,7 +410,7 @@ def test_a_message_without_a_presigned_url_is_not_sent_for_a_notebook_that_does_
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
     operator = make(link="launch_page", notifiers=[Recorder("{{ launch_url }}")], deferrable=True)
     sagemaker.describe(status)
-    with pytest.raises(exceptions.NotebookInstanceError, match="research"):
+    with pytest.raises(exceptions.WorkspaceError, match="research"):
         operator.execute_complete(context, {"status": "success", "notebook_instance_status": "InService"})
     assert Recorder.sent == []
 

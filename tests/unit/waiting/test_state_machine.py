@@ -156,7 +156,7 @@ def test_every_status_ends_at_the_deadline(status: str, goal: Goal) -> None:
     for wait in (FRESH, SENT, MOVED):
         try:
             _, action = transition(replace(wait, goal=goal), observation(status, "after"), 4600)
-        except exceptions.NotebookInstanceError:
+        except exceptions.WorkspaceError:
             continue
         assert action is Action.DONE
 
@@ -293,7 +293,7 @@ def test_a_wait_survives_the_way_through_a_triggers_arguments() -> None:
     ],
 )
 def test_a_failure_reason_becomes_an_error_that_says_what_to_do(
-    reason: str, kind: type[exceptions.NotebookInstanceError], advice: str
+    reason: str, kind: type[exceptions.WorkspaceError], advice: str
 ) -> None:
     error = failure("research", reason)
     assert type(error) is kind
@@ -302,9 +302,9 @@ def test_a_failure_reason_becomes_an_error_that_says_what_to_do(
     assert advice in str(error)
 
 
-@pytest.mark.parametrize("kind", [*exceptions.NotebookInstanceError.kinds()])
-def test_every_error_survives_the_way_from_the_trigger(kind: type[exceptions.NotebookInstanceError]) -> None:
+@pytest.mark.parametrize("kind", [*exceptions.WorkspaceError.kinds()])
+def test_every_error_survives_the_way_from_the_trigger(kind: type[exceptions.WorkspaceError]) -> None:
     error = kind("research", "It happened.", "Do this.")
-    back = exceptions.NotebookInstanceError.from_event(error.as_event())
+    back = exceptions.WorkspaceError.from_event(error.as_event())
     assert type(back) is kind
     assert str(back) == str(error)

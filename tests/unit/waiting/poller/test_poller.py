@@ -21,8 +21,8 @@ def throttled(name: str = "*") -> exceptions.SageMakerUnavailable:
     return error
 
 
-def denied(code: str = "AccessDeniedException") -> exceptions.NotebookInstanceAccessDenied:
-    error = exceptions.NotebookInstanceAccessDenied("*", "AWS refused to list it: not authorized.")
+def denied(code: str = "AccessDeniedException") -> exceptions.SageMakerAccessDenied:
+    error = exceptions.SageMakerAccessDenied("*", "AWS refused to list it: not authorized.")
     error.code = code
     return error
 
@@ -294,7 +294,7 @@ def test_denied_to_describe_ends_a_wait_at_once(account: Account, waits: Waits) 
     account.plan("research", (-1, "Pending"))
     waits.run(waits.wait("research"))
     error = waits.outcomes["research"]
-    assert isinstance(error, exceptions.NotebookInstanceAccessDenied)
+    assert isinstance(error, exceptions.SageMakerAccessDenied)
     assert error.notebook_instance_name == "research"
     assert waits.ended_at["research"] < 1
 
@@ -305,7 +305,7 @@ def test_a_connection_that_is_not_usable_ends_all_waits_at_once(account: Account
         account.plan(name, (-1, "Pending"))
     waits.run(*(waits.wait(name) for name in names(100)))
     assert account.asked("connect") == 1
-    assert {type(outcome) for outcome in waits.outcomes.values()} == {exceptions.NotebookInstanceAccessDenied}
+    assert {type(outcome) for outcome in waits.outcomes.values()} == {exceptions.SageMakerAccessDenied}
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "InvalidClientTokenId"])

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from airflow_sagemaker_presign.exceptions import SageMakerUnavailable
-from airflow_sagemaker_presign.waiting.outage_log import OutageLog
 from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
+from airflow_sagemaker_presign.waiting.request_history import OutageLog
 
 
 @pytest.fixture

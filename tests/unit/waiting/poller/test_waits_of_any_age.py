@@ -68,7 +68,7 @@ class OutageLog:
         if not self.since <= now < self.since + self.seconds:
             return None
         if self.what == "lists are denied" and operation in ("list", "resync"):
-            return exceptions.NotebookInstanceAccessDenied("*", "AWS refused to list it: not authorized.")
+            return exceptions.SageMakerAccessDenied("*", "AWS refused to list it: not authorized.")
         if self.what == "the database is away" and operation == "connect":
             return exceptions.SageMakerUnavailable("*", "Airflow could not read the connection just now.")
         if self.what == "AWS throttles" and operation != "connect":

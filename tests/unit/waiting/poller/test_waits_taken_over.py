@@ -24,8 +24,8 @@ def unavailable(problem: str = "Airflow could not read the connection just now."
     return exceptions.SageMakerUnavailable("*", problem)
 
 
-def denied() -> exceptions.NotebookInstanceAccessDenied:
-    return exceptions.NotebookInstanceAccessDenied("*", "AWS refused to list it: not authorized.")
+def denied() -> exceptions.SageMakerAccessDenied:
+    return exceptions.SageMakerAccessDenied("*", "AWS refused to list it: not authorized.")
 
 
 def throttled() -> exceptions.SageMakerUnavailable:

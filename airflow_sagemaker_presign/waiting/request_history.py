@@ -1,8 +1,15 @@
-"""Outages of AWS, logged when they begin and when they end, and not for each request."""
+"""What became of a wait's requests so far: whether AWS ever answered, and outages, logged when they begin and end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.hooks.error_codes import (
+    CLOCK_SKEW_CODES,
+    EXPIRED_CREDENTIALS_CODES,
+    STALE_CREDENTIALS_CODES,
+)
 
 OUTAGE_OVER_AFTER_SECONDS = 60.0
 """Seconds without a failed request, after which an outage counts as over."""
@@ -15,10 +22,6 @@ FIRST_RESPONSE_TIMEOUT_SECONDS = 240.0
 """Seconds without any answer of AWS, the first one included, after which a wait that never had one gives up."""
 
 
-EXPIRED_CREDENTIALS_CODES = frozenset({"ExpiredToken", "ExpiredTokenException"})
-"""What AWS says to credentials of yesterday: others may take their place, and as long as none do, no request counts."""
-
-
 class FirstResponse:
     """
     Knows whether AWS ever answered: a name that is not found may be found later, but not for ever.
@@ -27,7 +30,7 @@ class FirstResponse:
     """
 
     def __init__(self) -> None:
-        self.problem: exceptions.NotebookInstanceError | None = None
+        self.problem: exceptions.WorkspaceError | None = None
         """What was in the way last; ``None``: nothing was, or AWS answered before."""
         self.has_arrived = False
         self._failing_since: float | None = None
@@ -36,7 +39,7 @@ class FirstResponse:
         """Note an answer of AWS, be it a refusal."""
         self.has_arrived, self.problem = True, None
 
-    def failed(self, error: exceptions.NotebookInstanceError, now: float) -> None:
+    def failed(self, error: exceptions.WorkspaceError, now: float) -> None:
         """
         Note a request that came to nothing.
 
@@ -49,7 +52,7 @@ class FirstResponse:
             self.problem = error
             self._failing_since = now if self._failing_since is None else self._failing_since
 
-    def given_up(self, now: float, since: float = 0.0) -> exceptions.NotebookInstanceError | None:
+    def given_up(self, now: float, since: float = 0.0) -> exceptions.WorkspaceError | None:
         """
         Return whether it is time to give up on a wait that AWS never answered.
 
@@ -64,7 +67,7 @@ class FirstResponse:
         error = self.problem
         what = "accepted no request" if error.code else "not answered once"
         never = f"AWS has {what} in {FIRST_RESPONSE_TIMEOUT_SECONDS / 60:g} min."
-        return type(error)(error.notebook_instance_name, f"{never} {error.problem}", error.advice)
+        return error.about(error, f"{never} {error.problem}")
 
 
 class OutageLog:
@@ -79,7 +82,7 @@ class OutageLog:
         self._logged_at: float | None = None
         self._is_logged = False
 
-    def request_failed(self, error: exceptions.NotebookInstanceError, now: float) -> str | None:
+    def request_failed(self, error: exceptions.WorkspaceError, now: float) -> str | None:
         """
         Note a request that came to nothing.
 
@@ -104,3 +107,54 @@ class OutageLog:
             return None
         self._is_logged = False
         return "AWS answers again."
+
+
+class RequestHistory:
+    """
+    What became of the requests of one poller, or of one task in the worker.
+
+    :param log: takes a line about an outage that begins or ends, and whether it begins.
+    """
+
+    def __init__(self, log: Callable[[str, bool], object]) -> None:
+        self.accepted = False
+        """Whether AWS accepted a request of one of the waits, be it in another process."""
+        self.first_response = FirstResponse()
+        self.outage_log = OutageLog()
+        self._log = log
+
+    def succeeded(self, now: float) -> None:
+        """Note a request that AWS accepted."""
+        self.accepted = True
+        self._responded(now)
+
+    def failed(self, error: exceptions.WorkspaceError, now: float) -> exceptions.WorkspaceError:
+        """
+        Note a request that failed.
+
+        :param error: why.
+        :param now: seconds.
+        :return: the error that the waits get: a :class:`SageMakerUnavailable`, through which they go on, or the same.
+        """
+        error = self._transient_if_accepted_before(error)
+        if not isinstance(error, exceptions.SageMakerUnavailable):
+            self._responded(now)
+            return error
+        self.first_response.failed(error, now)
+        if line := self.outage_log.request_failed(error, now):
+            self._log(line, True)
+        return error
+
+    def _responded(self, now: float) -> None:
+        self.first_response.arrived()
+        if line := self.outage_log.request_succeeded(now):
+            self._log(line, False)
+
+    def _transient_if_accepted_before(self, error: exceptions.WorkspaceError) -> exceptions.WorkspaceError:
+        """Credentials and a clock that were good once are about to be good again: their refusal is an outage."""
+        passes = error.code in CLOCK_SKEW_CODES or error.code in STALE_CREDENTIALS_CODES
+        if not (self.accepted and passes) or isinstance(error, exceptions.SageMakerUnavailable):
+            return error
+        return exceptions.SageMakerUnavailable(
+            error.name, error.problem, error.advice, noun=error.noun, code=error.code, request_id=error.request_id
+        )

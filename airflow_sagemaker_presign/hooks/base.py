@@ -1,0 +1,279 @@
+"""The AWS connection of all hooks of this package, and their calls about any kind of workspace."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.hooks import aws_errors
+from airflow_sagemaker_presign.hooks.transport_errors import Route
+from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY, PresignedUrl
+from airflow_sagemaker_presign.minting.url_capture import capture_minted_urls, redacted_before_logging
+from airflow_sagemaker_presign.runtime import utc_now
+from airflow_sagemaker_presign.validation import ca_bundle_of, extra_of, text_of, verify_of
+from airflow_sagemaker_presign.workspaces.base import Observation, Page, Workspace
+
+DEFAULT_TIMEOUTS = Config(connect_timeout=5, read_timeout=15)
+NO_RETRIES = Config(retries={"total_max_attempts": 1}, max_pool_connections=1)
+
+
+class WorkspaceHook(AwsBaseHook):
+    """
+    AWS calls about workspaces, over Airflow's ordinary AWS connection.
+
+    https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/connections/aws.html
+
+    :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain.
+    :param region_name: the region; default: the connection's.
+    :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
+    :param config: botocore's client configuration, as a dict or a ``Config``; default: the connection's.
+    :param clock: returns the time, as an aware datetime.
+    :raises AwsConnectionUnusable: when no client can be made with a parameter.
+    """
+
+    def __init__(
+        self,
+        aws_conn_id: str | None = "aws_default",
+        *,
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        config: dict[str, Any] | Config | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        with _connecting(lambda: Route(region=str(region_name or ""))):
+            super().__init__(
+                aws_conn_id=text_of("aws_conn_id", aws_conn_id),
+                region_name=text_of("region_name", region_name),
+                verify=verify_of(verify),
+                config=config,
+                client_type="sagemaker",
+            )
+        self._clock = clock
+        self._has_responded = False
+        self._making_client = threading.Lock()
+
+    def describe(self, workspace: Workspace) -> dict[str, Any]:
+        """
+        Return what AWS says about a workspace.
+
+        :raises WorkspaceError: the class that says why AWS did not answer.
+        """
+        with self._translated(workspace, "describe"):
+            description = workspace.describe(self._client)
+            try:
+                workspace.observation_of(description)
+            except (KeyError, TypeError):
+                # Any server's page passes for an answer if its HTTP status is 200: botocore reads nothing in it.
+                problem = f"AWS answered with a description without a status. ({self._route()})"
+                raise exceptions.SageMakerOutOfReach(workspace.name, problem, noun=workspace.noun) from None
+        return description
+
+    def observe(self, workspace: Workspace) -> Observation:
+        """
+        Describe a workspace, and take from it what a wait needs.
+
+        :raises WorkspaceError: the class that says why AWS did not answer.
+        """
+        return workspace.observation_of(self.describe(workspace))
+
+    def start(self, workspace: Workspace) -> bool:
+        """
+        Send a Start.
+
+        :return: ``False`` when somebody else was first, which is no error.
+        :raises WorkspaceError: the class that says why AWS refused.
+        """
+        return self._send("start", workspace, workspace.start)
+
+    def stop(self, workspace: Workspace) -> bool:
+        """
+        Send a Stop.
+
+        :return: ``False`` when somebody else was first, which is no error.
+        :raises WorkspaceError: the class that says why AWS refused.
+        """
+        return self._send("stop", workspace, workspace.stop)
+
+    def mint(self, workspace: Workspace, session: timedelta, landing: str | None) -> PresignedUrl:
+        """
+        Mint a URL that opens the workspace for whoever holds it, for the next five minutes.
+
+        :param session: how long the session lasts once opened.
+        :param landing: what opens first.
+        :raises WorkspaceError: the class that says why AWS refused.
+        """
+        minted_at = self._clock()
+        with redacted_before_logging(), self._translated(workspace, "presign a URL for"):
+            url = workspace.mint(self._client, int(session.total_seconds()), landing)
+        if "://" not in url:
+            raise exceptions.SageMakerUnavailable(workspace.name, "AWS answered without a URL.", noun=workspace.noun)
+        return PresignedUrl(
+            url,
+            name=workspace.name,
+            minted_at=minted_at,
+            expires_at=minted_at + URL_VALIDITY,
+            session_expiration_duration=session,
+            single_use=workspace.single_use,
+        )
+
+    def list_page(
+        self,
+        kind: type[Workspace],
+        *,
+        changed_after: datetime | None = None,
+        status: str | None = None,
+        next_token: str | None = None,
+    ) -> Page:
+        """
+        Return a page of all workspaces of a kind in the account and region.
+
+        :param kind: the kind; it has to have a list.
+        :param changed_after: only what changed after this moment of AWS's clock.
+        :param status: only what has this status.
+        :param next_token: the previous page's; the other arguments have to be the same.
+        :raises WorkspaceError: the class that says why AWS did not answer.
+        """
+        with self._translated(kind, "list"):
+            try:
+                return kind.list_page(self._client, changed_after=changed_after, status=status, next_token=next_token)
+            except (KeyError, TypeError):
+                problem = "AWS answered with a list without names or statuses."
+                raise exceptions.SageMakerUnavailable(aws_errors.ANY, problem) from None
+
+    def arn_without_account(self, workspace: Workspace) -> str:
+        """
+        Return the workspace's ARN without a request; the account, which no console link needs, is left out.
+
+        :raises WorkspaceError: the class that says why there is no client, which knows the region.
+        """
+        return workspace.arn_in(str(self.conn_partition), str(self.conn_region_name))
+
+    @property
+    def config(self) -> Config:
+        """
+        Botocore's configuration, as the connection has it.
+
+        A request that is never answered is given up sooner than botocore does, unless the connection says otherwise:
+        a deadline may pass meanwhile, and a URL that was minted grows old.
+        """
+        return DEFAULT_TIMEOUTS.merge(super().config)
+
+    @property
+    def verify(self) -> bool | str | None:
+        """Whether, or with which CA bundle, TLS certificates are checked; the connection may say so as text."""
+        verify: bool | str | None = ca_bundle_of(verify_of(super().verify))
+        return verify
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Any:
+        """
+        Look the connection up.
+
+        :raises ValueError: when its extra is not JSON; Airflow would go on as if it were empty.
+        """
+        connection = super().get_connection(conn_id)
+        extra_of(connection.extra)
+        return connection
+
+    def connect_without_retries(self) -> None:
+        """
+        Make this hook's client one that sends a request once, over one connection: its caller decides on retries.
+
+        :raises SageMakerUnavailable: when that may work later.
+        :raises AwsConnectionUnusable: when no client can be made of the connection.
+        """
+        with _connecting(self._route):
+            self.conn = self.get_client_type(region_name=self.region_name, config=self.config.merge(NO_RETRIES))
+
+    def close(self) -> None:
+        """Close the client's connections."""
+        self._client.close()
+
+    @property
+    def has_connection(self) -> bool:
+        """
+        Whether Airflow has the connection. It has not, too, while its database is away.
+
+        :raises WorkspaceError: the class that says why it cannot be read.
+        """
+        with _connecting(self._route):
+            return bool(self.conn_config)
+
+    def renew(self) -> None:
+        """Look the connection up anew: the next request is sent with the credentials that it has now."""
+        with self._making_client:
+            before = self.__dict__.pop("conn_config", None)
+            self.__dict__.pop("conn", None)
+            try:
+                found = bool(self.conn_config)
+            except Exception as error:
+                self.log.info("The connection could not be read just now: %s", error)
+                found = False
+            if before and not found:
+                self.conn_config = before
+
+    @property
+    def _client(self) -> Any:
+        # Threads share a hook's client; since Python 3.12 nothing but this keeps each from making one.
+        with self._making_client, _connecting(self._route):
+            client: Any = self.conn
+            capture_minted_urls(client)
+            return client
+
+    def _route(self) -> Route:
+        """Return which way a request takes, without making a client: it may be that that failed."""
+        client: Any = self.__dict__.get("conn")
+        connection: Any = self.__dict__.get("conn_config")
+        config = getattr(connection, "botocore_config", None)
+        return Route(
+            client.meta.endpoint_url if client else "",
+            str(client.meta.region_name if client else getattr(connection, "region_name", None) or ""),
+            getattr(config, "proxies", None),
+            self._has_responded,
+        )
+
+    def _send(self, action: str, workspace: Workspace, send: Callable[[Any], None]) -> bool:
+        with self._translated(workspace, action):
+            try:
+                send(self._client)
+            except ClientError as error:
+                if not workspace.is_wrong_status(*aws_errors.code_and_message(error)):
+                    raise
+                self.log.info("The %s %s was already on its way: %s", workspace.noun, workspace.name, error)
+                return False
+        self.log.info("Sent a %s to the %s %s.", action, workspace.noun, workspace.name)
+        return True
+
+    @contextmanager
+    def _translated(self, workspace: Workspace | type[Workspace], action: str) -> Iterator[None]:
+        """Turn botocore's errors into this package's; AWS's text stays, the chain (which is long) does not."""
+        try:
+            yield
+        except exceptions.WorkspaceError as error:
+            raise error.about(workspace) if isinstance(workspace, Workspace) else error from None
+        except Exception as error:
+            translated = aws_errors.translate(error, workspace, action, self._route())
+            if translated is None:
+                raise
+            if aws_errors.is_response(translated):
+                self._has_responded = True
+            raise translated from None
+        else:
+            self._has_responded = True
+
+
+@contextmanager
+def _connecting(route: Callable[[], Route]) -> Iterator[None]:
+    """Turn what can be raised while a connection is looked up, or a client made, into this package's errors."""
+    try:
+        yield
+    except Exception as error:
+        raise aws_errors.connection_error(error, route()) from None

@@ -1,0 +1,185 @@
+"""What operators that deliver a presigned URL share, for any kind of workspace: start, wait, mint, deliver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_sagemaker_presign import validation
+from airflow_sagemaker_presign.delivery.link_mode import (
+    LinkMode,
+    launch_url_for,
+    link_mode_of,
+    reject_presigned_url_in_templates,
+)
+from airflow_sagemaker_presign.links import SageMakerNotebookLaunchLink
+from airflow_sagemaker_presign.operators.base import WorkspaceOperator
+
+if TYPE_CHECKING:
+    from airflow_sagemaker_presign.compat import BaseNotifier, Context
+    from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
+
+AllowedUsers = Sequence[str] | Literal["editors"]
+
+
+class PresignedUrlOperator(WorkspaceOperator):
+    """
+    Base of the operators that deliver a presigned URL; not to be used on its own.
+
+    The URL is minted last, once for each notifier, and lives five minutes. It goes to the notifiers and nowhere else;
+    the return value is a receipt without it. A retry of the whole task starts anew and sends to all again.
+
+    On Airflow 3.1.1 and newer the task has a launch page, too: a page of Airflow that mints when a signed-in person
+    clicks. Its address holds no credential. It reads what it needs out of the rendered template fields.
+
+    :param notifiers: who is told, and how: one or more of any Airflow notifiers. Their templates see
+        ``presigned_url`` (``.url``, ``.expires_at``, ``.minted_at``, ``.session_expiration_duration``),
+        ``workspace`` (``.name``), what AWS's Describe says (``notebook_instance``), ``recipient``, ``launch_url``
+        (empty where the message has no launch page), ``launch_page_valid_for``, ``session_expiration_duration``, and
+        Airflow's whole context.
+    :param session_expiration_duration: how long the session lasts once the URL was opened: 30 minutes to 12 hours, as
+        a timedelta or in seconds. (templated when given as text)
+    :param recipient: for the notifiers' templates: whom the link is for. (templated)
+    :param landing: what opens first.
+    :param min_validity: how long the URL has to live on when a send ends, as a timedelta or in seconds; a link that
+        arrives later counts as not delivered.
+    :param delivery_attempts: how many times each notifier is tried, with a fresh URL each.
+    :param require: ``"all"`` notifiers have to deliver, or ``"any"`` one.
+    :param link: what a message carries: ``"presigned"``, the URL that lives five minutes; ``"launch_page"``, the launch
+        page and no credential at all; ``"both"``, or just the URL where there is no launch page (Airflow before 3.1.1,
+        or no ``[api] base_url``).
+    :param allowed_users: who may open through the launch page: ``"editors"``, all who may edit the task instance, or
+        exactly the users of a list of Airflow user names or e-mail addresses. (templated)
+    :param launch_page_valid_for: for how long the launch page opens, counted from the start of the task, as a timedelta
+        or in seconds; kept as whole seconds, rounded up.
+    """
+
+    describe_key: str
+    """The name by which the notifiers' templates see what AWS's Describe says."""
+    template_fields: Sequence[str] = (
+        *WorkspaceOperator.template_fields,
+        "session_expiration_duration",
+        "recipient",
+        "landing",
+        "allowed_users",
+        "launch_page_valid_for",
+    )
+
+    def __init__(
+        self,
+        *,
+        notifiers: BaseNotifier | Sequence[BaseNotifier],
+        session_expiration_duration: timedelta | int | str,
+        recipient: str | None,
+        landing: str | None,
+        min_validity: timedelta | float,
+        delivery_attempts: int,
+        require: Literal["all", "any"],
+        link: LinkMode,
+        allowed_users: AllowedUsers,
+        launch_page_valid_for: timedelta | float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.notifiers = validation.notifiers_of(notifiers)
+        self.session_expiration_duration = session_expiration_duration
+        if not validation.is_template(session_expiration_duration):
+            self.session_expiration_duration = self._session_seconds()
+        self.recipient = recipient
+        self.landing = self.kind.landing_of(landing)
+        self.min_validity = validation.min_validity_of(min_validity)
+        self.delivery_attempts = validation.positive_int_of("delivery_attempts", delivery_attempts)
+        self.require = validation.one_of("require", require, ("all", "any"))
+        self.link = link_mode_of(link)
+        self._allowed_users = validation.allowed_users_of(allowed_users)
+        self.launch_page_valid_for = math.ceil(
+            validation.positive_duration_of("launch_page_valid_for", launch_page_valid_for).total_seconds()
+        )
+        if self.link == "launch_page":
+            reject_presigned_url_in_templates(self.notifiers)
+
+    @property
+    def allowed_users(self) -> Any:
+        """Who may open through the launch page; what Airflow renders it to is checked before Airflow keeps it."""
+        return self._allowed_users
+
+    @allowed_users.setter
+    def allowed_users(self, rendered: object) -> None:
+        # An error here comes before the launch page can read the field.
+        self._allowed_users = validation.rendered_allowed_users_of(rendered)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Start, wait, deliver."""
+        from airflow_sagemaker_presign.delivery.deliver import prepare
+        from airflow_sagemaker_presign.waiting.state_machine import Goal
+
+        self._check()
+        validation.session_expiration_duration_of(self.session_expiration_duration)
+        validation.rendered_allowed_users_of(self.allowed_users)
+        # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
+        prepare(self.notifiers, self._for_notifiers(context), self.require)
+        SageMakerNotebookLaunchLink().persist(context)
+        self.reach(context, Goal.READY)
+        return self._deliver(context)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Go on where the trigger ended, if the workspace is still ready; else wait on, or raise the reason."""
+        self._check()
+        self.reach_again(context, event)
+        return self._deliver(context)
+
+    def _for_notifiers(self, context: Context) -> dict[str, Any]:
+        """Return what the notifiers' templates see, as far as it is known before the workspace runs."""
+        return {
+            **context,
+            "workspace": self.workspace,
+            "recipient": self.recipient,
+            "launch_url": launch_url_for(self.link, context["ti"]),
+            "launch_page_valid_for": timedelta(seconds=self.launch_page_valid_for),
+            "session_expiration_duration": timedelta(seconds=self._session_seconds()),
+        }
+
+    def _deliver(self, context: Context) -> dict[str, Any]:
+        from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
+
+        for_notifiers = self._for_notifiers(context)
+        description = self.describe()
+        workspace = self.workspace
+        deliveries = deliver(
+            self.notifiers,
+            {**for_notifiers, self.describe_key: description, "workspace_description": description},
+            None if self.link == "launch_page" else self._mint,
+            DeliveryPolicy(self.min_validity, self.delivery_attempts, self.require),
+            workspace=workspace,
+            runtime=self._runtime,
+        )
+        receipts = [delivery.receipt() for delivery in deliveries]
+        launch_url = for_notifiers["launch_url"]
+        sessions_end_by = [receipt["session_ends_by"] for receipt in receipts if "session_ends_by" in receipt]
+        return {
+            **workspace.as_dict(),
+            **self._in_receipt(description),
+            "link": self.link if launch_url else "presigned",
+            **({"launch_url": launch_url} if launch_url else {}),
+            "session_expiration_duration": self._session_seconds(),
+            **({"session_ends_by": max(sessions_end_by)} if sessions_end_by else {}),
+            "deliveries": receipts,
+        }
+
+    def _in_receipt(self, description: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of a description the receipt has."""
+        return {}
+
+    def _mint(self) -> PresignedUrl:
+        from airflow_sagemaker_presign.compat import mask_secret
+        from airflow_sagemaker_presign.minting.redaction import quoted_forms
+
+        presigned_url = self.hook.mint(self.workspace, timedelta(seconds=self._session_seconds()), self.landing)
+        mask_secret([*quoted_forms(presigned_url.url)])
+        return presigned_url
+
+    def _session_seconds(self) -> int:
+        duration = validation.session_expiration_duration_of(self.session_expiration_duration)
+        return int(duration.total_seconds())

@@ -1,0 +1,74 @@
+"""One step of a wait: observe, decide, send. Worker and triggerer differ only in how they make the requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from airflow_sagemaker_presign.waiting.state_machine import Action, WaitState, transition
+from airflow_sagemaker_presign.workspaces.base import Observation
+
+if TYPE_CHECKING:
+    from airflow_sagemaker_presign.hooks.base import WorkspaceHook
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    What follows from an observation.
+
+    :param wait: what the wait knows now.
+    :param action: what to do.
+    :param news: a line for the task's log; empty: the status is the same as before.
+    """
+
+    wait: WaitState
+    action: Action
+    news: str
+    _changed_at: str
+
+    @property
+    def has_request(self) -> bool:
+        """Whether there is a Start or Stop to send."""
+        return self.action in (Action.START, Action.STOP)
+
+    def send(self, hook: WorkspaceHook) -> None:
+        """
+        Send it.
+
+        :raises WorkspaceError: the class that says why AWS refused.
+        """
+        workspace = self.wait.workspace
+        if self.action is Action.START:
+            hook.start(workspace)
+        else:
+            hook.stop(workspace)
+
+    def sent(self, now: float) -> WaitState:
+        """
+        Return what the wait knows once AWS accepted it.
+
+        :param now: seconds since the epoch.
+        """
+        return replace(
+            self.wait,
+            sent_at=now,
+            sends=self.wait.sends + 1,
+            changed_before_send=self.wait.changed_before_send or self._changed_at,
+            moved=False,
+        )
+
+
+def decide(wait: WaitState, observation: Observation, now: float) -> Step:
+    """
+    Return the step that follows from an observation.
+
+    :param wait: what the wait knew before.
+    :param observation: what AWS said.
+    :param now: seconds since the epoch.
+    :raises WorkspaceError: the class that says why the goal will not be reached.
+    """
+    after, action = transition(wait, observation, now)
+    workspace = wait.workspace
+    news = "" if after.status == wait.status else f"The {workspace.noun} {workspace.name} is {after.status}."
+    return Step(after, action, news, observation.changed_at)
