@@ -37,7 +37,7 @@ class Status(StrEnum):
     IN_MAINTENANCE = "InMaintenance"
 
 
-PHASES = {
+PHASES: dict[str, Phase] = {
     Status.PENDING: Phase.STARTING,
     Status.IN_SERVICE: Phase.READY,
     Status.STOPPING: Phase.STOPPING,
@@ -105,7 +105,7 @@ class NotebookInstance(Workspace):
     @classmethod
     def phase_of(cls, status: str) -> Phase:
         """Return what a status means."""
-        return PHASES.get(status, Phase.UNKNOWN)  # type: ignore[call-overload, no-any-return]
+        return PHASES.get(status, Phase.UNKNOWN)
 
     def describe(self, client: Any) -> dict[str, Any]:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookInstance.html"""

@@ -11,6 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 AGE = 300.0
 """Seconds since a task was deferred whose wait is taken over."""
@@ -29,7 +30,7 @@ class NoOpTrigger(BaseTrigger):
 
 def poller(name: str, interval: float) -> BaseTrigger:
     now = time.time()
-    wait = WaitState(name, Goal.IN_SERVICE, now, now + 3600, status="Pending", moved=True)
+    wait = WaitState(NotebookInstance(name), Goal.READY, now, now + 3600, status="Pending", moved=True)
     return SageMakerNotebookInstanceTrigger(wait.as_dict(), poll_interval=interval)
 
 
@@ -37,7 +38,7 @@ def taken_over(name: str, interval: float) -> BaseTrigger:
     """Make a wait as the database has it that was deferred right after a Start, and whose triggerer is another now."""
     began = time.time() - AGE
     known = {"status": "Stopped", "sends": 1, "sent_at": began}
-    wait = WaitState(name, Goal.IN_SERVICE, began, began + 3600, **known)  # type: ignore[arg-type]
+    wait = WaitState(NotebookInstance(name), Goal.READY, began, began + 3600, **known)  # type: ignore[arg-type]
     return SageMakerNotebookInstanceTrigger(wait.as_dict(), poll_interval=interval)
 
 

@@ -23,7 +23,8 @@ from cryptography.x509.oid import NameOID
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
+from airflow_sagemaker_presign.runtime import RUNTIME
+from tests.helpers.scripted_sagemaker import RESEARCH, wait_state, worker_wait
 
 ANSWER = json.dumps({"NotebookInstanceName": "research", "NotebookInstanceStatus": "InService"}).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
@@ -110,14 +111,13 @@ def says(line: bytes) -> Callable[[socket.socket], None]:
 
 
 def in_the_worker(**given: Any) -> str:
-    hook = SageMakerNotebookInstanceHook(config=ONCE, **given)
-    now = hook.now()
-    wait, _ = hook.advance(WaitState("research", Goal.IN_SERVICE, now, now + 3600))
+    worker = worker_wait(SageMakerNotebookInstanceHook(config=ONCE, **given), RUNTIME)
+    wait, _ = worker.step(wait_state(began_at=RUNTIME.time()))
     return wait.status
 
 
 def in_the_triggerer(verify: Any = None) -> str:
-    return ClientKey.of("aws_default", None, verify, ONCE).connect().observe("research").status
+    return ClientKey.of("aws_default", None, verify, ONCE).connect().observe(RESEARCH).status
 
 
 BOTH = pytest.mark.parametrize("ask", [in_the_worker, in_the_triggerer])
@@ -199,7 +199,7 @@ def test_a_proxy_that_refuses_ends_a_wait_and_its_password_is_not_told(
         proxies = {"https": f"http://ada:secret@127.0.0.1:{port}"}
         connect("https://sagemaker.example.com")
         with pytest.raises(exceptions.AwsConnectionUnusable, match=f"proxy refuses.*{line.decode()}") as raised:
-            SageMakerNotebookInstanceHook(config={**ONCE, "proxies": proxies}).observe("research")
+            SageMakerNotebookInstanceHook(config={**ONCE, "proxies": proxies}).observe(RESEARCH)
     assert "secret" not in str(raised.value)
     assert f"//***@127.0.0.1:{port}" in str(raised.value)
 
@@ -210,7 +210,7 @@ def test_a_proxy_that_cannot_just_now_may_later(connect: Callable[..., None], li
         connect("https://sagemaker.example.com")
         hook = SageMakerNotebookInstanceHook(config={**ONCE, "proxies": {"https": f"http://127.0.0.1:{port}"}})
         with pytest.raises(exceptions.SageMakerOutOfReach, match=f"proxy http://127.0.0.1:{port}"):
-            hook.observe("research")
+            hook.observe(RESEARCH)
 
 
 def test_a_proxy_that_cannot_find_a_region_that_does_not_exist_ends_a_wait(connect: Callable[..., None]) -> None:
@@ -219,7 +219,7 @@ def test_a_proxy_that_cannot_find_a_region_that_does_not_exist_ends_a_wait(conne
         config = {**ONCE, "proxies": {"https": f"http://127.0.0.1:{port}"}}
         hook = SageMakerNotebookInstanceHook(region_name="us-esat-1", config=config)
         with pytest.raises(exceptions.AwsConnectionUnusable, match="AWS has no region 'us-esat-1'"):
-            hook.observe("research")
+            hook.observe(RESEARCH)
 
 
 @BOTH

@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.hooks import aws_errors
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 from tests.faults import faults, wire
 from tests.faults.account import PENDING, as_json
 from tests.faults.world import World
@@ -103,7 +104,7 @@ def outcome_at(port: int) -> tuple[str, str]:
     try:
         answer = client.describe_notebook_instance(NotebookInstanceName="research")
     except Exception as error:
-        translated = aws_errors.translate(error, "research", "describe")
+        translated = aws_errors.translate(error, NotebookInstance("research"), "describe")
         assert isinstance(translated, WorkspaceError)
         return type(error).__name__, type(translated).__name__
     return "an answer", ", ".join(sorted(answer))

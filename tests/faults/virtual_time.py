@@ -17,7 +17,7 @@ from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_sagemaker_presign.waiting.poller import rate_limited_client
+from airflow_sagemaker_presign.runtime import Runtime
 
 BEGINNING = datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()
 
@@ -118,17 +118,23 @@ class _JumpingSelector(selectors.DefaultSelector):
         return ready
 
 
-class VirtualClock(rate_limited_client.Clock):
-    """The poller's clock. Its pauses are the real ones, on a loop of virtual time."""
+class VirtualRuntime(Runtime):
+    """Its pauses are the real ones, on a loop of virtual time."""
 
     def __init__(self, time: VirtualTime) -> None:
         self._time = time
 
-    def now(self) -> float:
+    def utc_now(self) -> datetime:
+        return self._time.now()
+
+    def monotonic(self) -> float:
         return self._time.seconds
 
-    def wall(self) -> float:
-        return self._time.wall()
+    def sleep(self, seconds: float) -> None:
+        self._time.sleep(seconds)
+
+    def thread(self, run: Callable[[], None]) -> threading.Thread:
+        return VirtualThread(self._time, run)
 
 
 class VirtualThread(threading.Thread):

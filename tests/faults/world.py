@@ -15,7 +15,6 @@ import botocore.loaders
 import pytest
 
 from airflow_sagemaker_presign.compat import TaskDeferred
-from airflow_sagemaker_presign.delivery import attempts, deliver
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 from airflow_sagemaker_presign.waiting.poller import registry
@@ -23,7 +22,7 @@ from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
 from tests.faults.account import Account
 from tests.faults.database import Database, TaskInstance
 from tests.faults.recipients import Arrival, Inbox, Recipient, Send
-from tests.faults.virtual_time import VirtualClock, VirtualThread, VirtualTime
+from tests.faults.virtual_time import VirtualRuntime, VirtualTime
 from tests.faults.wire import START, Fault, Wire
 from tests.faults.witness import Witness
 
@@ -99,14 +98,10 @@ class World:
 
     def _install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", _method(self.wire.urlopen))
-        monkeypatch.setattr("time.sleep", self.time.sleep)
         monkeypatch.setattr(SageMakerNotebookInstanceHook, "get_client_type", shared_client)
         monkeypatch.setattr("botocore.session.create_loader", load_models)
-        monkeypatch.setitem(deliver.deliver.__kwdefaults__, "clock", self.time.now)  # type: ignore[arg-type]
-        monkeypatch.setitem(deliver.deliver.__kwdefaults__, "sleep", self.time.sleep)  # type: ignore[arg-type]
-        monkeypatch.setattr(attempts, "_thread", lambda run: VirtualThread(self.time, run))
-        poller = functools.partial(StatusPoller, clock=VirtualClock(self.time), jitter=random.Random(7))
-        monkeypatch.setattr(registry, "StatusPoller", poller)
+        self.runtime = VirtualRuntime(self.time)
+        monkeypatch.setattr(registry, "StatusPoller", functools.partial(StatusPoller, jitter=random.Random(7)))
         # Its second line of defence must not do the work of the first.
         monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
         self.database.install(monkeypatch)
@@ -203,6 +198,7 @@ class World:
             config=operator.botocore_config,
             clock=self.time.now,
         )
+        operator._runtime = self.runtime
         ti = TaskInstance(self.database, outcome.pushed)
         deferred = None
         try:
@@ -252,6 +248,7 @@ class World:
         await asyncio.sleep(max(0.0, stored.at - self.time.seconds))
         module, _, name = stored.path.rpartition(".")
         trigger = getattr(import_module(module), name)(**json.loads(stored.arguments))
+        trigger._runtime = self.runtime
         async with asyncio.timeout(stored.at + stored.timeout - self.time.seconds):
             (event,) = [event.payload async for event in trigger.run()]
         self.witness.saw(event)

@@ -22,6 +22,7 @@ from airflow_sagemaker_presign.launch_page import csrf, redirect_page, templatin
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError, add_error_handlers
 from airflow_sagemaker_presign.launch_page.page_state import page_state_of, page_state_of_error
 from airflow_sagemaker_presign.links import LAUNCH_PAGE_PREFIX
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 PATH = f"{LAUNCH_PAGE_PREFIX}/mornings/manual__1/notebook_link"
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
@@ -56,6 +57,7 @@ class Notebook:
         """The headers with which somebody came to the notebook."""
 
     def show(self, refused: WorkspaceError | None = None) -> Response:
+        workspace = NotebookInstance(self.name)
         description: dict[str, Any] = {
             "NotebookInstanceName": self.name,
             "NotebookInstanceStatus": self.status,
@@ -63,12 +65,15 @@ class Notebook:
             "FailureReason": self.reason,
         }
         page_state = (
-            page_state_of_error(self.error) if self.error else page_state_of(description, "lab", datetime.now(UTC))
+            page_state_of_error(self.error, workspace)
+            if self.error
+            else page_state_of(workspace, description, "lab", datetime.now(UTC))
         )
         region = "" if self.error else self.region
         html = templating.write(
             "notebook.html",
             name=self.name,
+            kind="SageMaker notebook instance",
             page_state=page_state.after(refused) if refused else page_state,
             region=region,
             instance_type="" if self.error else "ml.t3.medium",

@@ -11,15 +11,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_sagemaker_presign import exceptions
+from airflow_sagemaker_presign.runtime import Runtime
 from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
-from airflow_sagemaker_presign.waiting.poller.rate_limited_client import Clock
-from airflow_sagemaker_presign.waiting.state_machine import Action, Goal, Observation, WaitState
-from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstancePage
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
+from airflow_sagemaker_presign.workspaces.base import Observation, Page, Workspace
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 EPOCH = datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()
 
 
-class TurnedClock(Clock):
+class TurnedClock(Runtime):
     """Time that passes when the poller has nothing to do; others wait for their hour with :meth:`until`."""
 
     def __init__(self) -> None:
@@ -27,10 +28,10 @@ class TurnedClock(Clock):
         self.pauses = 0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
-    def now(self) -> float:
+    def monotonic(self) -> float:
         return self.seconds
 
-    def wall(self) -> float:
+    def time(self) -> float:
         return EPOCH + self.seconds
 
     async def until(self, moment: float) -> None:
@@ -83,11 +84,11 @@ class Account:
 
     def plan(self, name: str, *statuses: tuple[float, str], reason: str = "") -> None:
         """Say from which second on a notebook instance has which status; what is to come is forgotten."""
-        now = self.clock.now()
+        now = self.clock.monotonic()
         past = [change for change in self._plans.get(name, []) if change[0] <= now]
         self._plans[name] = [*past, *((at, status, reason if status == "Failed" else "") for at, status in statuses)]
 
-    def connect(self) -> Account:
+    def connect(self) -> Any:
         self._ask("connect", "")
         self.connections += 1
         return self
@@ -95,40 +96,46 @@ class Account:
     def close(self) -> None:
         self.closed += 1
 
-    def observe(self, name: str) -> Observation:
+    def observe(self, workspace: Workspace) -> Observation:
+        name = workspace.name
         self._ask("describe", name)
-        at, status, reason = self._current(name, self.clock.now())
+        at, status, reason = self._current(name, self.clock.monotonic())
         if status == "gone":
             raise exceptions.NotebookInstanceNotFound(name, "No notebook instance has this name (RecordNotFound).")
-        return Observation(status, reason, self._modified(at))
+        return _observation(status, reason, self._modified(at))
 
-    def list_notebook_instances(
+    def list_page(
         self,
+        kind: type[Workspace],
         *,
-        last_modified_after: datetime | None = None,
-        status_equals: str | None = None,
+        changed_after: datetime | None = None,
+        status: str | None = None,
         next_token: str | None = None,
-    ) -> NotebookInstancePage:
-        self._ask("list" if status_equals is None else "resync", status_equals or "")
-        after = -1e12 if last_modified_after is None else last_modified_after.timestamp() - EPOCH - self.ahead
-        seen = self.clock.now() - self.lag
+    ) -> Page:
+        self._ask("list" if status is None else "resync", status or "")
+        after = -1e12 if changed_after is None else changed_after.timestamp() - EPOCH - self.ahead
+        seen = self.clock.monotonic() - self.lag
         rows = []
         for name in sorted(self._plans):
-            at, status, _ = self._current(name, seen)
-            if at > after and status_equals in (None, status) and status != "gone":
-                rows.append((name, Observation(status, "", self._modified(at))))
+            at, current, _ = self._current(name, seen)
+            if at > after and status in (None, current) and current != "gone":
+                rows.append((name, _observation(current, "", self._modified(at))))
         start = int(next_token or 0)
         more = str(start + 100) if len(rows) > start + 100 else None
-        answered_at = float(int(self.clock.wall() + self.ahead)) if self.tells_time else None
-        return NotebookInstancePage(dict(rows[start : start + 100]), more, answered_at)
+        answered_at = float(int(self.clock.time() + self.ahead)) if self.tells_time else None
+        return Page(dict(rows[start : start + 100]), more, answered_at)
 
-    def send(self, action: Action, name: str) -> bool:
-        self._ask(action.value, name)
-        if name in self.deaf:
-            return True
-        now = self.clock.now()
-        start = action is Action.START
-        self.plan(name, (now, "Pending" if start else "Stopping"), (now + 120, "InService" if start else "Stopped"))
+    def start(self, workspace: Workspace) -> bool:
+        return self._send("start", workspace.name, "Pending", "InService")
+
+    def stop(self, workspace: Workspace) -> bool:
+        return self._send("stop", workspace.name, "Stopping", "Stopped")
+
+    def _send(self, action: str, name: str, now_in: str, ends_in: str) -> bool:
+        self._ask(action, name)
+        if name not in self.deaf:
+            now = self.clock.monotonic()
+            self.plan(name, (now, now_in), (now + 120, ends_in))
         return True
 
     def asked(self, operation: str, since: float = 0.0, until: float = 1e12) -> int:
@@ -149,7 +156,7 @@ class Account:
         return Counter(name for _, what, name in self.requests if what == "describe")
 
     def _ask(self, operation: str, name: str) -> None:
-        self.requests.append((self.clock.now(), operation, name))
+        self.requests.append((self.clock.monotonic(), operation, name))
         if error := self.refuse(operation, name):
             raise error
 
@@ -168,10 +175,11 @@ class Waits:
         self.account = account
         self.ended: list[str] = []
         self.poller = StatusPoller(
+            NotebookInstance,
             account.connect,
             per_second,
             on_end=lambda: self.ended.append("poller"),
-            clock=account.clock,
+            runtime=account.clock,
             call=_at_once,
             jitter=random.Random(7),
         )
@@ -182,15 +190,15 @@ class Waits:
         """Wait for one, and write down how it ended and when."""
         if at:
             await self.account.clock.until(at)
-        now = self.account.clock.wall()
+        now = self.account.clock.time()
         known = {"began_at": now, "deadline": now + 3600, "status": "Pending", "moved": True, **values}
         try:
             self.outcomes[name] = await self.poller.wait_for(
-                WaitState(name, **{"goal": Goal.IN_SERVICE, **known}), poll_interval
+                WaitState(NotebookInstance(name), **{"goal": Goal.READY, **known}), poll_interval
             )
         except Exception as error:
             self.outcomes[name] = error
-        self.ended_at[name] = self.account.clock.now()
+        self.ended_at[name] = self.account.clock.monotonic()
 
     def run(self, *waits: Coroutine[Any, Any, None]) -> None:
         """Run until all have ended, and the poller, too."""
@@ -201,6 +209,10 @@ class Waits:
                 await asyncio.sleep(0)
 
         asyncio.run(main())
+
+
+def _observation(status: str, reason: str, changed_at: str) -> Observation:
+    return Observation(status, NotebookInstance.phase_of(status), reason, changed_at)
 
 
 async def _at_once(call: Callable[..., Any], *values: Any, **named: Any) -> Any:

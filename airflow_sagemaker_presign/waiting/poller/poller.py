@@ -326,10 +326,9 @@ class StatusPoller:
 
     def _end(self, pending_wait: PendingWait, error: Exception) -> None:
         self._let_go(pending_wait)
+        workspace = pending_wait.workspace
         # Each gets one of its own: raising writes a traceback into it.
-        error = (
-            error.about(pending_wait.workspace) if isinstance(error, exceptions.WorkspaceError) else copy.copy(error)
-        )
+        error = error.about(workspace) if isinstance(error, exceptions.WorkspaceError) else copy.copy(error)
         if isinstance(error, workspace.errors.not_found):
             error = not_found(pending_wait.wait, error)
         if not pending_wait.future.done():

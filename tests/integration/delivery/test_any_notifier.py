@@ -18,7 +18,8 @@ import requests
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, BaseNotifier
 from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
 from airflow_sagemaker_presign.local import LocalServices
-from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
+from tests.helpers.minted_urls import minted_url
 
 DO_NOT_IMPORT = ((3, 0, 0), (3, 1, 0))
 """On the days of these Airflows the providers had notifiers that could not be imported."""
@@ -69,16 +70,11 @@ def send(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -
     """Deliver a link at DEBUG, and see that no log and no console has it."""
 
     def send(notifier: BaseNotifier) -> None:
-        url = PresignedUrl(
-            URL,
-            notebook_instance_name="research",
-            minted_at=datetime.now(UTC),
-            session_expiration_duration=timedelta(hours=1),
-        )
+        url = minted_url(URL, datetime.now(UTC))
         context = {"dag": None, "recipient": "ada@example.com", "notebook_instance": {"Name": "research"}}
         policy = DeliveryPolicy(timedelta(minutes=4), attempts=1, require="all")
         with caplog.at_level(logging.DEBUG):
-            (delivery,) = deliver([notifier], context, lambda: url, policy, notebook_instance_name="research")
+            (delivery,) = deliver([notifier], context, lambda: url, policy, workspace=NotebookInstance("research"))
         assert not delivery.failure
         captured = capsys.readouterr()
         assert TOKEN not in caplog.text + captured.out + captured.err

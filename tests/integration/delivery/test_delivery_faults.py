@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
+from airflow_sagemaker_presign.runtime import Runtime
 
 MAIL = "NotebookUrlSmtpNotifier to ada@example.com"
 SLACK = "NotebookUrlSlackNotifier to ada@example.com"
@@ -42,11 +44,21 @@ class SlowThenSent(NotebookUrlSmtpNotifier):
             self.pauses.pop(0)()
 
 
+class QuickRuntime(Runtime):
+    """Backoff takes no time."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
 @pytest.fixture
 def run(local: LocalServices, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the operator's task on a notebook that is InService, with backoff that takes no time."""
-    pauses: list[float] = []
-    monkeypatch.setattr("airflow_sagemaker_presign.delivery.deliver.deliver.__kwdefaults__", _kwdefaults(pauses))
+    runtime = QuickRuntime()
+    monkeypatch.setattr(SageMakerPresignedNotebookUrlOperator, "_runtime", runtime)
     local.sagemaker.set_status("research", "InService")
     # In one process all masks of all tests pile up, and each new one costs more than the one before.
     monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda _: None, raising=False)
@@ -61,15 +73,9 @@ def run(local: LocalServices, monkeypatch: pytest.MonkeyPatch) -> Run:
             **kwargs,
         )
         receipt = operator.execute({"ti": TaskInstance(), "dag": None, "params": {}})  # type: ignore[typeddict-item]
-        return {**receipt, "pauses": pauses}
+        return {**receipt, "pauses": runtime.pauses}
 
     return run
-
-
-def _kwdefaults(pauses: list[float]) -> dict[str, Any]:
-    from airflow_sagemaker_presign.delivery.deliver import deliver
-
-    return {**(deliver.__kwdefaults__ or {}), "sleep": pauses.append}
 
 
 def attempts(receipt: dict[str, Any]) -> dict[str, int]:
@@ -224,15 +230,18 @@ def test_all_fail_and_all_are_named(run: Run, local: LocalServices) -> None:
 def test_a_link_that_is_too_old_when_the_send_ends_is_reported_and_not_sent_again(
     run: Run, local: LocalServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_sagemaker_presign.delivery import deliver
+    class Late(QuickRuntime):
+        """Looks at the clock before the send, and after it."""
 
-    late = iter([timedelta(seconds=0), timedelta(seconds=70)])
-    now = deliver.utc_now
-    monkeypatch.setitem(
-        deliver.deliver.__kwdefaults__,  # type: ignore[arg-type]
-        "clock",
-        lambda: now() + next(late, timedelta(0)),
-    )
+        late = iter([timedelta(seconds=0), timedelta(seconds=70)])
+
+        def utc_now(self) -> datetime:
+            return super().utc_now() + next(self.late, timedelta(0))
+
+        def time(self) -> float:
+            return time.time()
+
+    monkeypatch.setattr(SageMakerPresignedNotebookUrlOperator, "_runtime", Late())
     with pytest.raises(LinkDeliveryError, match=r"it arrived late, with 2\d\d s .* so it was not sent again"):
         run(NotebookUrlSmtpNotifier())
     assert len(links(local)) == 1

@@ -11,6 +11,7 @@ from moto.sts.models import sts_backends
 from airflow_sagemaker_presign.exceptions import SageMakerAccessDenied
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.local import LocalServices
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 
 @pytest.fixture
@@ -45,9 +46,9 @@ def test_a_connection_without_a_region_says_so(connect: Any, monkeypatch: pytest
         monkeypatch.delenv(name, raising=False)
     connect(region_name=None)
     hook = SageMakerNotebookInstanceHook()
-    for call in (hook.describe_notebook_instance, hook.arn_without_account):
+    for call in (hook.describe, hook.arn_without_account):
         with pytest.raises(SageMakerAccessDenied, match="not usable: You must specify a region"):
-            call("research")
+            call(NotebookInstance("research"))
 
 
 def test_a_role_to_assume_is_assumed(connect: Any, local: LocalServices) -> None:

@@ -19,8 +19,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.notifications.email import fewest_retries
+from tests.helpers.minted_urls import minted_url
 
 # As long as a real one, with all that HTML, quoted-printable and URL quoting like to change.
 URL = (
@@ -33,12 +33,7 @@ URL = (
 @pytest.fixture
 def link_context() -> dict[str, Any]:
     """What the operator gives a notifier; fresh, since a notifier merges its fields into it."""
-    presigned_url = PresignedUrl(
-        URL,
-        notebook_instance_name="research",
-        minted_at=datetime(2026, 6, 15, 9, 30, tzinfo=UTC),
-        session_expiration_duration=timedelta(hours=8),
-    )
+    presigned_url = minted_url(URL, datetime(2026, 6, 15, 9, 30, tzinfo=UTC), session=timedelta(hours=8))
     arn = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"
     return {
         "presigned_url": presigned_url,

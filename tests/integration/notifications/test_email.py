@@ -20,8 +20,8 @@ import pytest
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed, SendOutcomeUnknown, SentToSomeOnly
 from airflow_sagemaker_presign.exceptions import NotebookInstanceStopped
-from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier, _client_of, fewest_retries
+from tests.helpers.minted_urls import minted_url
 
 
 class Links(HTMLParser):
@@ -144,11 +144,8 @@ def test_the_headers_are_those_of_a_machines_mail(mail: Any, link_context: dict[
 
 def test_a_link_that_outlives_the_day_says_which_day(mail: Any, link_context: dict[str, Any]) -> None:
     before_midnight = datetime(2026, 11, 21, 23, 55, tzinfo=UTC)
-    link_context["presigned_url"] = PresignedUrl(
-        link_context["presigned_url"].url,
-        notebook_instance_name="research",
-        minted_at=before_midnight,
-        session_expiration_duration=timedelta(hours=8),
+    link_context["presigned_url"] = minted_url(
+        link_context["presigned_url"].url, before_midnight, session=timedelta(hours=8)
     )
     _send(link_context, timezone="UTC")
     # The standard library breaks the line after "Subject:" for a subject that fits into one line of its own.

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceFailed
-from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.notifications.email_message import render
 from airflow_sagemaker_presign.notifications.message import failure_message, link_message
+from tests.helpers.minted_urls import minted_url
 
 pytestmark = pytest.mark.browser
 
@@ -42,11 +42,8 @@ def long_words(link_context: dict[str, Any], failure_context: dict[str, Any]) ->
     name = "n" * 63
     link_context["notebook_instance"] |= {"NotebookInstanceName": name}
     url = link_context["presigned_url"]
-    link_context["presigned_url"] = PresignedUrl(
-        url.url,
-        notebook_instance_name=name,
-        minted_at=url.minted_at,
-        session_expiration_duration=url.session_expiration_duration,
+    link_context["presigned_url"] = minted_url(
+        url.url, url.minted_at, name=name, session=url.session_expiration_duration
     )
     note = f"https://mlflow.example.com/{'x' * 900}\n{'y' * 300}\nمرحبا"
     launch_page = {

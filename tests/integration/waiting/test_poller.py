@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
-from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 from airflow_sagemaker_presign.waiting.poller import registry
 from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 LISTS, DESCRIBES = "ListNotebookInstances", "DescribeNotebookInstance"
 
@@ -33,7 +34,9 @@ def names(local: LocalServices, request: pytest.FixtureRequest) -> list[str]:
 async def event_of(name: str, **values: Any) -> dict[str, Any]:
     now = time.time()
     known = {"began_at": now, "deadline": now + 30, "status": "Pending", "moved": True, **values}
-    trigger = SageMakerNotebookInstanceTrigger(WaitState(name, Goal.IN_SERVICE, **known).as_dict(), poll_interval=1)
+    trigger = SageMakerNotebookInstanceTrigger(
+        WaitState(NotebookInstance(name), Goal.READY, **known).as_dict(), poll_interval=1
+    )
     (event,) = [event.payload async for event in trigger.run()]
     return {"name": name, **event}
 
@@ -119,7 +122,7 @@ def test_the_nth_wait_makes_no_client_and_no_thread(
     made: list[ClientKey] = []
     connect = ClientKey.connect
 
-    def counted(key: ClientKey) -> SageMakerNotebookInstanceHook:
+    def counted(key: ClientKey) -> WorkspaceHook:
         made.append(key)
         return connect(key)
 

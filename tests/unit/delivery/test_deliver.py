@@ -21,8 +21,9 @@ from airflow_sagemaker_presign.exceptions import (
 )
 from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import redacted
+from tests.helpers.minted_urls import minted_url
 from tests.helpers.odd_errors import CannotSay
-from tests.unit.conftest import TOKEN, URL, Clock
+from tests.helpers.scripted_sagemaker import RESEARCH, TOKEN, URL, Clock
 
 POLICY = DeliveryPolicy(min_validity=timedelta(minutes=4), attempts=3, require="all")
 
@@ -98,12 +99,7 @@ def mints(clock: Clock) -> Callable[[], PresignedUrl]:
         with lock:
             count += 1
             number = count
-        return PresignedUrl(
-            f"{URL}{number}",
-            notebook_instance_name="research",
-            minted_at=clock(),
-            session_expiration_duration=timedelta(hours=1),
-        )
+        return minted_url(f"{URL}{number}", clock())
 
     return mint
 
@@ -111,9 +107,7 @@ def mints(clock: Clock) -> Callable[[], PresignedUrl]:
 @pytest.fixture
 def send(mints: Callable[[], PresignedUrl], clock: Clock) -> Callable[..., list[Delivery]]:
     def send(*notifiers: Any, policy: DeliveryPolicy = POLICY, mint: Any = mints) -> list[Delivery]:
-        return deliver(
-            notifiers, {"dag": None}, mint, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance
-        )
+        return deliver(notifiers, {"dag": None}, mint, policy, workspace=RESEARCH, runtime=clock)
 
     return send
 
@@ -421,15 +415,16 @@ def test_an_error_that_is_cut_short_keeps_no_half_of_the_token(send: Send, befor
 
 
 def test_a_task_that_is_killed_sends_nothing_more(
-    mints: Callable[[], PresignedUrl], clock: Clock, monkeypatch: pytest.MonkeyPatch
+    mints: Callable[[], PresignedUrl], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept = threading.Event()
     killed = threading.Event()
     mail = Recorder(fail(OSError("refused")))
 
-    def sleep(_: float) -> None:
-        slept.set()
-        killed.wait(10)
+    class Sleepless(Clock):
+        def sleep(self, seconds: float) -> None:
+            slept.set()
+            killed.wait(10)
 
     real_join = threading.Thread.join
 
@@ -441,7 +436,7 @@ def test_a_task_that_is_killed_sends_nothing_more(
 
     monkeypatch.setattr(threading.Thread, "join", join)
     with pytest.raises(KeyboardInterrupt):
-        deliver([mail], {"dag": None}, mints, POLICY, notebook_instance_name="research", clock=clock, sleep=sleep)
+        deliver([mail], {"dag": None}, mints, POLICY, workspace=RESEARCH, runtime=Sleepless())
     monkeypatch.undo()
     killed.set()
     for thread in threading.enumerate():

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_sagemaker_presign.delivery.deliver import Delivery, DeliveryPolicy, deliver
 from airflow_sagemaker_presign.exceptions import LinkDeliveryError
-from tests.unit.conftest import Clock
+from tests.helpers.scripted_sagemaker import RESEARCH, Clock
 from tests.unit.delivery.test_deliver import POLICY, Recorder, SlackSaysNo, fail
 
 Send = Callable[..., list[Delivery]]
@@ -23,9 +23,7 @@ def send(clock: Clock) -> Send:
         for notifier in notifiers:
             notifier.text = "{{ launch_url }}"
         context: dict[str, Any] = {"dag": None, "launch_url": "https://airflow.example.com/launch"}
-        return deliver(
-            notifiers, context, None, policy, notebook_instance_name="research", clock=clock, sleep=clock.advance
-        )
+        return deliver(notifiers, context, None, policy, workspace=RESEARCH, runtime=clock)
 
     return send
 

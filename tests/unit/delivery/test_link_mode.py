@@ -17,7 +17,7 @@ from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebook
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
-from tests.unit.conftest import URL, Clock, Script
+from tests.helpers.scripted_sagemaker import URL, Clock, Script
 
 LAUNCH_URL = "https://airflow.example.com/sagemaker-notebooks/mornings/manual__1/notebook"
 
@@ -52,12 +52,13 @@ def no_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(hook: SageMakerNotebookInstanceHook, context: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+def run(hook: SageMakerNotebookInstanceHook, clock: Clock, context: dict[str, Any]) -> Callable[..., dict[str, Any]]:
     def run(notifier: BaseNotifier, **kwargs: Any) -> dict[str, Any]:
         operator: Any = Link(
             task_id="notebook", notebook_instance_name="research", notifiers=notifier, deferrable=False, **kwargs
         )
         operator.__dict__["hook"] = hook
+        operator._runtime = clock
         return operator.execute(context)  # type: ignore[no-any-return]
 
     return run
@@ -122,11 +123,12 @@ def test_the_launch_page_without_a_base_url_is_an_error_before_the_first_aws_cal
 
 
 def test_a_base_url_that_is_lost_during_the_wait_sends_no_credential_instead(
-    hook: SageMakerNotebookInstanceHook, context: dict[str, Any], no_base_url: None, sagemaker: Script
+    hook: SageMakerNotebookInstanceHook, clock: Clock, context: dict[str, Any], no_base_url: None, sagemaker: Script
 ) -> None:
     notifier = Recorder()
     operator: Any = Link(task_id="notebook", notebook_instance_name="research", notifiers=notifier, link="launch_page")
     operator.__dict__["hook"] = hook
+    operator._runtime = clock
     sagemaker.describe("InService")
     with pytest.raises(ValueError, match=r"\[api\] base_url"):
         operator.execute_complete(context, {"status": "success", "notebook_instance_status": "InService"})
@@ -198,9 +200,7 @@ def test_what_asks_for_it_only_when_it_is_sent_is_told_so_and_not_tried_again(
     assert list(raised.value.failures.values()) == [link_mode.NO_PRESIGNED_URL]
 
 
-def test_a_notifier_that_fails_is_tried_again_without_a_mint(
-    run: Run, sagemaker: Script, no_sleep: Callable[[float], None]
-) -> None:
+def test_a_notifier_that_fails_is_tried_again_without_a_mint(run: Run, sagemaker: Script) -> None:
     class Fails(Recorder):
         def notify(self, context: Any) -> None:
             self.sent.append(("tried", ""))

@@ -25,7 +25,9 @@ from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
 from airflow_sagemaker_presign.exceptions import LinkDeliveryError
 from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import quoted_forms, redacted
-from tests.unit.conftest import URL
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
+from tests.helpers.minted_urls import minted_url
+from tests.helpers.scripted_sagemaker import URL
 
 comms = pytest.importorskip("airflow.sdk.execution_time.comms", reason="Airflow 2 has no supervisor")
 if not hasattr(comms, "CommsDecoder"):
@@ -145,19 +147,14 @@ class Asking(BaseNotifier):
 
 def send(*notifiers: BaseNotifier, seconds: float = 60) -> None:
     policy = DeliveryPolicy(timedelta(seconds=300 - seconds), attempts=1, require="all")
-    deliver(notifiers, {"dag": None}, mint, policy, notebook_instance_name="research")
+    deliver(notifiers, {"dag": None}, mint, policy, workspace=NotebookInstance("research"))
 
 
 def mint() -> PresignedUrl:
     from airflow_sagemaker_presign.compat import mask_secret
 
     mask_secret("of the mint")  # Asks the supervisor, too.
-    return PresignedUrl(
-        URL,
-        notebook_instance_name="research",
-        minted_at=datetime.now(UTC),
-        session_expiration_duration=timedelta(hours=1),
-    )
+    return minted_url(URL, datetime.now(UTC))
 
 
 @pytest.mark.usefixtures("any_channel")
@@ -254,7 +251,7 @@ def test_what_the_supervisor_in_the_tasks_own_process_logs_of_a_mask_loses_the_u
     structlog.reset_defaults()
     try:
         policy = DeliveryPolicy(timedelta(minutes=4), attempts=1, require="all")
-        deliver([Asking("mail", ask)], {"dag": None}, mint_and_mask, policy, notebook_instance_name="research")
+        deliver([Asking("mail", ask)], {"dag": None}, mint_and_mask, policy, workspace=NotebookInstance("research"))
     finally:
         structlog.configure(**configured)
     said = capsys.readouterr().out

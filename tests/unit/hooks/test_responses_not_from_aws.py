@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ from botocore.compat import HTTPHeaders
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.waiting.request_history import FIRST_RESPONSE_TIMEOUT_SECONDS
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
-from tests.unit.conftest import Clock
+from tests.helpers.scripted_sagemaker import RESEARCH, Clock, wait_state, worker_wait
 
 PAGE = b"<html>Your administrator has blocked this page.</html>"
 IN_SERVICE = b'{"NotebookInstanceStatus": "InService"}'
@@ -58,15 +58,15 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
 
 def ends_after(clock: Clock, status: str = "") -> tuple[float, exceptions.WorkspaceError]:
     """Wait for an hour at the most, with a look each minute."""
-    hook = SageMakerNotebookInstanceHook(clock=clock)
-    began = hook.now()
-    wait = WaitState("research", Goal.IN_SERVICE, began, began + 3600, status)
+    worker = worker_wait(SageMakerNotebookInstanceHook(clock=clock), clock)
+    began = clock.time()
+    wait = wait_state(began_at=began, status=status)
     try:
         for _ in range(61):
-            wait, _ = hook.advance(wait)
+            wait, _ = worker.step(wait)
             clock.advance(60)
     except exceptions.WorkspaceError as error:
-        return hook.now() - began, error
+        return clock.time() - began, error
     raise AssertionError("The wait did not end.")
 
 
@@ -87,14 +87,11 @@ def test_a_page_by_another_server_amid_a_wait_passes(
     connection: object, answer: Answer, clock: Clock, status: int
 ) -> None:
     answer(status)
-    hook = SageMakerNotebookInstanceHook(clock=clock)
-    wait, done = hook.advance(WaitState("research", Goal.IN_SERVICE, hook.now(), hook.now() + 3600, "Pending"))
+    worker = worker_wait(SageMakerNotebookInstanceHook(clock=clock), clock)
+    wait, done = worker.step(wait_state(began_at=clock.time(), status="Pending"))
     assert not done
     answer(200, IN_SERVICE)
-    assert hook.advance(wait) == (
-        wait.__class__.from_dict({**wait.as_dict(), "status": "InService", "troubles": 0}),
-        True,
-    )
+    assert worker.step(wait) == (replace(wait, status="InService", failed_requests=0), True)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
@@ -137,7 +134,7 @@ def test_a_process_that_goes_on_giving_out_old_credentials_is_an_error_of_this_p
     connection(profile_name="old")
     hook = SageMakerNotebookInstanceHook(clock=clock)
     with pytest.raises(exceptions.SageMakerUnavailable, match="still expired") as raised:
-        hook.observe("research")
+        hook.observe(RESEARCH)
     assert "Give the connection fresh credentials" in str(raised.value)
 
 

@@ -18,8 +18,9 @@ from airflow_sagemaker_presign.hooks.aws_errors import connection_error, transla
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.minting import redaction
 from airflow_sagemaker_presign.minting.url_capture import MINT_EVENT
-from airflow_sagemaker_presign.waiting.state_machine import Goal, Observation, Status, WaitState
-from tests.unit.conftest import ARN, TOKEN, URL, Clock, Script
+from airflow_sagemaker_presign.workspaces.base import Observation, Phase
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance, Status
+from tests.helpers.scripted_sagemaker import ARN, RESEARCH, TOKEN, URL, Clock, Script
 
 NOT_STARTABLE = [status for status in Status if status not in ("Stopped", "Failed")]
 NOT_STOPPABLE = [status for status in Status if status != "InService"]
@@ -107,7 +108,7 @@ def test_a_fault_of_aws_is_told_from_a_refusal_by_its_status(
 
 
 def test_a_connection_without_credentials_says_so() -> None:
-    error = translate(NoCredentialsError(), "research", "describe")
+    error = translate(NoCredentialsError(), RESEARCH, "describe")
     assert isinstance(error, exceptions.SageMakerAccessDenied)
     assert "connection" in error.advice
 
@@ -189,72 +190,6 @@ def test_minting_leaves_nothing_in_the_log_at_debug(
     assert "goes on afterwards" in caplog.text
 
 
-def wait(**values: Any) -> WaitState:
-    return WaitState("research", Goal.IN_SERVICE, began_at=0, deadline=2e9, **values)
-
-
-def test_a_step_of_a_wait_starts_what_is_stopped(
-    hook: SageMakerNotebookInstanceHook, sagemaker: Script, clock: Clock
-) -> None:
-    sagemaker.describe("Stopped").start().describe("Pending", modified=9).describe("InService", modified=10)
-    step, done = hook.advance(wait())
-    assert (step.sends, step.sent_at, step.status, done) == (1, clock().timestamp(), "Stopped", False)
-    step, done = hook.advance(step)
-    assert (step.moved, done) == (True, False)
-    step, done = hook.advance(step)
-    assert done
-
-
-def test_throttling_slows_a_wait_down_and_does_not_end_it(
-    hook: SageMakerNotebookInstanceHook, sagemaker: Script
-) -> None:
-    sagemaker.refuse("describe_notebook_instance", "ThrottlingException", "Rate exceeded")
-    step, done = hook.advance(wait())
-    assert (step.troubles, done) == (1, False)
-    sagemaker.describe("Stopped").refuse("start_notebook_instance", "ThrottlingException", "Rate exceeded")
-    step, done = hook.advance(step)
-    assert (step.troubles, step.sends, done) == (1, 0, False)
-
-
-def test_an_hour_of_outage_in_the_worker_is_logged_in_a_few_lines(
-    hook: SageMakerNotebookInstanceHook,
-    sagemaker: Script,
-    clock: Clock,
-    caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    step = wait(status="Pending", moved=True)
-    with caplog.at_level(logging.INFO):
-        for minute in range(60):
-            if minute % 4 == 3:
-                sagemaker.describe("Pending")
-            else:
-                sagemaker.refuse("describe_notebook_instance", "ThrottlingException", "Rate exceeded")
-            step, _ = hook.advance(step)
-            clock.advance(60)
-    # Airflow 3 logs to the console, past what caplog sees.
-    lines = (caplog.text or capsys.readouterr().out).splitlines()
-    assert "Rate exceeded" in lines[0]
-    assert 2 <= len(lines) < 20
-
-
-def test_access_denied_ends_a_wait_at_once(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
-    sagemaker.refuse("describe_notebook_instance", "AccessDeniedException", DENIED)
-    with pytest.raises(exceptions.SageMakerAccessDenied):
-        hook.advance(wait())
-
-
-def test_gone_in_mid_wait_is_deleted_and_never_there_is_not_found(
-    hook: SageMakerNotebookInstanceHook, sagemaker: Script
-) -> None:
-    sagemaker.refuse("describe_notebook_instance", "ValidationException", "RecordNotFound")
-    with pytest.raises(exceptions.NotebookInstanceNotFound):
-        hook.advance(wait())
-    sagemaker.refuse("describe_notebook_instance", "ValidationException", "RecordNotFound")
-    with pytest.raises(exceptions.NotebookInstanceDeleted):
-        hook.advance(wait(status="Pending", moved=True))
-
-
 @pytest.mark.parametrize("answered", ["", "no URL"])
 def test_an_answer_without_a_url_in_it_is_no_mint(
     hook: SageMakerNotebookInstanceHook, sagemaker: Script, answered: str
@@ -302,8 +237,9 @@ def test_a_page_of_a_list_says_what_a_wait_needs_and_what_time_it_is_at_aws(
     sagemaker.stubber.add_response(
         "list_notebook_instances", answer, {"LastModifiedTimeAfter": changed, "MaxResults": 100}
     )
-    page = hook.list_notebook_instances(last_modified_after=changed)
-    assert page.observations == {"research": Observation("Pending", "", "2026-03-02 08:00:00+00:00")}
+    page = hook.list_page(NotebookInstance, changed_after=changed)
+    observation = Observation("Pending", Phase.STARTING, "", "2026-03-02 08:00:00+00:00")
+    assert page.observations == {"research": observation}
     assert page.next_token == "more"
     assert page.answered_at == changed.timestamp() + 60
 
@@ -311,7 +247,7 @@ def test_a_page_of_a_list_says_what_a_wait_needs_and_what_time_it_is_at_aws(
 def test_a_list_that_is_none_may_be_one_later(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.stubber.add_response("list_notebook_instances", {}, {"MaxResults": 100})
     with pytest.raises(exceptions.SageMakerUnavailable):
-        hook.list_notebook_instances()
+        hook.list_page(NotebookInstance)
 
 
 def test_a_description_without_a_status_may_have_one_later(
@@ -319,7 +255,7 @@ def test_a_description_without_a_status_may_have_one_later(
 ) -> None:
     sagemaker.stubber.add_response("describe_notebook_instance", {}, sagemaker.name)
     with pytest.raises(exceptions.SageMakerUnavailable):
-        hook.observe("research")
+        hook.observe(RESEARCH)
 
 
 def test_one_that_sends_once_keeps_what_the_connection_says(hook: SageMakerNotebookInstanceHook) -> None:

@@ -15,7 +15,8 @@ from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
+from airflow_sagemaker_presign.runtime import RUNTIME
+from tests.helpers.scripted_sagemaker import RESEARCH, wait_state, worker_wait
 
 ROLE = "arn:aws:iam::123456789012:role/links"
 SSO = """
@@ -101,14 +102,12 @@ def nobody_is_found(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def in_the_worker(aws_conn_id: str | None = "aws_default", **given: Any) -> None:
     given["config"] = given.pop("botocore_config", None)
-    hook = SageMakerNotebookInstanceHook(aws_conn_id, **given)
-    now = hook.now()
-    hook.advance(WaitState("research", Goal.IN_SERVICE, now, now + 3600))
+    worker_wait(SageMakerNotebookInstanceHook(aws_conn_id, **given), RUNTIME).step(wait_state(began_at=RUNTIME.time()))
 
 
 def in_the_triggerer(aws_conn_id: str | None = "aws_default", **given: Any) -> None:
     names = ("region_name", "verify", "botocore_config")
-    ClientKey.of(aws_conn_id, *(given.get(name) for name in names)).connect().observe("research")
+    ClientKey.of(aws_conn_id, *(given.get(name) for name in names)).connect().observe(RESEARCH)
 
 
 @pytest.mark.parametrize("ask", [in_the_worker, in_the_triggerer])

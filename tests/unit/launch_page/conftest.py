@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 from tests.helpers.airflow_database import Sessions, make_tables, opened
 
 
@@ -19,7 +20,7 @@ def task() -> Callable[..., RenderedTask]:
     usual = RenderedTask(
         key=TaskKey("mornings", "manual__2026-06-15T09:30:00+00:00", "notebook_link"),
         try_number=1,
-        notebook_instance_name="research",
+        workspace=NotebookInstance("research"),
         session_expiration_duration=timedelta(hours=8),
         landing="lab",
         aws_conn_id="aws_default",

@@ -9,6 +9,7 @@ import pytest
 from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, WorkspaceError
 from airflow_sagemaker_presign.launch_page.advice import ADVICE, advice_for
 from airflow_sagemaker_presign.launch_page.page_state import page_state_of_error
+from tests.helpers.scripted_sagemaker import RESEARCH
 
 FOR_SOMEBODY_ELSE = ("clear the task", "the task", "worker", "operator", "timeout", "parameter", "notifier", "README")
 
@@ -38,6 +39,6 @@ def test_an_error_that_nobody_has_listed_gets_the_advice_of_its_kind() -> None:
 
 @pytest.mark.parametrize("kind", list(kinds()))
 def test_an_error_with_advice_of_its_own_for_the_author_does_not_show_it(kind: type[WorkspaceError]) -> None:
-    seen = page_state_of_error(kind("research", "AWS said no.", "Fix the connection, then clear the task."))
+    seen = page_state_of_error(kind("research", "AWS said no.", "Fix the connection, then clear the task."), RESEARCH)
     assert "clear the task" not in seen.words
     assert seen.problem == "AWS said no."

@@ -8,7 +8,8 @@ import pytest
 from airflow_sagemaker_presign.exceptions import SageMakerAccessDenied, SageMakerUnavailable
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
 from airflow_sagemaker_presign.launch_page.page_state import PageState, page_state_of, page_state_of_error
-from airflow_sagemaker_presign.waiting.state_machine import Status
+from airflow_sagemaker_presign.workspaces.notebook_instance import Status
+from tests.helpers.scripted_sagemaker import RESEARCH
 
 NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 
@@ -20,7 +21,7 @@ def page_state(status: str, seconds: float = 42, landing: Any = "lab", **more: s
         "LastModifiedTime": NOW - timedelta(seconds=seconds),
         **more,
     }
-    return page_state_of(description, landing, NOW)
+    return page_state_of(RESEARCH, description, landing, NOW)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +69,9 @@ def test_a_failure_says_why_and_what_to_do() -> None:
 
 
 def test_outage_of_aws() -> None:
-    assert "goes on trying" in page_state_of_error(SageMakerUnavailable("research", "Throttled.")).words
-    assert page_state_of_error(SageMakerAccessDenied("research", "No.")).action == ""
-    unusable = page_state_of_error(UnusableConnection("research", "There is no connection."))
+    assert "goes on trying" in page_state_of_error(SageMakerUnavailable("research", "Throttled."), RESEARCH).words
+    assert page_state_of_error(SageMakerAccessDenied("research", "No."), RESEARCH).action == ""
+    unusable = page_state_of_error(UnusableConnection("research", "There is no connection."), RESEARCH)
     assert (unusable.headline, unusable.problem) == ("Airflow cannot ask AWS", "There is no connection.")
 
 

@@ -37,7 +37,7 @@ def test_what_a_task_rendered() -> None:
     task = read(
         session_expiration_duration="3600", allowed_users=["ada"], verify="/etc/ca.pem", region_name="eu-west-1"
     )
-    assert (task.notebook_instance_name, task.landing, task.allowed_users) == ("research", "lab", ("ada",))
+    assert (task.workspace.name, task.landing, task.allowed_users) == ("research", "lab", ("ada",))
     assert task.session_expiration_duration == timedelta(hours=1)
     assert (task.verify, task.region_name) == ("/etc/ca.pem", "eu-west-1")
 
@@ -144,7 +144,7 @@ def read_from(sessions: Sessions) -> RenderedTask:
 @with_launch_page
 def test_what_airflow_keeps_of_a_task(ran: Sessions) -> None:
     task = read_from(ran)
-    assert (task.notebook_instance_name, task.allowed_users, task.allowed_now) == ("research", ("ada",), (("ada",),))
+    assert (task.workspace.name, task.allowed_users, task.allowed_now) == ("research", ("ada",), (("ada",),))
     assert task.team_name is None
 
 

@@ -8,6 +8,7 @@ import pytest
 from airflow_sagemaker_presign.launch_page import templating
 from airflow_sagemaker_presign.launch_page.page_state import page_state_of
 from tests.helpers.html_tags import ATTACK, Tags
+from tests.helpers.scripted_sagemaker import RESEARCH
 
 NOW = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 
@@ -21,7 +22,7 @@ def notebook_page(**others: Any) -> str:
     }
     values = {
         "name": "research",
-        "page_state": page_state_of(description, "lab", NOW),
+        "page_state": page_state_of(RESEARCH, description, "lab", NOW),
         "region": "eu-central-1",
         "instance_type": "ml.t3.medium",
         "session": "8 hours",

@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from airflow_sagemaker_presign.minting.redaction import quoted_forms, redact, redacted
-from tests.unit.conftest import TOKEN, URL
+from tests.helpers.scripted_sagemaker import TOKEN, URL
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,14 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
+from tests.helpers.minted_urls import minted_url
 
 URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=secret-a.b&view=lab"
 
 
 @pytest.fixture
 def presigned_url() -> PresignedUrl:
-    return PresignedUrl(
-        URL,
-        notebook_instance_name="research",
-        minted_at=datetime(2026, 3, 4, 8, 30, 40, tzinfo=UTC),
-        session_expiration_duration=timedelta(hours=8),
-    )
+    return minted_url(URL, datetime(2026, 3, 4, 8, 30, 40, tzinfo=UTC), session=timedelta(hours=8))
 
 
 @pytest.fixture

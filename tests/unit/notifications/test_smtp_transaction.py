@@ -8,7 +8,7 @@ import pytest
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed
 from airflow_sagemaker_presign.minting.redaction import redacted
 from airflow_sagemaker_presign.notifications.smtp_transaction import send_once
-from tests.unit.conftest import TOKEN, URL
+from tests.helpers.scripted_sagemaker import TOKEN, URL
 
 
 class Server:

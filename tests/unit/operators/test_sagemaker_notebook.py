@@ -27,7 +27,8 @@ from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerStopNotebookInstanceOperator as Stop,
 )
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
-from tests.unit.conftest import ARN, URL, Clock, Script, TaskInstance
+from airflow_sagemaker_presign.workspaces.base import Workspace
+from tests.helpers.scripted_sagemaker import ARN, URL, Clock, Script, TaskInstance
 
 
 class Recorder(BaseNotifier):
@@ -58,6 +59,7 @@ def make(hook: SageMakerNotebookInstanceHook, clock: Clock, monkeypatch: pytest.
             kwargs.setdefault("notifiers", [Recorder()])
         operator = kind(task_id="notebook", **{"notebook_instance_name": "research", "deferrable": False, **kwargs})
         operator.__dict__["hook"] = hook
+        operator._runtime = clock
         return operator
 
     monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
@@ -103,7 +105,7 @@ def test_the_buttons_are_there_before_the_wait(
 
 
 def test_a_stopped_notebook_is_started_and_waited_for_in_the_worker(
-    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
 ) -> None:
     sagemaker.describe("Stopped").start().describe("Pending", modified=1).describe("InService", modified=2)
     sagemaker.describe("InService").mint()
@@ -112,7 +114,7 @@ def test_a_stopped_notebook_is_started_and_waited_for_in_the_worker(
 
 
 def test_a_stopping_notebook_is_waited_for_and_then_started(
-    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
 ) -> None:
     sagemaker.describe("Stopping").describe("Stopping").describe("Stopped").start()
     sagemaker.describe("Pending").describe("InService").describe("InService").mint()
@@ -168,7 +170,6 @@ def test_the_stop_is_safe_in_each_status(
     make: Callable[..., Any],
     sagemaker: Script,
     context: dict[str, Any],
-    no_sleep: Callable[[float], None],
     status: str,
     calls: tuple[str, ...],
 ) -> None:
@@ -179,14 +180,14 @@ def test_the_stop_is_safe_in_each_status(
 
 
 def test_a_stop_that_is_not_waited_for_ends_when_it_is_under_way(
-    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
 ) -> None:
     sagemaker.describe("InService").stop().describe("Stopping")
     assert make(Stop, wait_for_completion=False).execute(context) == "Stopping"
 
 
 def test_a_clean_up_leaves_alone_what_ran_before_the_run(
-    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
 ) -> None:
     context["dag_run"] = SimpleNamespace(start_date=datetime(2026, 3, 2, 7, 0, 30, tzinfo=UTC))
     sagemaker.describe("InService", modified=10)
@@ -201,7 +202,6 @@ def test_a_clean_up_after_a_task_that_never_began_leaves_the_notebook_alone(
     hook: SageMakerNotebookInstanceHook,
     sagemaker: Script,
     context: dict[str, Any],
-    no_sleep: Callable[[float], None],
     begun: list[str | None],
     skipped: bool,
 ) -> None:
@@ -366,10 +366,10 @@ def test_a_button_without_a_client_is_there_as_soon_as_aws_has_answered(
     errors = [exceptions.SageMakerUnavailable("research", "Rate exceeded")]
     arn_without_account = hook.arn_without_account
 
-    def throttled_once(name: str) -> str:
+    def throttled_once(workspace: Workspace) -> str:
         if errors:
             raise errors.pop()
-        return arn_without_account(name)
+        return arn_without_account(workspace)
 
     monkeypatch.setattr(hook, "arn_without_account", throttled_once)
     sagemaker.describe("Stopped")
@@ -381,7 +381,6 @@ def test_the_log_says_what_it_was_before_it_says_what_was_sent(
     make: Callable[..., Any],
     sagemaker: Script,
     context: dict[str, Any],
-    no_sleep: Callable[[float], None],
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

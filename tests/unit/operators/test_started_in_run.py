@@ -16,7 +16,7 @@ from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY
-from tests.unit.conftest import ARN, Script
+from tests.helpers.scripted_sagemaker import ARN, Clock, Script
 
 ARN_KEY = SageMakerNotebookConsoleLink.key
 BEGAN = datetime(2026, 3, 2, 7, 0, 10, tzinfo=UTC)
@@ -49,12 +49,13 @@ def run_of(began: datetime, cleared: int = 0, **dates: Any) -> Any:
 
 @pytest.fixture
 def stops(
-    hook: SageMakerNotebookInstanceHook, sagemaker: Script, context: dict[str, Any], no_sleep: Callable[[float], None]
+    hook: SageMakerNotebookInstanceHook, clock: Clock, sagemaker: Script, context: dict[str, Any]
 ) -> Callable[..., bool]:
     """Run a stop against a notebook instance that is InService since STARTED; whether it stops it."""
 
     def stops(operator: Any, dag_run: Any, xcoms: dict[tuple[str, str], list[Any]], described: bool = True) -> bool:
         operator.__dict__["hook"] = hook
+        operator._runtime = clock
         context["dag_run"] = dag_run
         context["ti"].xcom_pull = lambda task_ids, key: [
             value for task_id in task_ids for value in xcoms.get((task_id, key), [None])
@@ -165,11 +166,12 @@ def test_a_link_in_a_task_group_counts(stops: Callable[..., bool]) -> None:
 
 
 def test_a_task_writes_down_when_its_run_first_began_and_nothing_once_that_is_forgotten(
-    hook: SageMakerNotebookInstanceHook, sagemaker: Script, context: dict[str, Any]
+    hook: SageMakerNotebookInstanceHook, clock: Clock, sagemaker: Script, context: dict[str, Any]
 ) -> None:
     for cleared, told in ((0, BEGAN.isoformat()), (1, None)):
         operator = Stop(task_id="stop", notebook_instance_name="research")
         operator.__dict__["hook"] = hook
+        operator._runtime = clock
         context["dag_run"] = run_of(BEGAN, cleared)
         context["ti"].xcoms.clear()
         sagemaker.describe("Stopped")

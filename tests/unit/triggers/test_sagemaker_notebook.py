@@ -1,28 +1,30 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.runtime import Runtime
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
-from airflow_sagemaker_presign.waiting.poller import rate_limited_client
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
-from tests.unit.conftest import Clock, Script
+from airflow_sagemaker_presign.waiting.state_machine import WaitState
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
+from tests.helpers.scripted_sagemaker import Clock, Script, wait_state
 
 
 @pytest.fixture
 def run(hook: SageMakerNotebookInstanceHook, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a trigger against the script, with pauses that only turn the clock."""
 
-    class Turned(rate_limited_client.Clock):
-        def now(self) -> float:
-            return self.wall()
+    class Turned(Runtime):
+        def utc_now(self) -> datetime:
+            return clock.now
 
-        def wall(self) -> float:
-            return clock().timestamp()
+        def monotonic(self) -> float:
+            return self.time()
 
         async def pause(self, seconds: float, wake: asyncio.Event | None = None) -> None:
             await asyncio.sleep(0)
@@ -30,8 +32,7 @@ def run(hook: SageMakerNotebookInstanceHook, clock: Clock, monkeypatch: pytest.M
                 clock.advance(seconds)
 
     def run(**values: Any) -> Any:
-        now = clock().timestamp()
-        wait = WaitState("research", Goal.IN_SERVICE, **{"began_at": now, "deadline": now + 3600, **values})
+        wait = wait_state(**{"began_at": clock.time(), **values})
         trigger = SageMakerNotebookInstanceTrigger(wait.as_dict(), poll_interval=5)
 
         async def events() -> list[Any]:
@@ -40,15 +41,15 @@ def run(hook: SageMakerNotebookInstanceHook, clock: Clock, monkeypatch: pytest.M
         return asyncio.run(events())
 
     monkeypatch.setattr(ClientKey, "connect", lambda _: hook)
-    monkeypatch.setattr("airflow_sagemaker_presign.waiting.poller.poller.Clock", Turned)
+    monkeypatch.setattr(SageMakerNotebookInstanceTrigger, "_runtime", Turned())
     return run
 
 
 def test_a_trigger_ends_with_success_when_the_notebook_is_in_service(run: Any, sagemaker: Script) -> None:
     sagemaker.describe("Pending").describe("Pending").describe("InService")
     (event,) = run()
-    assert (event["status"], event["notebook_instance_status"]) == ("success", "InService")
-    assert WaitState.from_dict(event["wait"]).status == "InService"
+    assert event["status"] == "success"
+    assert WaitState.from_dict(event["wait"], NotebookInstance).status == "InService"
 
 
 def test_a_trigger_starts_what_has_to_stop_first(run: Any, sagemaker: Script) -> None:
@@ -81,22 +82,23 @@ def test_ten_minutes_of_throttling_do_not_end_a_trigger(run: Any, sagemaker: Scr
 
 
 def test_what_is_in_the_database_stays_as_it_is() -> None:
-    """A trigger that an older version of this package wrote has to be readable, and the other way round."""
-    wait = WaitState("research", Goal.IN_SERVICE, 1000.0, 4600.0)
+    """A trigger that an older version of this package wrote has to be readable."""
+    wait = wait_state(began_at=1000.0)
     path, arguments = SageMakerNotebookInstanceTrigger(wait.as_dict(), 5, region_name="eu-central-1").serialize()
     assert path == "airflow_sagemaker_presign.triggers.sagemaker_notebook.SageMakerNotebookInstanceTrigger"
     assert arguments == {
         "wait": {
-            "notebook_instance_name": "research",
-            "goal": "InService",
+            "version": 2,
+            "workspace": {"notebook_instance_name": "research"},
+            "goal": "ready",
             "began_at": 1000.0,
             "deadline": 4600.0,
             "status": "",
             "sent_at": None,
             "sends": 0,
-            "left_behind": "",
+            "changed_before_send": "",
             "moved": False,
-            "troubles": 0,
+            "failed_requests": 0,
         },
         "poll_interval": 5,
         "aws_conn_id": "aws_default",
@@ -109,7 +111,7 @@ def test_what_is_in_the_database_stays_as_it_is() -> None:
 
 def test_triggers_share_a_poller_when_aws_sees_them_alike() -> None:
     def key(**values: Any) -> ClientKey:
-        wait = WaitState("research", Goal.IN_SERVICE, 1000.0, 4600.0)
+        wait = wait_state(began_at=1000.0)
         return SageMakerNotebookInstanceTrigger(wait.as_dict(), 5, **values).client_key
 
     assert key() == key()

@@ -6,27 +6,28 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.waiting import state_machine
 from airflow_sagemaker_presign.waiting.polling_schedule import next_poll_delay, poll_delay
 from airflow_sagemaker_presign.waiting.state_machine import (
     Action,
     Goal,
-    Observation,
-    Status,
     WaitState,
-    failure,
     transition,
     transition_overdue_at,
 )
+from airflow_sagemaker_presign.waiting.step import decide
+from airflow_sagemaker_presign.workspaces import notebook_instance
+from airflow_sagemaker_presign.workspaces.base import Observation, Phase
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance, Status
+from tests.helpers.scripted_sagemaker import RESEARCH
 
-FRESH = WaitState("research", Goal.IN_SERVICE, began_at=1000.0, deadline=4600.0)
-SENT = replace(FRESH, sent_at=1000.0, sends=1, left_behind="before")
+FRESH = WaitState(RESEARCH, Goal.READY, began_at=1000.0, deadline=4600.0)
+SENT = replace(FRESH, sent_at=1000.0, sends=1, changed_before_send="before")
 MOVED = replace(SENT, moved=True)
 ALL = [*Status, "SomethingNew"]
 
 
 def observation(status: str, modified: str = "before", reason: str = "") -> Observation:
-    return Observation(status, reason, modified)
+    return Observation(status, RESEARCH.phase_of(status), reason, modified)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +112,9 @@ def test_a_failed_with_a_newer_time_is_our_failure_even_if_no_pending_was_seen()
 
 def test_a_start_that_does_not_take_is_sent_once_more_after_30_s_and_then_given_up() -> None:
     assert transition(SENT, observation("Stopped"), 1030)[1] is Action.WAIT
-    wait, action = transition(SENT, observation("Stopped"), 1031)
-    assert action is Action.START
-    again = wait.after_sending(observation("Stopped"), 1031)
+    step = decide(SENT, observation("Stopped"), 1031)
+    assert step.action is Action.START
+    again = step.sent(1031)
     assert transition(again, observation("Stopped"), 1061)[1] is Action.WAIT
     with pytest.raises(exceptions.NotebookInstanceStartNotTaken, match="still Stopped"):
         transition(again, observation("Stopped"), 1062)
@@ -194,14 +195,14 @@ def test_the_time_of_a_change_is_the_same_text_in_every_zone() -> None:
     moment = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
     there = moment.astimezone(timezone(timedelta(hours=9)))
     texts = {
-        Observation.from_description({"NotebookInstanceStatus": "Failed", "LastModifiedTime": at}).last_modified
+        RESEARCH.observation_of({"NotebookInstanceStatus": "Failed", "LastModifiedTime": at}).changed_at
         for at in (moment, there)
     }
     assert texts == {"2026-03-02 08:00:00+00:00"}
 
 
 def test_a_new_status_that_a_start_is_possible_from_is_written_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state_machine, "CAN_START", state_machine.CAN_START | {"Hibernated"})
+    monkeypatch.setattr(notebook_instance, "PHASES", {**notebook_instance.PHASES, "Hibernated": Phase.STOPPED})
     assert transition(FRESH, observation("Hibernated"), 1001)[1] is Action.START
     assert transition(SENT, observation("Hibernated"), 1010)[1] is Action.WAIT
     assert transition(SENT, observation("Hibernated"), 1031)[1] is Action.START
@@ -217,7 +218,30 @@ def test_outage_at_the_deadline_says_what_to_do_about_it_instead_of_waiting_long
 
 
 def test_a_wait_survives_the_way_through_a_triggers_arguments() -> None:
-    assert WaitState.from_dict(MOVED.as_dict()) == MOVED
+    assert WaitState.from_dict(MOVED.as_dict(), NotebookInstance) == MOVED
+
+
+def test_a_wait_that_the_release_before_stored_goes_on() -> None:
+    stored = {
+        "notebook_instance_name": "research",
+        "goal": "InService",
+        "began_at": 1000.0,
+        "deadline": 4600.0,
+        "status": "Pending",
+        "sent_at": 1000.0,
+        "sends": 1,
+        "left_behind": "before",
+        "moved": True,
+        "troubles": 2,
+    }
+    assert WaitState.from_dict(stored, NotebookInstance) == replace(MOVED, status="Pending", failed_requests=2)
+    begun = {key: stored[key] for key in ("notebook_instance_name", "goal", "began_at", "deadline")}
+    assert WaitState.from_dict(begun, NotebookInstance) == FRESH
+
+
+def test_a_wait_that_a_later_release_stored_says_what_to_do() -> None:
+    with pytest.raises(ValueError, match="version 3 was stored by a newer"):
+        WaitState.from_dict({**MOVED.as_dict(), "version": 3}, NotebookInstance)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +319,7 @@ def test_a_wait_survives_the_way_through_a_triggers_arguments() -> None:
 def test_a_failure_reason_becomes_an_error_that_says_what_to_do(
     reason: str, kind: type[exceptions.WorkspaceError], advice: str
 ) -> None:
-    error = failure("research", reason)
+    error = RESEARCH.failure(reason)
     assert type(error) is kind
     assert "'research'" in str(error)
     assert reason in str(error)

@@ -9,13 +9,14 @@ import pytest
 from airflow_sagemaker_presign.waiting.poller.describe_queue import DescribeQueue
 from airflow_sagemaker_presign.waiting.poller.pending_waits import PendingWait, PendingWaits
 from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 
 @pytest.fixture
 def pending_waits() -> Iterator[PendingWaits]:
     pending_waits, loop = PendingWaits(), asyncio.new_event_loop()
     for name in ("a", "b", "c"):
-        wait = WaitState(name, Goal.IN_SERVICE, 0, 1)
+        wait = WaitState(NotebookInstance(name), Goal.READY, 0, 1)
         pending_waits.add(PendingWait(wait, 5, loop.create_future(), contextvars.Context(), joined=0, known_until=0))
     yield pending_waits
     loop.close()

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 from tests.helpers.poller_account import Account, Waits
 
 REASON = "Insufficient notebook instance capacity. Retry later or with a different instance type."
@@ -148,7 +149,7 @@ def test_a_change_between_the_workers_observation_and_the_first_incremental_list
 ) -> None:
     for name in names(20):
         account.plan(name, (-100, "Pending"), (-20, "InService"))
-    began = account.clock.wall() - 30
+    began = account.clock.time() - 30
     waits.run(*(waits.wait(name, began_at=began) for name in names(20)))
     assert max(waits.ended_at.values()) < 3
 
@@ -233,7 +234,7 @@ def test_a_start_that_does_not_take_is_sent_again_and_then_given_up(account: Acc
     for name in names(20):
         account.plan(name, (-1, "Pending"), (300, "InService"))
     account.plan("notebook-0007", (-100, "Stopped"))
-    sent: dict[str, Any] = {"status": "Stopped", "moved": False, "sent_at": account.clock.wall(), "sends": 1}
+    sent: dict[str, Any] = {"status": "Stopped", "moved": False, "sent_at": account.clock.time(), "sends": 1}
     others = [waits.wait(name) for name in names(20) if name != "notebook-0007"]
     waits.run(waits.wait("notebook-0007", **sent), *others)
     assert isinstance(waits.outcomes["notebook-0007"], exceptions.NotebookInstanceStartNotTaken)
@@ -249,7 +250,7 @@ def test_a_row_that_each_incremental_list_repeats_hides_no_start_that_did_not_ta
     for name in names(20):
         account.plan(name, (-1, "Pending"), (300, "InService"))
     account.plan("notebook-0007", (-20, "Stopped"))
-    sent: dict[str, Any] = {"status": "Stopped", "moved": False, "sent_at": account.clock.wall(), "sends": 1}
+    sent: dict[str, Any] = {"status": "Stopped", "moved": False, "sent_at": account.clock.time(), "sends": 1}
     others = [waits.wait(name) for name in names(20) if name != "notebook-0007"]
     waits.run(waits.wait("notebook-0007", **sent), *others)
     assert isinstance(waits.outcomes["notebook-0007"], WaitState)
@@ -261,7 +262,7 @@ def test_two_waits_for_one_notebook_both_end(account: Account, waits: Waits) -> 
     outcomes: list[WaitState] = []
 
     async def both() -> None:
-        wait = WaitState("research", Goal.IN_SERVICE, account.clock.wall(), account.clock.wall() + 3600)
+        wait = WaitState(NotebookInstance("research"), Goal.READY, account.clock.time(), account.clock.time() + 3600)
         outcomes.extend(await asyncio.gather(waits.poller.wait_for(wait, 5), waits.poller.wait_for(wait, 5)))
 
     waits.run(both())
@@ -314,7 +315,9 @@ def test_stale_credentials_are_looked_up_anew(account: Account, waits: Waits, co
 
     def refuse(operation: str, name: str) -> Exception | None:
         return (
-            denied(code) if operation == "describe" and account.connections == 1 and account.clock.now() > 60 else None
+            denied(code)
+            if operation == "describe" and account.connections == 1 and account.clock.monotonic() > 60
+            else None
         )
 
     account.refuse = refuse
@@ -328,7 +331,7 @@ def test_ten_minutes_of_throttling_end_nothing_and_take_few_requests(
     account: Account, waits: Waits, count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    account.refuse = lambda operation, name: throttled() if 30 < account.clock.now() < 630 else None
+    account.refuse = lambda operation, name: throttled() if 30 < account.clock.monotonic() < 630 else None
     for name in names(count):
         account.plan(name, (-1, "Pending"), (100, "InService"))
     waits.run(*(waits.wait(name) for name in names(count)))
@@ -341,7 +344,7 @@ def test_ten_minutes_of_throttling_end_nothing_and_take_few_requests(
 def test_the_deadline_ends_a_wait_through_outage_and_names_it(account: Account, waits: Waits) -> None:
     account.refuse = lambda operation, name: throttled() if operation != "connect" else None
     account.plan("research", (-1, "Pending"))
-    waits.run(waits.wait("research", deadline=account.clock.wall() + 180))
+    waits.run(waits.wait("research", deadline=account.clock.time() + 180))
     error = waits.outcomes["research"]
     assert isinstance(error, exceptions.NotebookInstanceWaitTimeout)
     assert "Rate exceeded" in error.problem
@@ -351,13 +354,13 @@ def test_the_deadline_ends_a_wait_through_outage_and_names_it(account: Account, 
 def test_the_deadline_of_many_ends_them_all_in_time(account: Account, waits: Waits) -> None:
     for name in names(500):
         account.plan(name, (-1, "Pending"))
-    waits.run(*(waits.wait(name, deadline=account.clock.wall() + 600) for name in names(500)))
+    waits.run(*(waits.wait(name, deadline=account.clock.time() + 600) for name in names(500)))
     assert {type(outcome) for outcome in waits.outcomes.values()} == {exceptions.NotebookInstanceWaitTimeout}
     assert max(waits.ended_at.values()) < 601
 
 
 def test_one_that_comes_after_its_deadline_still_gets_an_observation(account: Account, waits: Waits) -> None:
-    now = account.clock.wall()
+    now = account.clock.time()
     account.plan("research", (-1000, "Pending"), (-500, "InService"))
     waits.run(waits.wait("research", began_at=now - 3700, deadline=now - 100))
     assert isinstance(waits.outcomes["research"], WaitState)
@@ -367,7 +370,7 @@ def test_aws_allowing_two_requests_a_second_refuses_few_and_loses_none(account: 
     allowed = {"tokens": 2.0, "at": 0.0, "asked": 0, "refused": 0}
 
     def refuse(operation: str, name: str) -> Exception | None:
-        now = account.clock.now()
+        now = account.clock.monotonic()
         if operation == "connect":
             return None
         allowed["tokens"] = min(2.0, allowed["tokens"] + (now - allowed["at"]) * 2)
@@ -404,7 +407,7 @@ def test_a_cancelled_wait_leaves_nothing_behind(account: Account, waits: Waits) 
     assert waits.poller.pending_waits.count == 0
     assert list(waits.poller.pending_waits) == []
     assert account.closed == 1
-    assert account.clock.now() < 70
+    assert account.clock.monotonic() < 70
 
 
 def test_a_poller_that_breaks_makes_room_first_and_then_tells_its_waits(
@@ -422,7 +425,7 @@ def test_a_wait_of_an_hour_writes_fewer_than_twenty_lines(
 ) -> None:
     caplog.set_level(logging.INFO, logger="airflow_sagemaker_presign")
     account.plan("research", (-1, "Pending"), (3300, "InService"))
-    account.refuse = lambda operation, name: throttled() if account.clock.now() % 200 > 100 else None
+    account.refuse = lambda operation, name: throttled() if account.clock.monotonic() % 200 > 100 else None
     waits.run(waits.wait("research"))
     assert isinstance(waits.outcomes["research"], WaitState)
     lines = [record for record in caplog.records if record.levelno >= logging.INFO]

@@ -106,7 +106,7 @@ def test_each_wait_ends_as_its_notebook_instance_did_and_soon(
 ) -> None:
     account = Account(ahead=ahead, lag=lag)
     if trouble:
-        account.refuse = lambda operation, name: trouble.refuses(operation, account.clock.now())
+        account.refuse = lambda operation, name: trouble.refuses(operation, account.clock.monotonic())
     waits = Waits(account)
     for number in range(others):
         account.plan(f"other-{number:04}", (-3000 + number * 2, "InService"))
@@ -116,7 +116,7 @@ def test_each_wait_ends_as_its_notebook_instance_did_and_soon(
     for number, each in enumerate(many):
         name = f"notebook-{number:02}"
         each.plan(account, name)
-        began = account.clock.wall() + each.at - each.age
+        began = account.clock.time() + each.at - each.age
         known: dict[str, Any] = {"status": "Stopped", "moved": False, "sends": 1, "sent_at": began, "began_at": began}
         coming.append(waits.wait(name, at=each.at, deadline=began + 7200, **known))
     waits.run(*coming)

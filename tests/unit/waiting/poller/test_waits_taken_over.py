@@ -45,7 +45,7 @@ class Triggerer:
         self, name: str, *statuses: tuple[float, str], age: float = AWAY, at: float = 0.0, **values: Any
     ) -> Any:
         """Take over a wait whose task sent a Start ``age`` seconds ago; a Start shows after a second."""
-        began = self.account.clock.wall() + at - age
+        began = self.account.clock.time() + at - age
         self.account.plan(name, (at - age - 1000, "Stopped"), *statuses)
         known = {"status": "Stopped", "moved": False, "sends": 1, "sent_at": began, "began_at": began}
         deadline = values.pop("deadline", began + 3600 + age)
@@ -88,7 +88,7 @@ def test_five_thousand_old_waits_cost_no_more_requests_than_new_ones(triggerer: 
 
 def test_old_and_new_waits_that_come_together_cost_no_more_than_new_ones(triggerer: Triggerer) -> None:
     old, new = names(500), names(500, "new")
-    began = triggerer.account.clock.wall()
+    began = triggerer.account.clock.time()
     waits = [triggerer.on_its_way(name, 300) for name in old]
     waits += [triggerer.started(name, (4, "Pending"), (140, "InService"), age=0, began_at=began) for name in new]
     triggerer.waits.run(*waits)
@@ -100,7 +100,7 @@ def test_old_and_new_waits_that_come_together_cost_no_more_than_new_ones(trigger
 
 def test_a_triggerer_that_takes_over_from_another_goes_on_with_its_own_waits(triggerer: Triggerer) -> None:
     own = {name: 90 + number * 0.1 for number, name in enumerate(names(300, "own"))}
-    began = triggerer.account.clock.wall()
+    began = triggerer.account.clock.time()
     waits = [triggerer.started(n, (1, "Pending"), (at, "InService"), age=0, began_at=began) for n, at in own.items()]
     waits += [triggerer.on_its_way(name, 400, at=100, age=AWAY) for name in names(1000)]
     triggerer.waits.run(*waits)
@@ -221,7 +221,7 @@ def test_a_long_interval_alone_makes_nobody_old(triggerer: Triggerer) -> None:
 @pytest.mark.parametrize("age", [0.0, 20.0, AWAY])
 def test_throttling_right_after_they_came_describes_nobody(triggerer: Triggerer, age: float) -> None:
     account = triggerer.account
-    account.refuse = lambda operation, name: throttled() if 1 < account.clock.now() < 50 else None
+    account.refuse = lambda operation, name: throttled() if 1 < account.clock.monotonic() < 50 else None
     waits = [triggerer.started(name, (3 - age, "Pending"), (300, "InService"), age=age) for name in names(500)]
     triggerer.waits.run(*waits)
     assert all(triggerer.ended_well(name) for name in names(500))
@@ -233,7 +233,7 @@ def test_throttling_right_after_they_came_describes_nobody(triggerer: Triggerer,
 def test_the_database_is_away_while_they_are_taken_over(triggerer: Triggerer, count: int) -> None:
     account = triggerer.account
     account.refuse = lambda operation, name: (
-        unavailable() if operation == "connect" and account.clock.now() < 90 else None
+        unavailable() if operation == "connect" and account.clock.monotonic() < 90 else None
     )
     triggerer.waits.run(*(triggerer.on_its_way(name, 400) for name in names(count)))
     assert all(triggerer.ended_well(name) for name in names(count))
@@ -248,9 +248,9 @@ def test_the_database_comes_and_goes_and_the_deadlines_pass_meanwhile(triggerer:
     """They get their last look when there is somebody to look."""
     account = triggerer.account
     account.refuse = lambda operation, name: (
-        unavailable() if operation == "connect" and account.clock.now() < 60 else None
+        unavailable() if operation == "connect" and account.clock.monotonic() < 60 else None
     )
-    deadline = account.clock.wall() - 10
+    deadline = account.clock.time() - 10
     waits = [triggerer.started(name, (-200, "Pending"), (-30, "InService"), deadline=deadline) for name in names(200)]
     triggerer.waits.run(*waits)
     assert all(triggerer.ended_well(name) for name in names(200))
@@ -258,7 +258,7 @@ def test_the_database_comes_and_goes_and_the_deadlines_pass_meanwhile(triggerer:
 
 def test_where_the_database_stays_away_the_deadline_ends_them_after_minutes(triggerer: Triggerer) -> None:
     triggerer.account.refuse = lambda operation, name: unavailable()
-    deadline = triggerer.account.clock.wall() - 10
+    deadline = triggerer.account.clock.time() - 10
     triggerer.waits.run(*(triggerer.on_its_way(name, deadline=deadline) for name in names(5)))
     assert {type(each) for each in triggerer.waits.outcomes.values()} == {exceptions.NotebookInstanceWaitTimeout}
     assert max(triggerer.waits.ended_at.values()) <= 4 * MINUTE + 1
@@ -272,7 +272,7 @@ def test_deadlines_that_passed_meanwhile_leave_everybody_a_last_observation(
     account = triggerer.account
     if lists == "denied":
         account.refuse = lambda operation, name: denied() if operation in ("list", "resync") else None
-    deadline = account.clock.wall() - 60
+    deadline = account.clock.time() - 60
     ready, slow = names(count // 3 * 2), names(count // 3, "slow")
     waits = [triggerer.started(n, (-200, "Pending"), (-30, "InService"), deadline=deadline) for n in ready]
     waits += [triggerer.on_its_way(name, deadline=deadline) for name in slow]
@@ -320,7 +320,7 @@ def test_those_who_had_to_stop_first_are_started_though_nobody_observed(triggere
 
 
 def test_waits_for_stopped_are_taken_over_likewise(triggerer: Triggerer) -> None:
-    began = triggerer.account.clock.wall() - AWAY
+    began = triggerer.account.clock.time() - AWAY
     stop: dict[str, Any] = {
         "goal": Goal.STOPPED,
         "status": "InService",
