@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +38,11 @@ class Clock(Runtime):
 
     def sleep(self, seconds: float) -> None:
         self.advance(seconds)
+
+    async def pause(self, seconds: float, wake: asyncio.Event | None = None) -> None:
+        await asyncio.sleep(0)
+        if wake is None or not wake.is_set():
+            self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)

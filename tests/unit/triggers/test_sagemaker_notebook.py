@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from typing import Any
 
 import pytest
 
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-from airflow_sagemaker_presign.runtime import Runtime
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 from airflow_sagemaker_presign.waiting.state_machine import WaitState
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
@@ -18,18 +16,6 @@ from tests.helpers.scripted_sagemaker import Clock, Script, wait_state
 @pytest.fixture
 def run(hook: SageMakerNotebookInstanceHook, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a trigger against the script, with pauses that only turn the clock."""
-
-    class Turned(Runtime):
-        def utc_now(self) -> datetime:
-            return clock.now
-
-        def monotonic(self) -> float:
-            return self.time()
-
-        async def pause(self, seconds: float, wake: asyncio.Event | None = None) -> None:
-            await asyncio.sleep(0)
-            if wake is None or not wake.is_set():
-                clock.advance(seconds)
 
     def run(**values: Any) -> Any:
         wait = wait_state(**{"began_at": clock.time(), **values})
@@ -41,7 +27,7 @@ def run(hook: SageMakerNotebookInstanceHook, clock: Clock, monkeypatch: pytest.M
         return asyncio.run(events())
 
     monkeypatch.setattr(ClientKey, "connect", lambda _: hook)
-    monkeypatch.setattr(SageMakerNotebookInstanceTrigger, "_runtime", Turned())
+    monkeypatch.setattr(SageMakerNotebookInstanceTrigger, "_runtime", clock)
     return run
 
 
