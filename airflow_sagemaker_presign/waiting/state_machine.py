@@ -223,7 +223,7 @@ def not_found(wait: WaitState, error: exceptions.WorkspaceError) -> exceptions.W
     """
     if not wait.status:
         return error
-    return wait.error(wait.workspace.errors.deleted, "It existed when the wait began, and does not any more.")
+    return wait.error(wait.workspace.errors.deleted, "It no longer exists; somebody deleted it during the wait.")
 
 
 def transition_overdue_at(wait: WaitState) -> float | None:

@@ -130,7 +130,7 @@ TAKEN_OVER: dict[str, tuple[Life, Link | Error]] = {
     ),
     "deleted meanwhile": (
         Life(happens=((100, "gone"),)),
-        Error(exceptions.NotebookInstanceDeleted, "gone now", before=460),
+        Error(exceptions.NotebookInstanceDeleted, "no longer exists", before=460),
     ),
 }
 
