@@ -13,7 +13,8 @@ from airflow_sagemaker_presign import validation
 from airflow_sagemaker_presign.launch_page import current_dag
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.notifications.times import format_duration
-from airflow_sagemaker_presign.workspaces.base import Workspace, workspace_of
+from airflow_sagemaker_presign.workspaces.base import Workspace
+from airflow_sagemaker_presign.workspaces.kinds import workspace_of
 
 ABOUT_TO_BEGIN = frozenset({None, "scheduled", "queued", "restarting"})
 """States of a task instance that has been cleared, or waits for its next try, or goes on after it was deferred."""

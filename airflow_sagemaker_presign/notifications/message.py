@@ -12,7 +12,8 @@ from airflow_sagemaker_presign.links import region_of
 from airflow_sagemaker_presign.notifications.failed_task import value_of
 from airflow_sagemaker_presign.notifications.times import clock_time, format_duration
 from airflow_sagemaker_presign.validation import is_template
-from airflow_sagemaker_presign.workspaces.base import Workspace, kinds
+from airflow_sagemaker_presign.workspaces.base import Workspace
+from airflow_sagemaker_presign.workspaces.kinds import kinds
 
 MAX_REASON_LENGTH = 300
 

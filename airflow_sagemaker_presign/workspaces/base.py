@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from importlib import import_module
 from typing import Any, ClassVar, Self
 
 from airflow_sagemaker_presign.exceptions import WorkspaceError, WorkspaceErrors
@@ -204,25 +203,6 @@ class Workspace(ABC):
     def open_button(self, landing: str | None) -> str:
         """Return the words of the launch page's button."""
         return f"Open the {self.title.lower()}"
-
-
-def kinds() -> Iterator[type[Workspace]]:
-    """Return every kind of workspace."""
-    import_module("airflow_sagemaker_presign.workspaces.notebook_instance")  # A kind is known once it is defined.
-    yield from Workspace.__subclasses__()
-
-
-def workspace_of(values: Mapping[str, Any]) -> Workspace | None:
-    """
-    Find which workspace an operator's fields identify.
-
-    :return: ``None``: they are of another operator.
-    :raises ValueError: when AWS would refuse an identifier.
-    """
-    for kind in kinds():
-        if all(field in values for field in kind.identifiers()):
-            return kind.from_fields(values)
-    return None
 
 
 def in_utc(moment: Any) -> str:
