@@ -33,8 +33,7 @@ All errors of this package. Each says what happened, to which workspace, and wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from airflow_sagemaker_presign.compat import AirflowException
 from airflow_sagemaker_presign.deprecation import renamed
@@ -290,8 +289,7 @@ class LinkDeliveryError(SageMakerPresignError):
         return type(self), (self.name, self.failures, self.delivered, self.advice_for, self.noun)
 
 
-@dataclass(frozen=True)
-class WorkspaceErrors:
+class WorkspaceErrors(NamedTuple):
     """The errors that a kind of workspace has of its own."""
 
     not_found: type[WorkspaceError]

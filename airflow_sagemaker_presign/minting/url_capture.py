@@ -1,4 +1,4 @@
-"""A presigned URL on its way from AWS: known as a secret before anything can log it, and with its landing page."""
+"""A presigned URL on its way from AWS: known as a secret before anything can log it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from airflow_sagemaker_presign.minting.redaction import redacted
 
@@ -31,15 +30,6 @@ def redacted_before_logging() -> Iterator[None]:
             yield
         finally:
             del _minting.redact_also
-
-
-def with_landing(url: str, landing: str | None) -> str:
-    """Set ``view`` in the query. The rest of it stays byte for byte: a token re-quoted may be a token broken."""
-    if landing is None:
-        return url
-    parts = urlsplit(url)
-    kept = [pair for pair in parts.query.split("&") if pair and not pair.startswith("view=")]
-    return urlunsplit(parts._replace(query="&".join([*kept, f"view={landing}"])))
 
 
 def _capture(response_dict: dict[str, Any], **_: Any) -> None:

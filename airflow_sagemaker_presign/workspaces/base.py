@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from airflow_sagemaker_presign.exceptions import WorkspaceError, WorkspaceErrors
 from airflow_sagemaker_presign.validation import reject
@@ -34,8 +33,7 @@ CAN_START = frozenset({Phase.STOPPED, Phase.FAILED})
 CAN_STOP = frozenset({Phase.READY})
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(NamedTuple):
     """
     What AWS said about a workspace at one moment.
 
@@ -51,8 +49,7 @@ class Observation:
     changed_at: str = ""
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """
     One page of a list.
 
@@ -212,6 +209,8 @@ def in_utc(moment: Any) -> str:
 
 def answered_at(response: Mapping[str, Any]) -> float | None:
     """Return the ``Date`` of a response of AWS, in seconds since the epoch."""
+    from email.utils import parsedate_to_datetime
+
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()

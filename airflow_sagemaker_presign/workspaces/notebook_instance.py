@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.links import console_open_url, console_page_url
-from airflow_sagemaker_presign.minting.url_capture import with_landing
 from airflow_sagemaker_presign.validation import landing_of, notebook_instance_name_of
 from airflow_sagemaker_presign.workspaces.base import Observation, Page, Phase, Workspace, answered_at, in_utc
 
@@ -50,19 +50,18 @@ PHASES: dict[str, Phase] = {
 }
 """A status that AWS adds needs a line here only. Until then it is ``UNKNOWN``: a wait goes on through it."""
 
-_LIFECYCLE_CONFIG = re.compile(r"lifecycle config", re.I)
-_NO_CAPACITY = re.compile(
+# Failure reasons, in any case. Texts, since a DAG's parse should not compile them.
+_LIFECYCLE_CONFIG = "lifecycle config"
+_NO_CAPACITY = (
     r"(insufficient|not (have )?(enough|sufficient))\s+((notebook|instance|ml\.\S+)\s+)*capacity|"
-    r"InsufficientInstanceCapacity",
-    re.I,
+    "InsufficientInstanceCapacity"
 )
-_QUOTA = re.compile(r"service limit|account limit|quota|limit exceeded|exceed\w*[^.]*\blimit|maximum number", re.I)
-_OF_NOTEBOOKS = re.compile(r"\bml\.[a-z0-9-]+\.\w+|notebook instance usage|notebook instances\b", re.I)
-_OF_SOMETHING_ELSE = re.compile(
+_QUOTA = r"service limit|account limit|quota|limit exceeded|exceed\w*[^.]*\blimit|maximum number"
+_OF_NOTEBOOKS = r"\bml\.[a-z0-9-]+\.\w+|notebook instance usage|notebook instances\b"
+_OF_SOMETHING_ELSE = (
     r"network interface|\bENI|\bIP address|subnet|security group|\bVPC|\bgit|repositor|code ?commit|\bdisk|volume|"
     r"\bEBS|storage|\bKMS|\bS3\b|elastic inference|accelerator|\bmemory|inode|\bEFS|file ?system|\bEIP|log group|"
-    r"secret|vCPU",
-    re.I,
+    "secret|vCPU"
 )
 """Quotas that the Service Quotas page does not have under notebook instances."""
 
@@ -139,7 +138,7 @@ class NotebookInstance(Workspace):
             NotebookInstanceName=self.name, SessionExpirationDurationInSeconds=session_seconds
         )
         url = response.get("AuthorizedUrl")
-        return with_landing(url, landing) if isinstance(url, str) else ""
+        return _with_landing(url, landing) if isinstance(url, str) else ""
 
     @classmethod
     def list_page(
@@ -163,7 +162,7 @@ class NotebookInstance(Workspace):
     def failure(self, reason: str) -> exceptions.WorkspaceError:
         """Return the error for a ``FailureReason``."""
         problem = f"It failed to start. AWS says: {reason or '(no reason given)'}"
-        if _LIFECYCLE_CONFIG.search(reason):
+        if _has(reason, _LIFECYCLE_CONFIG):
             return exceptions.NotebookInstanceLifecycleConfigFailed(
                 self.name,
                 problem,
@@ -171,9 +170,9 @@ class NotebookInstance(Workspace):
                 f"{self.name}/LifecycleConfigOnStart (LifecycleConfigOnCreate for a first start); "
                 "fix the script, or let it do its work in the background, then clear the task.",
             )
-        if _NO_CAPACITY.search(reason):
+        if _has(reason, _NO_CAPACITY):
             return exceptions.NotebookInstanceNoCapacity(self.name, problem)
-        if _QUOTA.search(reason) and _OF_NOTEBOOKS.search(reason) and not _OF_SOMETHING_ELSE.search(reason):
+        if _has(reason, _QUOTA) and _has(reason, _OF_NOTEBOOKS) and not _has(reason, _OF_SOMETHING_ELSE):
             return exceptions.NotebookInstanceQuotaExceeded(self.name, problem)
         return exceptions.NotebookInstanceFailed(self.name, problem)
 
@@ -210,3 +209,16 @@ class NotebookInstance(Workspace):
     def open_button(self, landing: str | None) -> str:
         """Return the words of the launch page's button."""
         return _BUTTONS[landing]
+
+
+def _with_landing(url: str, landing: str | None) -> str:
+    """Set ``view`` in the query. The rest of it stays byte for byte: a token re-quoted may be a token broken."""
+    if landing is None:
+        return url
+    parts = urlsplit(url)
+    kept = [pair for pair in parts.query.split("&") if pair and not pair.startswith("view=")]
+    return urlunsplit(parts._replace(query="&".join([*kept, f"view={landing}"])))
+
+
+def _has(reason: str, pattern: str) -> bool:
+    return re.search(pattern, reason, re.IGNORECASE) is not None
