@@ -41,7 +41,7 @@ def reject_presigned_url_in_templates(notifiers: Sequence[Any]) -> None:
         for field in notifier.template_fields:
             for text in _texts(getattr(notifier, field, None)):
                 if _uses_presigned_url(text):
-                    reject(f"notifiers[{index}].{field}", text, NO_PRESIGNED_URL)
+                    reject(f"notifiers[{index}].{field}", text, f"without presigned_url: {NO_PRESIGNED_URL}")
 
 
 def launch_url_for(link: LinkMode, ti: Any) -> str:
@@ -57,7 +57,11 @@ def launch_url_for(link: LinkMode, ti: Any) -> str:
         return ""
     url = launch_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
     if url is None and link == "launch_page":
-        reject("link", link, "only with [api] base_url set where the tasks run: the launch URL begins with it")
+        reject(
+            "link",
+            link,
+            "'presigned' or 'both' unless [api] base_url is set where the tasks run: the launch URL begins with it",
+        )
     if url is None:
         _log_missing_launch_page()
     return url or ""

@@ -82,7 +82,7 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
     :param region_name: the region; default: the connection's. (templated)
     :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
     :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
-    :raises ValueError: for a parameter that is not allowed: when the DAG is parsed, or for a template before the first
+    :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
     :raises WorkspaceError: in the task, the class that says why the notebook instance is not InService.
     :raises LinkDeliveryError: in the task, when a link did not reach somebody.
@@ -168,7 +168,7 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
     :param region_name: the region; default: the connection's. (templated)
     :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
     :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
-    :raises ValueError: for a parameter that is not allowed: when the DAG is parsed, or for a template before the first
+    :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
     :raises WorkspaceError: in the task, the class that says why the notebook instance is not stopped.
     """
