@@ -14,7 +14,9 @@ from airflow_sagemaker_presign.delivery.link_mode import (
     launch_url_for,
     link_mode_of,
     reject_presigned_url_in_templates,
+    warn_of_old_names_in_templates,
 )
+from airflow_sagemaker_presign.deprecation import with_old_keys
 from airflow_sagemaker_presign.links import SageMakerNotebookLaunchLink
 from airflow_sagemaker_presign.operators.base import WorkspaceOperator
 
@@ -98,6 +100,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         self.launch_page_valid_for = math.ceil(
             validation.positive_duration_of("launch_page_valid_for", launch_page_valid_for).total_seconds()
         )
+        warn_of_old_names_in_templates(self.notifiers)
         if self.link == "launch_page":
             reject_presigned_url_in_templates(self.notifiers)
 
@@ -133,14 +136,16 @@ class PresignedUrlOperator(WorkspaceOperator):
 
     def _for_notifiers(self, context: Context) -> dict[str, Any]:
         """Return what the notifiers' templates see, as far as it is known before the workspace runs."""
-        return {
-            **context,
-            "workspace": self.workspace,
-            "recipient": self.recipient,
-            "launch_url": launch_url_for(self.link, context["ti"]),
-            "launch_page_valid_for": timedelta(seconds=self.launch_page_valid_for),
-            "session_expiration_duration": timedelta(seconds=self._session_seconds()),
-        }
+        return with_old_keys(
+            {
+                **context,
+                "workspace": self.workspace,
+                "recipient": self.recipient,
+                "launch_url": launch_url_for(self.link, context["ti"]),
+                "launch_page_valid_for": timedelta(seconds=self.launch_page_valid_for),
+                "session_expiration_duration": timedelta(seconds=self._session_seconds()),
+            }
+        )
 
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
@@ -159,7 +164,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         receipts = [delivery.receipt() for delivery in deliveries]
         launch_url = for_notifiers["launch_url"]
         sessions_end_by = [receipt["session_ends_by"] for receipt in receipts if "session_ends_by" in receipt]
-        return {
+        receipt = {
             **workspace.as_dict(),
             **self._in_receipt(description),
             "link": self.link if launch_url else "presigned",
@@ -168,6 +173,7 @@ class PresignedUrlOperator(WorkspaceOperator):
             **({"session_ends_by": max(sessions_end_by)} if sessions_end_by else {}),
             "deliveries": receipts,
         }
+        return with_old_keys(receipt)
 
     def _in_receipt(self, description: Mapping[str, Any]) -> dict[str, Any]:
         """Return what of a description the receipt has."""
