@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,13 @@ MODULE_NAMES = {
     "exceptions.NotebookInstanceAccessDenied": "exceptions.SageMakerAccessDenied",
     "exceptions.NotebookUrlDeliveryError": "exceptions.LinkDeliveryError",
 }
-PUBLIC_MODULES = ("operators.sagemaker_notebook", "hooks.sagemaker_notebook", "triggers.sagemaker_notebook")
+PUBLIC_MODULES = (
+    "exceptions",
+    "hooks.sagemaker_notebook",
+    "links",
+    "operators.sagemaker_notebook",
+    "triggers.sagemaker_notebook",
+)
 
 
 class Recorder(BaseNotifier):
@@ -53,6 +59,11 @@ def launch_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
 
 
+def ours(raised: Iterable[warnings.WarningMessage]) -> list[warnings.WarningMessage]:
+    """Leave out what Airflow warns of."""
+    return [warning for warning in raised if "goes with the next release" in str(warning.message)]
+
+
 def make(**arguments: Any) -> Any:
     return Link(**{"task_id": "link", "notebook_instance_name": "research", "notifiers": Recorder(), **arguments})
 
@@ -63,7 +74,7 @@ def test_an_old_name_of_a_module_is_the_new_one_with_a_warning_for_whoever_wrote
     with pytest.warns(DeprecationWarning, match="is deprecated") as raised:
         found = getattr(importlib.import_module(module), name)
     assert found is getattr(importlib.import_module(module), new.rpartition(".")[2])
-    (warning,) = raised
+    (warning,) = ours(raised)
     assert str(warning.message) == (
         f"{PACKAGE}.{old} is deprecated and goes with the next release; write {PACKAGE}.{new}."
     )
@@ -74,7 +85,7 @@ def test_from_import_of_an_old_name_warns_once_with_the_importing_line() -> None
     with pytest.warns(DeprecationWarning, match="write .*SageMakerNotebookInstanceHook") as raised:
         from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
     assert SageMakerNotebookHook is SageMakerNotebookInstanceHook
-    assert [warning.filename for warning in raised] == [__file__]
+    assert [warning.filename for warning in ours(raised)] == [__file__]
 
 
 def test_a_name_that_never_was_is_an_ordinary_error() -> None:
@@ -94,7 +105,7 @@ def test_an_old_parameter_still_works(old: dict[str, Any], attribute: str, value
     with pytest.warns(DeprecationWarning, match="is deprecated") as raised:
         operator = make(**old)
     assert getattr(operator, attribute) == value
-    (warning,) = raised
+    (warning,) = ours(raised)
     assert str(warning.message).endswith(f" is deprecated and goes with the next release; write {new}.")
     # Airflow stands between the DAG file and the operator.
     assert warning.filename == __file__
@@ -143,7 +154,7 @@ def test_an_old_name_in_a_template_warns_when_the_dag_is_parsed(
 ) -> None:
     with pytest.warns(DeprecationWarning, match="is deprecated") as raised:
         make(notifiers=[Recorder("door_url, in words"), notifier])
-    assert [str(warning.message) for warning in raised] == [
+    assert [str(warning.message) for warning in ours(raised)] == [
         f"{{{{ {old} }}}} in notifiers[1].{parameter} is deprecated and goes with the next release; "
         f"write {{{{ {new} }}}}."
     ]
@@ -202,7 +213,7 @@ def test_every_error_has_the_one_base() -> None:
     assert all(error.__name__ in str(exceptions.__doc__) for error in errors)
 
 
-@pytest.mark.parametrize("module", [*PUBLIC_MODULES, "links", "exceptions"])
+@pytest.mark.parametrize("module", PUBLIC_MODULES)
 def test_a_public_module_names_all_that_is_public_in_it(module: str) -> None:
     imported = importlib.import_module(f"{PACKAGE}.{module}")
     defined = {
