@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = ["__version__", "get_provider_info"]
+
 __version__ = "0.2.0"
 
 
@@ -36,5 +38,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             f"{package}.links.SageMakerNotebookConsoleLink",
             f"{package}.links.SageMakerNotebookLaunchLink",
+            # DAGs that were serialized before an upgrade name it, until they are parsed again.
+            f"{package}.links.SageMakerNotebookDoorLink",
         ],
     }

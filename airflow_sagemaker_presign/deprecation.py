@@ -1,4 +1,4 @@
-"""Names of 0.1 that still work in this release, each with a warning that says what to write."""
+"""Old names that still work in this release. Each use of one raises a warning that says what to write instead."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+OLD_KEYS = {"door_url": "launch_url", "door_open_for": "launch_page_valid_for"}
+"""Old keys of the notifiers' context and of the receipt, with the new ones."""
+
+_NOT_THE_AUTHORS = frozenset({"airflow", "airflow_sagemaker_presign", "importlib"})
+
 
 def warn(old: str, new: str) -> None:
     """
-    Warn whoever wrote an old name.
+    Warn the author of a DAG file, or of a module, of an old name.
 
     :param old: what they wrote.
     :param new: what to write.
     """
-    # Names of modules are looked up by importlib: the first frame outside of it and of this package is the reader's.
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
-        ("airflow_sagemaker_presign", "importlib")
-    ):
-        level, frame = level + 1, frame.f_back
-    message = f"{old} is deprecated and goes with the next release; write {new}."
-    warnings.warn(message, DeprecationWarning, stacklevel=level - 1)
+    # Airflow calls an operator's constructor, and so would be blamed: the first frame above it is the author's.
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _package(frame.f_globals) in _NOT_THE_AUTHORS:
+        frame = frame.f_back
+    warnings.warn_explicit(
+        f"{old} is deprecated and goes with the next release; write {new}.",
+        DeprecationWarning,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=str(frame.f_globals.get("__name__")),
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
 
 
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
@@ -30,16 +39,45 @@ def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     Return a module's ``__getattr__`` that knows old names.
 
     :param module: the module's ``__name__``.
-    :param names: the new name for each old one: of the same module, or with its module as ``module:name``.
+    :param names: the new name in the same module for each old one.
     """
 
     def look_up(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        place, _, new = names[name].rpartition(":")
-        warn(f"{module}.{name}", f"{place or module}.{new}")
-        return getattr(import_module(place or module), new)
+        warn(f"{module}.{name}", f"{module}.{names[name]}")
+        return getattr(sys.modules[module], names[name])
 
     return look_up
+
+
+def renamed_parameter(old: str, old_value: Any, new: str, new_value: Any, default: object) -> Any:
+    """
+    Return the value of a parameter that has an old name, too.
+
+    :param old: the old name.
+    :param old_value: what was given under it; ``None``: nothing.
+    :param new: the new name.
+    :param new_value: what was given under it.
+    :param default: the new parameter's default, the very object.
+    :raises ValueError: when both were given.
+    """
+    if old_value is None:
+        return new_value
+    if new_value is not default:
+        raise ValueError(f"{old} is the old name of {new}, and both were given; write {new} only.")
+    warn(f"{old}=", f"{new}=")
+    return old_value
+
+
+def with_old_keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return values under their keys, and under the old ones.
+
+    :param values: a notifiers' context, or a receipt.
+    """
+    return {**values, **{old: values[new] for old, new in OLD_KEYS.items() if new in values}}
+
+
+def _package(module_globals: Mapping[str, Any]) -> str:
+    return str(module_globals.get("__name__", "")).partition(".")[0]

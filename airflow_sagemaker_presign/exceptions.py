@@ -38,6 +38,26 @@ from typing import Any, NamedTuple, Protocol, Self
 from airflow_sagemaker_presign.compat import AirflowException
 from airflow_sagemaker_presign.deprecation import renamed
 
+__all__ = [
+    "AwsConnectionUnusable",
+    "LinkDeliveryError",
+    "NotebookInstanceDeleted",
+    "NotebookInstanceFailed",
+    "NotebookInstanceLifecycleConfigFailed",
+    "NotebookInstanceNoCapacity",
+    "NotebookInstanceNotFound",
+    "NotebookInstanceQuotaExceeded",
+    "NotebookInstanceStartNotTaken",
+    "NotebookInstanceStopNotTaken",
+    "NotebookInstanceStopped",
+    "NotebookInstanceWaitTimeout",
+    "SageMakerAccessDenied",
+    "SageMakerOutOfReach",
+    "SageMakerPresignError",
+    "SageMakerUnavailable",
+    "WorkspaceError",
+]
+
 
 class SageMakerPresignError(AirflowException):
     """Base of all errors of this package."""
@@ -284,6 +304,11 @@ class LinkDeliveryError(SageMakerPresignError):
         others = f" Delivered by: {', '.join(delivered)}." if delivered else ""
         self.problem = f"The link was not delivered in time by {len(failures)} notifier(s). {reasons}.{others}"
         super().__init__(f"{noun[:1].upper()}{noun[1:]} {name!r}: {self.problem} {self.advice}")
+
+    @property
+    def notebook_instance_name(self) -> str:
+        """The workspace's name, as 0.1 called it."""
+        return self.name
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.name, self.failures, self.delivered, self.advice_for, self.noun)

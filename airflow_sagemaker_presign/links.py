@@ -10,6 +10,8 @@ from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE, BaseOperatorLink, 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseOperator, Context, TaskInstanceKey
 
+__all__ = ["SageMakerNotebookConsoleLink", "SageMakerNotebookLaunchLink"]
+
 LAUNCH_PAGE_PREFIX = "/sagemaker-notebooks"
 """Where the launch page is, below the api-server's ``[api] base_url``."""
 
@@ -128,6 +130,14 @@ class SageMakerNotebookLaunchLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the launch page, or nothing where there is none."""
         return launch_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index) or ""
+
+
+class SageMakerNotebookDoorLink(SageMakerNotebookLaunchLink):
+    """
+    The old name of :class:`SageMakerNotebookLaunchLink`, for DAGs that were serialized before an upgrade.
+
+    It does not warn: Airflow imports it each time that it starts, and nobody writes it.
+    """
 
 
 def _show(link: BaseOperatorLink, context: Context, url: str | None) -> None:

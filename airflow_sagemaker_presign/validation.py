@@ -1,11 +1,11 @@
-"""Check what people write: each error names the parameter, its value and what is allowed."""
+"""Check parameters. Each error names the parameter, its value and what it must be."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from numbers import Integral, Real
@@ -20,12 +20,6 @@ from airflow_sagemaker_presign.minting.presigned_url import (
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
 _NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
 _MAX_NAME_LENGTH = 63
-
-EDITORS = "editors"
-"""As ``allowed_users``: all who may edit the task instance."""
-
-_USERS = "'editors', or a list of Airflow user names or e-mail addresses, such as ['ada@example.com'], of one or more"
-_USER = "a user name or an e-mail address and nothing else, such as 'ada@example.com'"
 
 _NO_PATHS = frozenset({"0", "1", "n", "no", "off", "on", "y", "yes"})
 """Texts by which people mean True or False, and which a client would look for as a file."""
@@ -106,7 +100,7 @@ def ca_bundle_of(verify: bool | str | None) -> bool | str | None:
         reject(
             "verify",
             verify,
-            "there is no such file or folder on this machine; give the path of one with CA certificates, True or False",
+            "the path of a file or folder with CA certificates that exists on this machine, or True or False",
         )
     return verify
 
@@ -228,65 +222,17 @@ def notifiers_of(value: object) -> tuple[Any, ...]:
     return notifiers
 
 
-def allowed_users_of(value: object) -> Any:
-    """
-    Check who may open a notebook through the launch page, as the DAG names them.
-
-    :param value: ``"editors"``, or a list of user names or e-mail addresses; templates, in it or instead of it, pass
-        until rendered.
-    :return: the very same object: by its identity Airflow knows what it must not render a second time.
-    :raises ValueError: when it is no list, an empty one, or one with something else in it.
-    """
-    if is_template(value) or value == EDITORS:
-        return value
-    for index, user in enumerate(_list_of_users(value)):
-        if not is_template(user):
-            _check_user(index, user)
-    return value
-
-
-def rendered_allowed_users_of(value: object) -> list[str] | str:
-    """
-    Check who may open a notebook through the launch page, after rendering; nobody named is an error, never everybody.
-
-    :param value: ``"editors"``, a list of user names or e-mail addresses, or one of them as text.
-    :raises ValueError: when there is none, something else among them, or more than Airflow would keep for the launch
-        page.
-    """
-    from airflow_sagemaker_presign.compat import conf
-
-    if value == EDITORS:
-        return EDITORS
-    users = [value] if isinstance(value, str) else list(_list_of_users(value))
-    for index, user in enumerate(users):
-        _check_user(index, user)
-    # What is longer Airflow cuts when it keeps the rendered fields, out of which the launch page reads them.
-    longest = conf.getint("core", "max_templated_field_length", fallback=4096)
-    if len(str(users)) > longest:
-        reject("allowed_users", users, f"up to {longest} characters in all ([core] max_templated_field_length)")
-    return users
-
-
 def reject(name: str, value: object, allowed: str) -> NoReturn:
-    """Raise the error of a parameter that is not what it has to be."""
+    """
+    Raise the error of a parameter with a wrong value.
+
+    :param name: the parameter's name.
+    :param value: the value.
+    :param allowed: what it must be, as the end of a sentence that begins "it must be".
+    :raises ValueError: always.
+    """
     shown = repr(value)
-    raise ValueError(f"{name}={shown if len(shown) <= 120 else shown[:117] + '...'} is not allowed: {allowed}.")
-
-
-def _list_of_users(value: object) -> Sequence[Any]:
-    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or not value:
-        reject("allowed_users", value, _USERS)
-    return value
-
-
-def _check_user(index: int, user: object) -> None:
-    name = f"allowed_users[{index}]"
-    if not isinstance(user, str) or not user.isprintable() or user.strip() != user or user in ("", "None"):
-        reject(name, user, _USER)
-    if any(character in user for character in "<>") or is_template(user):
-        reject(name, user, _USER)
-    if user.startswith("["):
-        reject(name, user, f"{_USER}; a template becomes a list only with the DAG's render_template_as_native_obj=True")
+    raise ValueError(f"{name}={shown if len(shown) <= 120 else shown[:117] + '...'}: must be {allowed}.")
 
 
 def _timedelta_of(value: object) -> timedelta | None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, cast
 
+from airflow_sagemaker_presign.deprecation import OLD_KEYS, warn
 from airflow_sagemaker_presign.links import launch_page_is_supported, launch_url
 from airflow_sagemaker_presign.validation import one_of, reject
 
@@ -24,6 +25,9 @@ def link_mode_of(value: object) -> LinkMode:
     :raises ValueError: when it is no such choice, or ``"launch_page"`` on an Airflow that has none: there a message
         without a credential would be one without a link.
     """
+    if value == "door":
+        warn("link='door'", "link='launch_page'")
+        value = "launch_page"
     if one_of("link", value, ("presigned", "launch_page", "both")) == "launch_page" and not launch_page_is_supported():
         reject("link", value, "'presigned' or 'both' on this Airflow; the launch page needs Airflow 3.1.1 or newer")
     return cast("LinkMode", value)
@@ -37,11 +41,17 @@ def reject_presigned_url_in_templates(notifiers: Sequence[Any]) -> None:
 
     :raises ValueError: with the notifier's field.
     """
-    for index, notifier in enumerate(notifiers):
-        for field in notifier.template_fields:
-            for text in _texts(getattr(notifier, field, None)):
-                if _uses_presigned_url(text):
-                    reject(f"notifiers[{index}].{field}", text, NO_PRESIGNED_URL)
+    for parameter, text in _templates(notifiers):
+        if _uses(text, "presigned_url", after_a_check=False):
+            reject(parameter, text, f"without presigned_url: {NO_PRESIGNED_URL}")
+
+
+def warn_of_old_names_in_templates(notifiers: Sequence[Any]) -> None:
+    """Warn of old names in the notifiers' templates, as far as they can be seen when the DAG is parsed."""
+    for parameter, text in _templates(notifiers):
+        for old, new in OLD_KEYS.items():
+            if _uses(text, old, after_a_check=True):
+                warn(f"{{{{ {old} }}}} in {parameter}", f"{{{{ {new} }}}}")
 
 
 def launch_url_for(link: LinkMode, ti: Any) -> str:
@@ -57,7 +67,11 @@ def launch_url_for(link: LinkMode, ti: Any) -> str:
         return ""
     url = launch_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
     if url is None and link == "launch_page":
-        reject("link", link, "only with [api] base_url set where the tasks run: the launch URL begins with it")
+        reject(
+            "link",
+            link,
+            "'presigned' or 'both' unless [api] base_url is set where the tasks run: the launch URL begins with it",
+        )
     if url is None:
         _log_missing_launch_page()
     return url or ""
@@ -68,6 +82,14 @@ def _log_missing_launch_page() -> None:
     """Say it once in a process, not for every task of it."""
     lacks = "[api] base_url set where the tasks run" if launch_page_is_supported() else "Airflow 3.1.1 or newer"
     log.info("The message carries the presigned URL only: a launch page needs %s.", lacks)
+
+
+def _templates(notifiers: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    """Go through the texts of the notifiers' templated fields, each with a name for messages."""
+    for index, notifier in enumerate(notifiers):
+        for field in notifier.template_fields:
+            for text in _texts(getattr(notifier, field, None)):
+                yield f"notifiers[{index}].{field}", text
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -81,9 +103,16 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _uses_presigned_url(text: str) -> bool:
+def _uses(text: str, name: str, *, after_a_check: bool) -> bool:
+    """
+    Return whether a template uses a variable.
+
+    :param text: the template.
+    :param name: the variable.
+    :param after_a_check: whether a use counts in a template that checks if the variable is defined.
+    """
     # Most texts end here, and pay for no parse.
-    if "presigned_url" not in text:
+    if name not in text:
         return False
     from jinja2 import Environment, TemplateSyntaxError, nodes
 
@@ -92,8 +121,8 @@ def _uses_presigned_url(text: str) -> bool:
         template = Environment(autoescape=True).parse(text)
     except TemplateSyntaxError:
         return False
-    asks_first = any(
-        test.name == "defined" and isinstance(test.node, nodes.Name) and test.node.name == "presigned_url"
+    checks = any(
+        test.name == "defined" and isinstance(test.node, nodes.Name) and test.node.name == name
         for test in template.find_all(nodes.Test)
     )
-    return not asks_first and any(name.name == "presigned_url" for name in template.find_all(nodes.Name))
+    return (after_a_check or not checks) and any(node.name == name for node in template.find_all(nodes.Name))

@@ -9,7 +9,7 @@ import urllib.error
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from airflow_sagemaker_presign.compat import AirflowException
+from airflow_sagemaker_presign.exceptions import SageMakerPresignError
 
 
 class ServerAnswer(NamedTuple):
@@ -24,7 +24,7 @@ class ServerAnswer(NamedTuple):
     headers: Mapping[str, str]
 
 
-class SendFailed(AirflowException):
+class SendFailed(SageMakerPresignError):
     """
     The message certainly reached nobody: it may be sent again.
 
@@ -39,7 +39,7 @@ class SendFailed(AirflowException):
         super().__init__(problem)
 
 
-class SendOutcomeUnknown(AirflowException):
+class SendOutcomeUnknown(SageMakerPresignError):
     """
     The message went out, and no answer came back or one that leaves open what became of it: it may have arrived, so it
     must not be sent again.
@@ -48,7 +48,7 @@ class SendOutcomeUnknown(AirflowException):
     may_have_arrived = True
 
 
-class SentToSomeOnly(AirflowException):
+class SentToSomeOnly(SageMakerPresignError):
     """
     Some of the recipients got the message and some did not: sending again would give those a second one.
 

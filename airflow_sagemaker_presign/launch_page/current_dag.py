@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from airflow_sagemaker_presign import validation
+from airflow_sagemaker_presign.allowed_users import EDITORS
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 
@@ -84,9 +85,9 @@ def _rule_of(task: Mapping[str, Any], dag: Mapping[str, Any]) -> tuple[AllowedUs
                 return ()
             named_for_all = _decoded(dag.get("default_args")) or {}
         task = named_for_all
-    # Left out or None: as releases before this one wrote "editors".
+    # None or left out: how 0.1 wrote "editors".
     users = _decoded(task.get("allowed_users"))
-    if users is None or users == validation.EDITORS:
+    if users is None or users == EDITORS:
         return (None,)
     if isinstance(users, list) and all(isinstance(user, str) and not validation.is_template(user) for user in users):
         return (tuple(users),)

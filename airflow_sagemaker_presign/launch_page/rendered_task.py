@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from airflow_sagemaker_presign import validation
+from airflow_sagemaker_presign.allowed_users import EDITORS
 from airflow_sagemaker_presign.launch_page import current_dag
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.notifications.times import format_duration
@@ -174,7 +175,7 @@ def _verify_of(value: object) -> bool | str | None:
 
 def _allowed_users_of(value: object) -> tuple[str, ...] | None:
     """Read the list. Whatever is no list of names lets nobody in: a list that Airflow cut short is a text."""
-    if value is None or value == validation.EDITORS:
+    if value is None or value == EDITORS:
         return None
     if isinstance(value, list) and value and all(isinstance(user, str) and user.strip() for user in value):
         return tuple(value)

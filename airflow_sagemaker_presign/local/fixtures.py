@@ -15,6 +15,8 @@ from moto import mock_aws
 from airflow_sagemaker_presign.local.clock import LocalClock
 from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import DEFAULT_REGION, LocalSageMaker
 
+__all__ = ["local_sagemaker"]
+
 CLOCK_STARTS_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from airflow_sagemaker_presign.validation import reject
 
-_ALLOWED = "no {notifier} here: it tells of a link or a failure, so it can be in notifiers and on_failure_callback only"
+_ALLOWED = (
+    "another callback: {notifier} tells of a link or a failure, so it can be in notifiers and on_failure_callback only"
+)
 
 
 def reject_other_callbacks(task: Any) -> None:

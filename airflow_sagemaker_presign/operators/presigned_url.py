@@ -8,12 +8,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_sagemaker_presign import validation
+from airflow_sagemaker_presign.allowed_users import allowed_users_of, rendered_allowed_users_of
 from airflow_sagemaker_presign.delivery.link_mode import (
     LinkMode,
     launch_url_for,
     link_mode_of,
     reject_presigned_url_in_templates,
+    warn_of_old_names_in_templates,
 )
+from airflow_sagemaker_presign.deprecation import with_old_keys
 from airflow_sagemaker_presign.links import SageMakerNotebookLaunchLink
 from airflow_sagemaker_presign.operators.base import WorkspaceOperator
 
@@ -93,10 +96,11 @@ class PresignedUrlOperator(WorkspaceOperator):
         self.delivery_attempts = validation.positive_int_of("delivery_attempts", delivery_attempts)
         self.require = validation.one_of("require", require, ("all", "any"))
         self.link = link_mode_of(link)
-        self._allowed_users = validation.allowed_users_of(allowed_users)
+        self._allowed_users = allowed_users_of(allowed_users)
         self.launch_page_valid_for = math.ceil(
             validation.positive_duration_of("launch_page_valid_for", launch_page_valid_for).total_seconds()
         )
+        warn_of_old_names_in_templates(self.notifiers)
         if self.link == "launch_page":
             reject_presigned_url_in_templates(self.notifiers)
 
@@ -108,7 +112,7 @@ class PresignedUrlOperator(WorkspaceOperator):
     @allowed_users.setter
     def allowed_users(self, rendered: object) -> None:
         # An error here comes before the launch page can read the field.
-        self._allowed_users = validation.rendered_allowed_users_of(rendered)
+        self._allowed_users = rendered_allowed_users_of(rendered)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start, wait, deliver."""
@@ -117,7 +121,7 @@ class PresignedUrlOperator(WorkspaceOperator):
 
         self._check()
         validation.session_expiration_duration_of(self.session_expiration_duration)
-        validation.rendered_allowed_users_of(self.allowed_users)
+        rendered_allowed_users_of(self.allowed_users)
         # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
         prepare(self.notifiers, self._for_notifiers(context), self.require)
         SageMakerNotebookLaunchLink().persist(context)
@@ -132,14 +136,16 @@ class PresignedUrlOperator(WorkspaceOperator):
 
     def _for_notifiers(self, context: Context) -> dict[str, Any]:
         """Return what the notifiers' templates see, as far as it is known before the workspace runs."""
-        return {
-            **context,
-            "workspace": self.workspace,
-            "recipient": self.recipient,
-            "launch_url": launch_url_for(self.link, context["ti"]),
-            "launch_page_valid_for": timedelta(seconds=self.launch_page_valid_for),
-            "session_expiration_duration": timedelta(seconds=self._session_seconds()),
-        }
+        return with_old_keys(
+            {
+                **context,
+                "workspace": self.workspace,
+                "recipient": self.recipient,
+                "launch_url": launch_url_for(self.link, context["ti"]),
+                "launch_page_valid_for": timedelta(seconds=self.launch_page_valid_for),
+                "session_expiration_duration": timedelta(seconds=self._session_seconds()),
+            }
+        )
 
     def _deliver(self, context: Context) -> dict[str, Any]:
         from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
@@ -158,7 +164,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         receipts = [delivery.receipt() for delivery in deliveries]
         launch_url = for_notifiers["launch_url"]
         sessions_end_by = [receipt["session_ends_by"] for receipt in receipts if "session_ends_by" in receipt]
-        return {
+        receipt = {
             **workspace.as_dict(),
             **self._in_receipt(description),
             "link": self.link if launch_url else "presigned",
@@ -167,6 +173,7 @@ class PresignedUrlOperator(WorkspaceOperator):
             **({"session_ends_by": max(sessions_end_by)} if sessions_end_by else {}),
             "deliveries": receipts,
         }
+        return with_old_keys(receipt)
 
     def _in_receipt(self, description: Mapping[str, Any]) -> dict[str, Any]:
         """Return what of a description the receipt has."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_sagemaker_presign.delivery.link_mode import LinkMode
+from airflow_sagemaker_presign.deprecation import renamed_parameter
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMakerNotebookLaunchLink
 from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 from airflow_sagemaker_presign.operators.base import WorkspaceOperator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from airflow_sagemaker_presign.triggers.base import WorkspaceTrigger
 
 __all__ = ["SageMakerPresignedNotebookUrlOperator", "SageMakerStopNotebookInstanceOperator"]
+
+_LAUNCH_PAGE_VALID_FOR = timedelta(days=7)
 
 
 class _NotebookInstanceOperator(WorkspaceOperator):
@@ -82,7 +85,8 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
     :param region_name: the region; default: the connection's. (templated)
     :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
     :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
-    :raises ValueError: for a parameter that is not allowed: when the DAG is parsed, or for a template before the first
+    :param door_open_for: deprecated; write ``launch_page_valid_for``.
+    :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
     :raises WorkspaceError: in the task, the class that says why the notebook instance is not InService.
     :raises LinkDeliveryError: in the task, when a link did not reach somebody.
@@ -108,7 +112,7 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
         require: Literal["all", "any"] = "all",
         link: LinkMode = "both",
         allowed_users: AllowedUsers = "editors",
-        launch_page_valid_for: timedelta | float = timedelta(days=7),
+        launch_page_valid_for: timedelta | float = _LAUNCH_PAGE_VALID_FOR,
         poll_interval: float | timedelta = 5,
         timeout: timedelta | float = timedelta(hours=1),
         deferrable: bool | None = None,
@@ -116,8 +120,12 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
+        door_open_for: timedelta | float | None = None,
         **kwargs: Any,
     ) -> None:
+        launch_page_valid_for = renamed_parameter(
+            "door_open_for", door_open_for, "launch_page_valid_for", launch_page_valid_for, _LAUNCH_PAGE_VALID_FOR
+        )
         super().__init__(
             identifiers={"notebook_instance_name": notebook_instance_name},
             notifiers=notifiers,
@@ -168,7 +176,7 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
     :param region_name: the region; default: the connection's. (templated)
     :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
     :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
-    :raises ValueError: for a parameter that is not allowed: when the DAG is parsed, or for a template before the first
+    :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
     :raises WorkspaceError: in the task, the class that says why the notebook instance is not stopped.
     """

@@ -270,7 +270,7 @@ def test_a_message_that_would_reach_nobody_is_refused_before_the_first_aws_call(
     run: Run, local: LocalServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = len(local.sagemaker.requests)
-    with pytest.raises(ValueError, match=r"to=.* is not allowed"):
+    with pytest.raises(ValueError, match=r"to=.*: must be"):
         run(NotebookUrlSmtpNotifier(to="{{ params.nobody }}"), NotebookUrlSlackNotifier(channel="#research"))
     with pytest.raises(AirflowException, match="slack_elsewhere"):
         run(NotebookUrlSmtpNotifier(), NotebookUrlSlackNotifier(channel="#research", slack_conn_id="slack_elsewhere"))

@@ -118,7 +118,9 @@ def test_both_without_a_launch_page_is_the_presigned_url_and_says_once_what_a_la
 def test_the_launch_page_without_a_base_url_is_an_error_before_the_first_aws_call(
     run: Run, sagemaker: Script, no_base_url: None
 ) -> None:
-    with pytest.raises(ValueError, match=r"link='launch_page' is not allowed: only with \[api\] base_url set"):
+    with pytest.raises(
+        ValueError, match=r"link='launch_page': must be 'presigned' or 'both' unless \[api\] base_url is set"
+    ):
         run(Recorder(), link="launch_page")
 
 
@@ -137,7 +139,7 @@ def test_a_base_url_that_is_lost_during_the_wait_sends_no_credential_instead(
 
 def test_the_launch_page_is_refused_at_parse_where_airflow_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", False)
-    with pytest.raises(ValueError, match=r"link='launch_page' is not allowed: .*Airflow 3\.1\.1 or newer"):
+    with pytest.raises(ValueError, match=r"link='launch_page': must be .*Airflow 3\.1\.1 or newer"):
         Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="launch_page")
     Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="both")
 
@@ -223,14 +225,14 @@ def test_how_long_the_launch_page_opens_is_kept_as_whole_seconds(given: Any, kep
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"link": "url"}, r"link='url' is not allowed: 'presigned' or 'launch_page' or 'both'"),
-        ({"link": None}, r"link=None is not allowed"),
+        ({"link": "url"}, r"link='url': must be 'presigned' or 'launch_page' or 'both'"),
+        ({"link": None}, r"link=None: must be"),
         (
             {"launch_page_valid_for": 0},
-            r"launch_page_valid_for=0 is not allowed: a timedelta, or a number of seconds, above 0",
+            r"launch_page_valid_for=0: must be a timedelta, or a number of seconds, above 0",
         ),
-        ({"launch_page_valid_for": timedelta(-1)}, r"launch_page_valid_for=.* is not allowed"),
-        ({"launch_page_valid_for": "{{ params.days }}"}, r"launch_page_valid_for=.* is not allowed"),
+        ({"launch_page_valid_for": timedelta(-1)}, r"launch_page_valid_for=.*: must be"),
+        ({"launch_page_valid_for": "{{ params.days }}"}, r"launch_page_valid_for=.*: must be"),
     ],
 )
 def test_wrong_input_is_refused_when_the_dag_is_parsed(kwargs: dict[str, Any], message: str) -> None:

@@ -45,9 +45,9 @@ CASES: dict[str, tuple[Given, Given, str]] = {
     "an endpoint without https": ({"endpoint_url": "sagemaker.example.com"}, {}, "Invalid endpoint"),
     "an endpoint that is half a URL": ({"endpoint_url": "https://"}, {}, "not usable"),
     "a region with a blank": ({"region_name": "eu central 1"}, {}, "eu central 1"),
-    "a region that a template lost": ({}, {"region_name": "None"}, "region_name='None' is not allowed"),
-    "a region that a template left empty": ({}, {"region_name": " "}, "region_name=' ' is not allowed"),
-    "a connection that a template lost": ({}, {"aws_conn_id": "None"}, "aws_conn_id='None' is not allowed"),
+    "a region that a template lost": ({}, {"region_name": "None"}, "region_name='None': must be"),
+    "a region that a template left empty": ({}, {"region_name": " "}, "region_name=' ': must be"),
+    "a connection that a template lost": ({}, {"aws_conn_id": "None"}, "aws_conn_id='None': must be"),
     "an SSO profile without a token": ({"profile_name": "old"}, {}, "aws sso login"),
     "a session of SSO without a token": ({"profile_name": "new"}, {}, "aws sso login"),
     "a profile that nobody has": ({"profile_name": "nobody"}, {}, "nobody"),
@@ -60,10 +60,18 @@ CASES: dict[str, tuple[Given, Given, str]] = {
     "a timeout that is none": ({}, {"botocore_config": {"connect_timeout": "soon"}}, "soon"),
     "an option of the connection": ({"config_kwargs": {"colour": 1}}, {}, "colour"),
     "a number of retries below nothing": ({"config_kwargs": {"retries": {"max_attempts": -1}}}, {}, "-1"),
-    "a CA bundle that is not there": ({}, {"verify": "/no/such.pem"}, "no such file or folder on this machine"),
-    "a CA bundle of the connection": ({"verify": "/no/such.pem"}, {}, "no such file or folder on this machine"),
-    "a word instead of a CA bundle": ({}, {"verify": "no"}, "verify='no' is not allowed: True, False"),
-    "a word of the connection": ({"verify": "off"}, {}, "verify='off' is not allowed: True, False"),
+    "a CA bundle that is not there": (
+        {},
+        {"verify": "/no/such.pem"},
+        "with CA certificates that exists on this machine",
+    ),
+    "a CA bundle of the connection": (
+        {"verify": "/no/such.pem"},
+        {},
+        "with CA certificates that exists on this machine",
+    ),
+    "a word instead of a CA bundle": ({}, {"verify": "no"}, "verify='no': must be True, False"),
+    "a word of the connection": ({"verify": "off"}, {}, "verify='off': must be True, False"),
     "a CA bundle that a template lost": ({}, {"verify": "None"}, "it looks like what a template makes"),
 }
 
@@ -174,5 +182,5 @@ def test_a_task_names_its_notebook_instance_when_there_is_no_hook(connect: Any) 
 
 
 def test_a_configuration_that_does_not_fit_into_a_trigger_is_refused_when_the_dag_is_parsed() -> None:
-    with pytest.raises(ValueError, match=r"botocore_config=.* is not allowed: a dict of botocore's Config options"):
+    with pytest.raises(ValueError, match=r"botocore_config=.*: must be a dict of botocore's Config options"):
         Stop(task_id="stop", notebook_instance_name="research", botocore_config={"user_agent": {1, 2}})

@@ -48,7 +48,8 @@ NOTEBOOKS = {"notebook_instance_name": ["research", "other"]}
     ("make", "rule"),
     [
         (lambda: plain(), (None,)),
-        (lambda: plain(allowed_users=None), (None,)),
+        (lambda: plain(allowed_users="editors"), (None,)),
+        (lambda: mapped(NOTEBOOKS, allowed_users="editors"), (None,)),
         (lambda: plain(allowed_users=["ada", "grace@example.com"]), (("ada", "grace@example.com"),)),
         (lambda: plain(allowed_users="{{ params.users }}"), ()),
         (lambda: plain(allowed_users=["ada", "{{ params.user }}"]), ()),
@@ -78,12 +79,24 @@ def test_the_rule_of_a_task(make: Any, rule: Any) -> None:
 @pytest.mark.parametrize("make", [plain, lambda: mapped(NOTEBOOKS)])
 @pytest.mark.parametrize(
     ("users", "rule"),
-    [(["ada"], (("ada",),)), (("ada",), (("ada",),)), (None, (None,)), ("{{ params.users }}", ())],
+    [(["ada"], (("ada",),)), (("ada",), (("ada",),)), ("editors", (None,)), ("{{ params.users }}", ())],
 )
 def test_names_that_the_dag_gives_to_all_its_tasks(make: Any, users: Any, rule: Any) -> None:
     with DAG("mornings", default_args={"allowed_users": users}) as dag:
         make()
     assert tasks_of(serialized(dag)) == {"link": rule}
+
+
+@pytest.mark.parametrize("written", [{}, {"allowed_users": None}])
+def test_a_dag_that_an_earlier_release_serialized_lets_in_all_who_may_edit_the_task(written: dict[str, None]) -> None:
+    """There the default was None, which Airflow leaves out of a serialized DAG."""
+    with DAG("mornings") as dag:
+        plain()
+    data = serialized(dag)
+    task = data["dag"]["tasks"][0]["__var"]
+    task.pop("allowed_users", None)
+    task.update(written)
+    assert tasks_of(data) == {"link": (None,)}
 
 
 def test_a_tasks_own_names_go_before_those_that_the_dag_gives() -> None:

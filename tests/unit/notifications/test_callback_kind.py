@@ -104,7 +104,7 @@ def test_only_a_failure_is_told_as_one(context: dict[str, Any], callback_kind: C
 def test_another_callback_is_refused_where_the_dag_is_written(name: str, make: Any, as_list: bool) -> None:
     notifier = make()
     arguments: dict[str, Any] = {name: [print, notifier] if as_list else notifier}
-    with pytest.raises(ValueError, match=rf"^{name}='NotebookUrl\w+' is not allowed: .* on_failure_callback only"):
+    with pytest.raises(ValueError, match=rf"^{name}='NotebookUrl\w+': must be .* on_failure_callback only"):
         SageMakerPresignedNotebookUrlOperator(
             task_id="t", notebook_instance_name="research", notifiers=notifier, **arguments
         )

@@ -36,7 +36,7 @@ class Recorder(NotebookUrlNotifier):
 
     def check_recipient(self) -> None:
         if self.to in (None, "None"):
-            raise ValueError(f"to={self.to!r} is not allowed.")
+            raise ValueError(f"to={self.to!r}: must be known.")
 
     def load_provider(self) -> None:
         pass
@@ -58,7 +58,7 @@ def mapped(rows: Any, **partial: Any) -> tuple[Any, dict[str, Any]]:
         "dag": dag,
         "run_id": "r",
         "params": {"boss": "boss@example.com"},
-        "exception": ValueError("landing='labs' is not allowed"),
+        "exception": ValueError("landing='labs': must be 'lab'"),
     }
     return task, context
 
@@ -162,7 +162,7 @@ def test_a_recipient_that_cannot_be_known_is_an_error_that_says_what_to_do() -> 
     _, context = single(recipient="{{ params.nothing.at_all }}")
     with pytest.raises(SendFailed) as raised:
         Recorder([])(context)
-    assert str(raised.value).startswith("Nobody was told “No link to notebook research”: to='None' is not allowed. ")
+    assert str(raised.value).startswith("Nobody was told “No link to notebook research”: to='None': must be known. ")
     assert "Give the notifier in on_failure_callback a fixed recipient" in str(raised.value)
 
 

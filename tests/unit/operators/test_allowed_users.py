@@ -1,4 +1,4 @@
-"""Who may open through the launch page: what was given never becomes everybody, whatever rendering makes of it."""
+"""Who may open through the launch page: only the word "editors" means all who may edit, and a lost value never does."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from airflow_sagemaker_presign.allowed_users import rendered_allowed_users_of
 from airflow_sagemaker_presign.compat import DAG, BaseNotifier
 from airflow_sagemaker_presign.links import launch_page_is_supported
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
-from airflow_sagemaker_presign.validation import rendered_allowed_users_of
 
 
 class Silent(BaseNotifier):
@@ -38,23 +38,24 @@ def rendered(dag: DAG, given: Any, who: Any) -> Any:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], r"allowed_users=\[\] is not allowed: a list of Airflow user names or e-mail addresses"),
-        ((), r"allowed_users=\(\) is not allowed"),
-        ("", r"allowed_users='' is not allowed: a list of"),
-        ("ada", r"allowed_users='ada' is not allowed: a list of"),
-        (b"ada", r"allowed_users=b'ada' is not allowed: a list of"),
-        ({"ada"}, r"allowed_users={'ada'} is not allowed: a list of"),
-        ({"ada": 1}, r"allowed_users=.* is not allowed: a list of"),
-        (True, r"allowed_users=True is not allowed: a list of"),
-        (lambda context, jinja_env: None, r"allowed_users=.* is not allowed: a list of"),
-        (["ada", ""], r"allowed_users\[1\]='' is not allowed: a user name or an e-mail address and nothing else"),
-        ([None], r"allowed_users\[0\]=None is not allowed"),
-        (["None"], r"allowed_users\[0\]='None' is not allowed"),
-        ([["ada"]], r"allowed_users\[0\]=\['ada'\] is not allowed"),
-        ([" ada"], r"allowed_users\[0\]=' ada' is not allowed"),
-        (["Ada <ada@example.com>"], r"allowed_users\[0\]='Ada <ada@example.com>' is not allowed: .* and nothing else"),
-        (["ada\nbob"], r"allowed_users\[0\]='ada\\nbob' is not allowed"),
-        (["ada\u2028"], r"allowed_users\[0\]=.* is not allowed"),
+        (None, r"allowed_users=None: must be 'editors', or a list of"),
+        ([], r"allowed_users=\[\]: must be 'editors', or a list of Airflow user names or e-mail addresses"),
+        ((), r"allowed_users=\(\): must be"),
+        ("", r"allowed_users='': must be 'editors', or a list of"),
+        ("ada", r"allowed_users='ada': must be 'editors', or a list of"),
+        (b"ada", r"allowed_users=b'ada': must be 'editors', or a list of"),
+        ({"ada"}, r"allowed_users={'ada'}: must be 'editors', or a list of"),
+        ({"ada": 1}, r"allowed_users=.*: must be 'editors', or a list of"),
+        (True, r"allowed_users=True: must be 'editors', or a list of"),
+        (lambda context, jinja_env: None, r"allowed_users=.*: must be 'editors', or a list of"),
+        (["ada", ""], r"allowed_users\[1\]='': must be a user name or an e-mail address and nothing else"),
+        ([None], r"allowed_users\[0\]=None: must be"),
+        (["None"], r"allowed_users\[0\]='None': must be"),
+        ([["ada"]], r"allowed_users\[0\]=\['ada'\]: must be"),
+        ([" ada"], r"allowed_users\[0\]=' ada': must be"),
+        (["Ada <ada@example.com>"], r"allowed_users\[0\]='Ada <ada@example.com>': must be .* and nothing else"),
+        (["ada\nbob"], r"allowed_users\[0\]='ada\\nbob': must be"),
+        (["ada\u2028"], r"allowed_users\[0\]=.*: must be"),
     ],
 )
 def test_what_names_nobody_is_refused_when_the_dag_is_parsed(given: Any, message: str) -> None:
@@ -62,9 +63,9 @@ def test_what_names_nobody_is_refused_when_the_dag_is_parsed(given: Any, message
         make(allowed_users=given)
 
 
-def test_left_out_or_none_is_all_who_may_edit_the_task() -> None:
-    assert make().allowed_users is None
-    assert make(allowed_users=None).allowed_users is None
+def test_left_out_it_is_all_who_may_edit_the_task() -> None:
+    assert make().allowed_users == "editors"
+    assert make(allowed_users="editors").allowed_users == "editors"
 
 
 @pytest.mark.parametrize(
@@ -74,9 +75,11 @@ def test_left_out_or_none_is_all_who_may_edit_the_task() -> None:
         (["ada", "{{ params.who }}"], "bob@example.com", ["ada", "bob@example.com"]),
         (("{{ params.who }}",), "Ada Lovelace", ["Ada Lovelace"]),
         ("{{ params.who }}", "ada", ["ada"]),
+        ("{{ params.who }}", "editors", "editors"),
+        ("editors", None, "editors"),
     ],
 )
-def test_templates_are_rendered_to_a_list(dag: DAG, given: Any, who: Any, users: list[str]) -> None:
+def test_templates_are_rendered_to_a_list(dag: DAG, given: Any, who: Any, users: list[str] | str) -> None:
     assert rendered(dag, given, who) == users
 
 
@@ -89,7 +92,7 @@ def test_templates_are_rendered_to_a_list(dag: DAG, given: Any, who: Any, users:
 def test_a_template_that_names_nobody_ends_the_task_before_airflow_keeps_its_fields(
     dag: DAG, given: Any, who: Any
 ) -> None:
-    """The launch page reads the kept fields: an empty one there would let everybody in."""
+    """The launch page reads the kept fields: what is in them decides who may open."""
     with pytest.raises(ValueError, match="allowed_users"):
         rendered(dag, given, who)
 
@@ -108,7 +111,9 @@ def test_a_list_longer_than_airflow_keeps_is_refused(monkeypatch: pytest.MonkeyP
     users = [f"person.number.{number}@example.com" for number in range(20)]
     assert rendered_allowed_users_of(users) == users
     monkeypatch.setenv("AIRFLOW__CORE__MAX_TEMPLATED_FIELD_LENGTH", "500")
-    with pytest.raises(ValueError, match=r"up to 500 characters in all \(\[core\] max_templated_field_length\)"):
+    with pytest.raises(
+        ValueError, match=r"no longer than 500 characters in all \(\[core\] max_templated_field_length\)"
+    ):
         rendered_allowed_users_of(users)
 
 
@@ -135,7 +140,7 @@ def test_a_mapped_task_whose_users_went_missing_is_not_open_to_everybody(dag: DA
     task = mapped(dag).expand_kwargs([{"notebook_instance_name": "r", "allowed_users": users}])
     with pytest.raises(ValueError, match="allowed_users"):
         task.unmap({"notebook_instance_name": "r", "allowed_users": users})
-    assert task.unmap({"notebook_instance_name": "r"}).allowed_users is None
+    assert task.unmap({"notebook_instance_name": "r"}).allowed_users == "editors"
 
 
 def test_all_that_the_launch_page_reads_is_plain_json_and_is_in_the_serialized_dag(dag: DAG) -> None:
