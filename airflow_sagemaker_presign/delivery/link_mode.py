@@ -1,4 +1,4 @@
-"""What a message carries: the presigned URL, the launch page, or both; never a credential where the DAG wanted none."""
+"""What a message links to: the presigned URL, the launch page, or both; never a credential if the DAG wants none."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 def link_mode_of(value: object) -> LinkMode:
     """
-    Check what a message is to carry.
+    Check the operator's ``link``.
 
-    :raises ValueError: when it is no such choice, or ``"launch_page"`` on an Airflow that has none: there a message
-        without a credential would be one without a link.
+    :raises ValueError: if it is no such mode, or ``"launch_page"`` on an Airflow without a launch page, where a
+        message without a credential would have no link at all.
     """
     if one_of("link", value, ("presigned", "launch_page", "both")) == "launch_page" and not launch_page_is_supported():
         reject("link", value, "'presigned' or 'both' on this Airflow; the launch page needs Airflow 3.1.1 or newer")
@@ -31,11 +31,11 @@ def link_mode_of(value: object) -> LinkMode:
 
 def reject_presigned_url_in_templates(notifiers: Sequence[Any]) -> None:
     """
-    See that no notifier's template speaks of a presigned URL that will not be there.
+    Check that no notifier's template uses a presigned URL, for messages that have none.
 
-    What cannot be seen here (a template in a file, a notifier's own code) fails when it is sent.
+    A template in a file and a notifier's own code cannot be checked here; they fail when they are sent.
 
-    :raises ValueError: with the notifier's field.
+    :raises ValueError: if one does; the error names the notifier's field.
     """
     for index, notifier in enumerate(notifiers):
         for field in notifier.template_fields:
@@ -46,18 +46,22 @@ def reject_presigned_url_in_templates(notifiers: Sequence[Any]) -> None:
 
 def launch_url_for(link: LinkMode, ti: Any) -> str:
     """
-    Return which launch page a task instance's messages link to.
+    Return the launch URL for a task instance's messages.
 
-    :param link: what they are to carry.
+    :param link: what the messages link to.
     :param ti: the task instance.
-    :return: the launch URL; empty when there is none, or none is wanted.
-    :raises ValueError: for ``"launch_page"`` without one, rather than to send a credential instead.
+    :return: the launch URL; empty if there is none, or the messages do not link to it.
+    :raises ValueError: for ``"launch_page"`` if there is no launch URL, so that no credential is sent instead.
     """
     if link == "presigned":
         return ""
     url = launch_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
     if url is None and link == "launch_page":
-        reject("link", link, "only with [api] base_url set where the tasks run: the launch URL begins with it")
+        reject(
+            "link",
+            link,
+            "'presigned' or 'both' unless [api] base_url is set where the tasks run",
+        )
     if url is None:
         _log_missing_launch_page()
     return url or ""
@@ -65,9 +69,9 @@ def launch_url_for(link: LinkMode, ti: Any) -> str:
 
 @functools.cache
 def _log_missing_launch_page() -> None:
-    """Say it once in a process, not for every task of it."""
+    """Log it once per process, not for every task."""
     lacks = "[api] base_url set where the tasks run" if launch_page_is_supported() else "Airflow 3.1.1 or newer"
-    log.info("The message carries the presigned URL only: a launch page needs %s.", lacks)
+    log.info("The message has only the presigned URL: a launch page needs %s.", lacks)
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -82,18 +86,18 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _uses_presigned_url(text: str) -> bool:
-    # Most texts end here, and pay for no parse.
+    # Most texts need no parse.
     if "presigned_url" not in text:
         return False
     from jinja2 import Environment, TemplateSyntaxError, nodes
 
     try:
-        # Its names, not `meta.find_undeclared_variables`, which stumbles over filters that only Airflow knows.
+        # Not with `meta.find_undeclared_variables`, which raises for filters that only Airflow has.
         template = Environment(autoescape=True).parse(text)
     except TemplateSyntaxError:
         return False
-    asks_first = any(
+    is_guarded = any(
         test.name == "defined" and isinstance(test.node, nodes.Name) and test.node.name == "presigned_url"
         for test in template.find_all(nodes.Test)
     )
-    return not asks_first and any(name.name == "presigned_url" for name in template.find_all(nodes.Name))
+    return not is_guarded and any(name.name == "presigned_url" for name in template.find_all(nodes.Name))

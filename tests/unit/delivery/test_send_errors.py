@@ -15,6 +15,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
 from airflow_sagemaker_presign.compat import AirflowException
+from airflow_sagemaker_presign.delivery import send_errors
 from airflow_sagemaker_presign.delivery.send_errors import may_have_arrived, retry_after
 from tests.helpers.odd_errors import CannotSay
 
@@ -160,10 +161,15 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (amid(CannotSay(), answered(500)), True),
     ],
 )
-def test_an_error_says_whether_the_message_may_have_arrived(error: Exception, expected: bool) -> None:
+def test_an_error_shows_whether_the_message_may_have_arrived(error: Exception, expected: bool) -> None:
     assert may_have_arrived(error) is expected
 
 
-def test_an_error_without_an_answer_asks_for_no_pause() -> None:
+def test_an_error_without_a_response_needs_no_pause() -> None:
     assert retry_after(ValueError()) == 0.0
     assert retry_after(CannotSay()) == 0.0
+
+
+def test_a_dag_file_that_imports_the_errors_loads_no_client() -> None:
+    # What the classification needs is imported when an error is classified, not at each parse of a DAG file.
+    assert {"smtplib", "http", "urllib"}.isdisjoint(vars(send_errors))
