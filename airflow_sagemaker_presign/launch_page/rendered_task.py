@@ -12,7 +12,7 @@ from sqlalchemy import select
 from airflow_sagemaker_presign import validation
 from airflow_sagemaker_presign.launch_page import current_dag
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
-from airflow_sagemaker_presign.notifications.times import format_duration
+from airflow_sagemaker_presign.wording import format_duration
 from airflow_sagemaker_presign.workspaces.base import Workspace, workspace_of
 
 ABOUT_TO_BEGIN = frozenset({None, "scheduled", "queued", "restarting"})

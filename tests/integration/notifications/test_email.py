@@ -244,7 +244,7 @@ def test_all_recipients_refused_is_a_failure_that_names_them(mail: Any, link_con
 def test_some_recipients_refused_names_who_got_it_and_who_did_not(mail: Any, link_context: dict[str, Any]) -> None:
     mail.refused = {"bob@example.com": "550 no such user"}
     with pytest.raises(
-        SentToSomeOnly, match=r"took the message for ada@example.com and refused it for bob@example.com: 550"
+        SentToSomeOnly, match=r"accepted the message for ada@example.com and refused it for bob@example.com: 550"
     ):
         _send(link_context, to="ada@example.com, bob@example.com")
     assert SentToSomeOnly.may_have_arrived is True
@@ -255,7 +255,7 @@ def test_some_recipients_refused_names_who_got_it_and_who_did_not(mail: Any, lin
 def test_a_mail_without_an_answer_may_have_arrived(mail: Any, link_context: dict[str, Any], how: str) -> None:
     mail.on["DATA"] = how
     with pytest.raises(
-        SendOutcomeUnknown, match=r"had the whole message for ada@example.com and did not answer"
+        SendOutcomeUnknown, match=r"got the whole message for ada@example.com and did not reply"
     ) as raised:
         _send(link_context)
     assert raised.value.may_have_arrived is True
@@ -266,7 +266,7 @@ def test_a_mail_without_an_answer_may_have_arrived(mail: Any, link_context: dict
 @pytest.mark.parametrize(
     ("on", "said"),
     [
-        ({"MAIL": "drop"}, "broke before the message went out"),
+        ({"MAIL": "drop"}, "broke before the message was sent"),
         ({"MAIL": "530 who are you"}, "refused the sender nb@example.com: 530 who are you"),
         (
             {"DATA": "554 spam: authToken=eyJhbGci"},
@@ -308,7 +308,7 @@ def test_a_host_that_is_no_name_is_not_taken_for_a_bad_password(
     link_context: dict[str, Any], mail_connection: Any, host: str
 ) -> None:
     mail_connection(25, host=host, login="nb", password="fine")
-    with pytest.raises(SendFailed, match="The host of the Airflow connection 'smtp_default' is no name") as raised:
+    with pytest.raises(SendFailed, match="connection 'smtp_default' is not a server's name") as raised:
         _send(link_context)
     assert raised.value.may_have_arrived is False
     assert "password" not in str(raised.value)
@@ -351,7 +351,7 @@ def test_a_provider_that_does_not_even_try_is_an_error_that_says_what_to_change(
     if fewest_retries() == 0:
         monkeypatch.setattr(SmtpHook, "get_conn", lambda hook: hook)
     mail_connection(mail.port, extra={"retry_limit": 0})
-    with pytest.raises(SendFailed, match=r"'smtp_default' has a `retry_limit` .* does not even try once. Make it 1"):
+    with pytest.raises(SendFailed, match=r"'smtp_default' has a `retry_limit` .* makes no attempt at all. Set it to 1"):
         _send(link_context)
     assert mail.mails == []
 

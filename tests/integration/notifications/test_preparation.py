@@ -55,7 +55,7 @@ def test_what_may_pass_at_slack_is_logged_and_no_error_yet(
     slack.answers["auth.test"] = slack.answers["users.lookupByEmail"] = answer
     NotebookUrlSlackNotifier(user="{{ recipient }}").prepare(context)
     NotebookUrlSlackNotifier(channel="#research").prepare(context)
-    assert caplog.text.count("Slack could not be asked before the notebook is there, which may pass") == 2
+    assert caplog.text.count("Slack could not be checked before the notebook starts; this may be transient") == 2
 
 
 def test_a_login_that_the_mail_server_refuses_is_found_out_without_a_mail(
@@ -74,7 +74,7 @@ def test_a_mail_server_that_is_away_may_be_back_when_the_notebook_is_there(
         closed.bind(("127.0.0.1", 0))
         mail_connection(closed.getsockname()[1])
         NotebookUrlSmtpNotifier().prepare(context)
-    assert "The mail server could not be asked before the notebook is there, which may pass" in caplog.text
+    assert "The mail server could not be checked before the notebook starts; this may be transient" in caplog.text
 
 
 def test_a_password_that_smtplib_cannot_send_is_said_without_it(

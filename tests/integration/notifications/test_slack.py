@@ -69,7 +69,7 @@ def test_one_object_serves_link_failure_and_link_again(
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ({"error": "channel_not_found"}, r"the Slack app sees no channel '#research'.*invite"),
+        ({"error": "channel_not_found"}, r"the Slack app finds no channel '#research'.*invite"),
         ({"error": "not_in_channel"}, r"not in the channel '#research'.*Invite it there.*chat:write.public"),
         ({"error": "invalid_auth"}, r"does not accept the token of the Airflow connection 'slack_api_default'"),
         ({"error": "missing_scope", "needed": "im:write"}, r"lacks the scope im:write.*reinstall the app"),
@@ -156,7 +156,7 @@ def test_a_message_without_an_answer_that_tells_may_have_arrived(
 )
 def test_a_look_up_without_an_answer_has_sent_nothing(slack: Any, link_context: dict[str, Any], answer: object) -> None:
     slack.answers["users.lookupByEmail"] = answer
-    with pytest.raises(SendFailed, match=r"did not answer users\.lookupByEmail"):
+    with pytest.raises(SendFailed, match=r"did not respond to users\.lookupByEmail"):
         NotebookUrlSlackNotifier(user="{{ recipient }}", timeout=1)(link_context)
     assert slack.posted() == []
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.notifications.email_message import render
-from airflow_sagemaker_presign.notifications.message import link_message
+from airflow_sagemaker_presign.notifications.link_message import link_message
 from airflow_sagemaker_presign.notifications.slack_blocks import link_payload
 
 LAUNCH_URL = "https://airflow.example.com/sagemaker-notebooks/mornings/manual__1/notebook_link"
