@@ -103,5 +103,5 @@ def describe(error: BaseException) -> str:
 def _is_transient(error: WorkspaceError) -> bool:
     from airflow_sagemaker_presign.hooks.error_codes import STALE_CREDENTIALS_CODES
 
-    # AWS may briefly not know credentials that have just been issued, or that it knew before.
+    # AWS may reject valid credentials for a moment, most of all new ones.
     return isinstance(error, SageMakerUnavailable) or error.code in STALE_CREDENTIALS_CODES

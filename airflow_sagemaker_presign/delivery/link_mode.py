@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from airflow_sagemaker_presign.links import launch_page_is_supported, launch_url
@@ -39,7 +39,7 @@ def reject_presigned_url_in_templates(notifiers: Sequence[Any]) -> None:
     """
     for index, notifier in enumerate(notifiers):
         for field in notifier.template_fields:
-            for text in _texts(getattr(notifier, field, None)):
+            for text in texts_of(getattr(notifier, field, None)):
                 if _uses_presigned_url(text):
                     reject(f"notifiers[{index}].{field}", text, NO_PRESIGNED_URL)
 
@@ -74,15 +74,16 @@ def _log_missing_launch_page() -> None:
     log.info("The message has only the presigned URL: a launch page needs %s.", lacks)
 
 
-def _texts(value: object) -> Iterator[str]:
+def texts_of(value: object) -> Iterator[str]:
+    """Yield the texts in a template field's value, which may be nested in lists and dicts."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _texts(item)
+            yield from texts_of(item)
     elif isinstance(value, (list, tuple, set)):
         for item in value:
-            yield from _texts(item)
+            yield from texts_of(item)
 
 
 def _uses_presigned_url(text: str) -> bool:

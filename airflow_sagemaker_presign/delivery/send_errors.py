@@ -2,8 +2,8 @@
 The errors of a send, the package's own and any library's: whether the message may have arrived, when to retry.
 
 A retry is safe only if the message certainly did not arrive: otherwise somebody could get two. The package's notifiers
-raise :class:`SendFailed`, :class:`SendOutcomeUnknown` and :class:`SentToSomeOnly`, which say so themselves. An error of
-any other notifier is classified by its type, its HTTP status and the errors that it comes from. The classes are matched
+raise :class:`SendFailed`, :class:`SendOutcomeUnknown` and :class:`SentToSomeOnly`, which define it. An error of any
+other notifier is classified by its type, its HTTP status and the errors that it comes from. The classes are matched
 by name, so that no library is imported for them; DAG files import this module, so what else it needs for a
 classification it imports only then.
 """
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from airflow_sagemaker_presign.exceptions import SageMakerPresignError
 
 
-class ServerAnswer(NamedTuple):
+class ServiceResponse(NamedTuple):
     """
     A service's response, without the body, which may quote the message.
 
@@ -39,7 +39,7 @@ class SendFailed(SageMakerPresignError):
 
     may_have_arrived = False
 
-    def __init__(self, problem: str, response: ServerAnswer | None = None) -> None:
+    def __init__(self, problem: str, response: ServiceResponse | None = None) -> None:
         self.response = response
         super().__init__(problem)
 

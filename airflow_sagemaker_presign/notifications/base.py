@@ -29,7 +29,7 @@ class _NotAwaitable:
     """
     Replaces ``__await__`` in a class that is not awaitable although its base class is.
 
-    Airflow's ``AsyncCallback``, which a deadline takes, then rejects the class when the DAG file is parsed.
+    Airflow's ``AsyncCallback``, the callback of a deadline, then rejects the class when the DAG file is parsed.
     """
 
     def __get__(self, instance: object, owner: type) -> NoReturn:

@@ -74,7 +74,7 @@ def callback_kind_of(context: Mapping[str, Any], callback: object = None) -> Cal
 
     Airflow does not pass the kind of callback that it runs, so this derives it from the context: a DAG's callback has
     a ``reason``, a task's has the state and the exception. If these are missing (Airflow 3 passes neither for a task
-    whose process was killed), it goes by the task's lists of callbacks that contain the notifier.
+    whose process was killed), it uses the task's lists of callbacks that contain the notifier.
 
     :param context: what Airflow passes to the callback.
     :param callback: the notifier, the same object as in those lists.

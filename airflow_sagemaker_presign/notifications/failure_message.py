@@ -1,4 +1,4 @@
-"""The message that says why there is no link, or why a task or DAG run failed, independent of the medium."""
+"""The message about a failure, independent of the medium: why there is no link, or why a task or DAG run failed."""
 
 from __future__ import annotations
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_sagemaker_presign.delivery.link_mode import texts_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -104,7 +106,7 @@ def needs_running_notebook(value: Any, environment: Environment) -> bool:
     from jinja2 import nodes
 
     names = {
-        name.name for text in _texts(value) if "{" in text for name in environment.parse(text).find_all(nodes.Name)
+        name.name for text in texts_of(value) if "{" in text for name in environment.parse(text).find_all(nodes.Name)
     }
     return not names.isdisjoint(KNOWN_ONCE_RUNNING)
 
@@ -112,13 +114,3 @@ def needs_running_notebook(value: Any, environment: Environment) -> bool:
 def as_text(value: Any) -> str:
     """Return a rendered template or another task's output as text; empty for ``None``."""
     return "" if value is None else str(value).strip()
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _texts(list(value.values()))
-    elif isinstance(value, (list, tuple, set)):
-        for item in value:
-            yield from _texts(item)

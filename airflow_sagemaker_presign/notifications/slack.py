@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_sagemaker_presign.delivery.send_errors import SendFailed, SendOutcomeUnknown, ServerAnswer
+from airflow_sagemaker_presign.delivery.send_errors import SendFailed, SendOutcomeUnknown, ServiceResponse
 from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier, optional_text
 from airflow_sagemaker_presign.notifications.slack_recipients import (
     CHANNEL_ALLOWED,
@@ -195,31 +195,29 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
             ) from None
         except (OSError, HTTPException, UnicodeDecodeError) as error:
             # A gateway's page in another encoding than it declares reveals nothing about the message.
-            raise self._unanswered(method, type(error).__name__) from None
+            raise self._unconfirmed(method, type(error).__name__) from None
 
     def _refused(self, method: str, response: Any) -> SendFailed | SendOutcomeUnknown:
         from airflow_sagemaker_presign.delivery.send_errors import response_is_inconclusive
         from airflow_sagemaker_presign.notifications.slack_errors import describe_error
 
         recipient = str(self.channel or self.user)
-        answer = response.data if isinstance(response.data, dict) else {}
-        code = str(answer.get("error") or "")
+        body = response.data if isinstance(response.data, dict) else {}
+        code = str(body.get("error") or "")
         if response.status_code == 504 or (method == _POST and response_is_inconclusive(response.status_code, code)):
             # What is not an error code is the start of the response, which quotes the message.
             reason = code if code.isidentifier() else "its response was cut short"
             how = f"HTTP status {response.status_code}" if response.status_code != 200 else reason
-            return self._unanswered(method, how)
-        problem = describe_error(response.status_code, answer, recipient=recipient, connection=self.slack_conn_id)
-        kind = (
-            _BlocksRefused
-            if code in _BLOCKS_REFUSED
-            else _PermanentlyRefused
-            if code in _PERMANENT_ERRORS
-            else SendFailed
-        )
-        return kind(problem, ServerAnswer(response.status_code, dict(response.headers)))
+            return self._unconfirmed(method, how)
+        problem = describe_error(response.status_code, body, recipient=recipient, connection=self.slack_conn_id)
+        kind = SendFailed
+        if code in _BLOCKS_REFUSED:
+            kind = _BlocksRefused
+        elif code in _PERMANENT_ERRORS:
+            kind = _PermanentlyRefused
+        return kind(problem, ServiceResponse(response.status_code, dict(response.headers)))
 
-    def _unanswered(self, method: str, how: str) -> SendFailed | SendOutcomeUnknown:
+    def _unconfirmed(self, method: str, how: str) -> SendFailed | SendOutcomeUnknown:
         if method != _POST:
             return SendFailed(f"Slack did not respond to {method} ({how}).")
         return SendOutcomeUnknown(

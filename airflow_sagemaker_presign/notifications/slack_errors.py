@@ -44,20 +44,20 @@ _WORDS = {
 }
 
 
-def describe_error(status_code: int, answer: Mapping[str, Any], *, recipient: str, connection: str) -> str:
+def describe_error(status_code: int, body: Mapping[str, Any], *, recipient: str, connection: str) -> str:
     """
     Return why Slack refused a call.
 
     :param status_code: the HTTP status of the response.
-    :param answer: its body, if it was JSON; only the error code and the scopes are quoted.
+    :param body: the body of the response, if it was JSON; only the error code and the scopes are quoted.
     :param recipient: the recipient of the message.
     :param connection: the Airflow connection's id.
     """
-    code = str(answer.get("error") or "")
+    code = str(body.get("error") or "")
     if status_code == 429:
         code = "ratelimited"
     if code == "missing_scope":
-        scope = str(answer.get("needed") or "chat:write")
+        scope = str(body.get("needed") or "chat:write")
         return (
             f"Slack (missing_scope): the app's token lacks the scope {scope}. Add it under “OAuth & Permissions”, "
             f"reinstall the app, and put the new token in the Airflow connection {connection!r}."

@@ -74,31 +74,31 @@ def _mail_options(client: smtplib.SMTP, content: bytes, sender: str, recipients:
 
 def _body(client: smtplib.SMTP, content: bytes, recipients: Sequence[str]) -> None:
     """Send the message itself; once it is sent, only the reply shows whether it was accepted."""
-    whom = ", ".join(recipients)
+    names = ", ".join(recipients)
     dotted = re.sub(rb"(?m)^\.", b"..", content)
     try:
         client.send(dotted + (b".\r\n" if dotted.endswith(b"\r\n") else b"\r\n.\r\n"))
     except (smtplib.SMTPException, OSError):
         # The end of the message was never sent, and a server discards a message without its end.
-        raise SendFailed(f"The connection to the mail server broke while the message for {whom} was sent.") from None
+        raise SendFailed(f"The connection to the mail server broke while the message for {names} was sent.") from None
     try:
         code, reply = client.getreply()
     except (smtplib.SMTPException, OSError) as error:
         raise SendOutcomeUnknown(
-            f"The mail server got the whole message for {whom} and did not reply ({error}): it may have arrived. "
+            f"The mail server got the whole message for {names} and did not reply ({error}): it may have arrived. "
             "Ask the recipients before you clear the task."
         ) from None
     if code == -1:
         raise SendOutcomeUnknown(
-            f"The mail server's reply to the message for {whom} cannot be read: it may have arrived."
+            f"The mail server's reply to the message for {names} cannot be read: it may have arrived."
         )
     # A spam filter may quote the link that it refuses, broken into lines that no redaction recognises: drop the rest.
-    _expect((code, reply.partition(b"http")[0]), 250, f"the message for {whom}")
+    _expect((code, reply.partition(b"http")[0]), 250, f"the message for {names}")
 
 
-def _expect(answer: tuple[int, bytes], code: int, what: str) -> None:
-    if answer[0] != code:
-        raise SendFailed(f"The mail server refused {what}: {_reply_text(*answer)}.")
+def _expect(reply: tuple[int, bytes], code: int, what: str) -> None:
+    if reply[0] != code:
+        raise SendFailed(f"The mail server refused {what}: {_reply_text(*reply)}.")
 
 
 def _reply_text(code: int, reply: bytes) -> str:

@@ -37,7 +37,7 @@ def clock_time(moment: datetime, zone: tzinfo, now: datetime) -> str:
     """
     Format a moment as a wall clock shows it: ``09:35 CET (Europe/Berlin)``, with the date unless it is today.
 
-    Seconds are dropped: a link that works until 09:35:40 is said to work until 09:35, never longer than it does.
+    Seconds are dropped: for a link that works until 09:35:40 the message promises 09:35, never too long.
 
     :param moment: the moment to format.
     :param zone: the time zone to show it in.

@@ -95,7 +95,7 @@ def test_what_people_write_takes_the_direction_of_its_letters(
     assert '<div dir="auto">RuntimeError: שגיאה</div>' in failure
 
 
-def test_half_a_character_in_what_others_wrote_keeps_no_mail_back(
+def test_a_lone_surrogate_in_a_text_does_not_stop_a_mail(
     mail: Any, link_context: dict[str, Any], failure_context: dict[str, Any]
 ) -> None:
     _send(link_context, note="cut off \ud83d", subject="cut off \ud83d")
@@ -107,7 +107,7 @@ def test_half_a_character_in_what_others_wrote_keeps_no_mail_back(
         assert "FileNotFoundError: r?sum?.ipynb" in part
 
 
-def test_both_parts_say_what_the_reader_has_to_know(mail: Any, link_context: dict[str, Any]) -> None:
+def test_both_parts_have_what_the_reader_has_to_know(mail: Any, link_context: dict[str, Any]) -> None:
     _send(link_context, note="Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2", timezone="UTC")
     text, html = _parts(mail.mails[0])
     for part in (text, html):
@@ -179,7 +179,7 @@ def test_a_long_subject_keeps_the_spaces_between_its_words(
     assert max(map(len, mail.raw[0].split(b"\r\n"))) <= 78
 
 
-def test_an_address_beyond_ascii_goes_out_with_smtputf8(mail: Any, link_context: dict[str, Any]) -> None:
+def test_an_address_beyond_ascii_is_sent_with_smtputf8(mail: Any, link_context: dict[str, Any]) -> None:
     _send(link_context, to=["zoë@example.com", "ada@bücher.example"])
     assert mail.envelopes[0][1] == ["zoë@example.com", "ada@xn--bcher-kva.example"]
 
@@ -252,7 +252,7 @@ def test_some_recipients_refused_names_who_got_it_and_who_did_not(mail: Any, lin
 
 
 @pytest.mark.parametrize("how", ["hang", "drop"])
-def test_a_mail_without_an_answer_may_have_arrived(mail: Any, link_context: dict[str, Any], how: str) -> None:
+def test_a_mail_without_a_reply_may_have_arrived(mail: Any, link_context: dict[str, Any], how: str) -> None:
     mail.on["DATA"] = how
     with pytest.raises(
         SendOutcomeUnknown, match=r"got the whole message for ada@example.com and did not reply"
@@ -304,7 +304,7 @@ def test_a_mail_server_that_cannot_be_reached_got_nothing(
 
 
 @pytest.mark.parametrize("host", ["smtp..example.com", "a" * 64 + ".example.com"])
-def test_a_host_that_is_no_name_is_not_taken_for_a_bad_password(
+def test_a_host_that_is_no_name_is_not_reported_as_a_bad_password(
     link_context: dict[str, Any], mail_connection: Any, host: str
 ) -> None:
     mail_connection(25, host=host, login="nb", password="fine")
@@ -314,7 +314,7 @@ def test_a_host_that_is_no_name_is_not_taken_for_a_bad_password(
     assert "password" not in str(raised.value)
 
 
-def test_a_login_that_is_refused_says_whose(mail: Any, link_context: dict[str, Any], mail_connection: Any) -> None:
+def test_a_refused_login_names_its_connection(mail: Any, link_context: dict[str, Any], mail_connection: Any) -> None:
     mail_connection(mail.port, login="nb", password="wrong")
     with pytest.raises(
         SendFailed, match="does not accept the login of the Airflow connection 'smtp_default'"
@@ -343,7 +343,7 @@ def test_the_providers_hook_still_keeps_its_client_where_we_look(mail: Any) -> N
         _client_of(SimpleNamespace())  # type: ignore[arg-type]
 
 
-def test_a_provider_that_does_not_even_try_is_an_error_that_says_what_to_change(
+def test_a_provider_that_makes_no_attempt_is_an_error_that_says_what_to_change(
     mail: Any, mail_connection: Callable[..., None], link_context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.providers.smtp.hooks.smtp import SmtpHook

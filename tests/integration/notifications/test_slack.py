@@ -43,7 +43,7 @@ def test_a_person_is_found_by_e_mail_address(slack: Any, link_context: dict[str,
     assert notifier.user == "ada@example.com", "the delivery names the recipient by the rendered field"
 
 
-def test_a_user_id_needs_no_look_up(slack: Any, link_context: dict[str, Any]) -> None:
+def test_a_user_id_needs_no_lookup(slack: Any, link_context: dict[str, Any]) -> None:
     NotebookUrlSlackNotifier(user="W9XYZ")(link_context)
     assert [(method, body["channel"]) for method, body in slack.calls] == [("chat.postMessage", "W9XYZ")]
 
@@ -77,7 +77,7 @@ def test_one_object_serves_link_failure_and_link_again(
         ({"error": "brand_new_error"}, r"with the error 'brand_new_error'"),
     ],
 )
-def test_slacks_errors_are_said_in_words(
+def test_slacks_errors_are_explained_in_plain_words(
     slack: Any, link_context: dict[str, Any], answer: dict[str, Any], said: str
 ) -> None:
     slack.answers["chat.postMessage"] = {"ok": False, **answer}
@@ -107,7 +107,7 @@ def test_an_unknown_person_is_named_and_nothing_is_posted(slack: Any, link_conte
         ((200, {"Content-Type": "text/html"}, "<html>Sign in to the network</html>"), 200, "not Slack's API"),
     ],
 )
-def test_a_refusal_keeps_its_status_and_is_asked_for_once(
+def test_a_refusal_keeps_its_status_and_is_not_retried(
     slack: Any, link_context: dict[str, Any], answer: tuple[int, dict[str, str], Any], status: int, said: str
 ) -> None:
     slack.answers["chat.postMessage"] = answer
@@ -138,7 +138,7 @@ def test_a_refusal_keeps_its_status_and_is_asked_for_once(
     ],
     ids=str,
 )
-def test_a_message_without_an_answer_that_tells_may_have_arrived(
+def test_a_message_without_a_conclusive_response_may_have_arrived(
     slack: Any, link_context: dict[str, Any], answer: object
 ) -> None:
     slack.answers["chat.postMessage"] = answer
@@ -154,7 +154,7 @@ def test_a_message_without_an_answer_that_tells_may_have_arrived(
     ["hang", "drop", (504, {}, "gateway timed out"), (502, {"Content-Type": "text/html; charset=ascii"}, "Störung")],
     ids=str,
 )
-def test_a_look_up_without_an_answer_has_sent_nothing(slack: Any, link_context: dict[str, Any], answer: object) -> None:
+def test_a_lookup_without_a_response_has_sent_nothing(slack: Any, link_context: dict[str, Any], answer: object) -> None:
     slack.answers["users.lookupByEmail"] = answer
     with pytest.raises(SendFailed, match=r"did not respond to users\.lookupByEmail"):
         NotebookUrlSlackNotifier(user="{{ recipient }}", timeout=1)(link_context)
@@ -164,7 +164,7 @@ def test_a_look_up_without_an_answer_has_sent_nothing(slack: Any, link_context: 
 @pytest.mark.parametrize(
     "answer", [(500, {}, "Internal Server Error"), {"ok": False, "error": "internal_error"}], ids=str
 )
-def test_a_look_up_that_failed_amid_slack_has_sent_nothing(
+def test_a_lookup_during_which_slack_failed_has_sent_nothing(
     slack: Any, link_context: dict[str, Any], answer: object
 ) -> None:
     slack.answers["users.lookupByEmail"] = answer
@@ -234,7 +234,7 @@ def test_a_url_as_long_as_aws_makes_them_arrives_whole_in_one_message(
 
 
 @pytest.mark.parametrize("error", ["invalid_blocks", "msg_blocks_too_long"])
-def test_a_long_link_that_slacks_blocks_do_not_take_goes_out_as_text(
+def test_a_long_link_that_slack_refuses_in_blocks_is_sent_as_text(
     slack: Any, link_context: dict[str, Any], error: str
 ) -> None:
     url = _long(link_context, 3400)
@@ -248,7 +248,7 @@ def test_a_long_link_that_slacks_blocks_do_not_take_goes_out_as_text(
 
 
 @pytest.mark.parametrize("error", ["channel_not_found", "internal_error"])
-def test_nothing_else_that_slack_says_of_a_long_link_makes_a_second_message(
+def test_no_other_error_for_a_long_link_makes_a_second_message(
     slack: Any, link_context: dict[str, Any], error: str
 ) -> None:
     _long(link_context, 3400)
