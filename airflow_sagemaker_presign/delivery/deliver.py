@@ -66,12 +66,17 @@ def deliver(
             attempts.abandon()
     deliveries = [attempts.delivery for attempts in all_attempts]
     record_metrics(deliveries, context)
-    failures = {delivery.notifier: delivery.failure for delivery in deliveries if delivery.failure}
-    delivered = tuple(delivery.notifier for delivery in deliveries if not delivery.failure)
-    if failures and (policy.require == "all" or not delivered):
-        advice = {delivery.notifier: delivery.advice for delivery in deliveries if delivery.failure}
-        raise LinkDeliveryError(workspace.name, failures, delivered, advice, workspace.noun)
+    _raise_if_not_delivered(deliveries, policy, workspace)
     return deliveries
+
+
+def _raise_if_not_delivered(deliveries: Sequence[Delivery], policy: DeliveryPolicy, workspace: Named) -> None:
+    failed = [delivery for delivery in deliveries if delivery.failure]
+    delivered = tuple(delivery.notifier for delivery in deliveries if not delivery.failure)
+    if failed and (policy.require == "all" or not delivered):
+        failures = {delivery.notifier: delivery.failure for delivery in failed}
+        advice = {delivery.notifier: delivery.advice for delivery in failed}
+        raise LinkDeliveryError(workspace.name, failures, delivered, advice, workspace.noun)
 
 
 def _run(all_attempts: Sequence[DeliveryAttempts], *, in_parallel: bool) -> None:

@@ -1,11 +1,12 @@
 """
-The errors of a send, the package's own and any library's: whether the message may have arrived, when to retry.
+The errors of a send: the package's own, and how any other is classified.
 
-A retry is safe only if the message certainly did not arrive: otherwise somebody could get two. The package's notifiers
-raise :class:`SendFailed`, :class:`SendOutcomeUnknown` and :class:`SentToSomeOnly`, which define it. An error of any
-other notifier is classified by its type, its HTTP status and the errors that it comes from. The classes are matched
-by name, so that no library is imported for them; DAG files import this module, so what else it needs for a
-classification it imports only then.
+A send may be repeated only if the message certainly did not arrive; otherwise somebody could get it twice. The errors
+of the package's notifiers define this with their attribute ``may_have_arrived``. Any other error is classified by its
+class, the HTTP status of its response, and the errors that caused it. The classes of libraries are matched by name, so
+that none of these libraries has to be installed.
+
+DAG files import this module, so it imports the standard library's clients only to classify an error.
 """
 
 from __future__ import annotations

@@ -78,9 +78,9 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         smtp_conn_id: str = "smtp_default",
     ) -> None:
         super().__init__(note=note, timezone=timezone)
-        self.to = _known("to", to)
-        self.cc = None if cc is None else _known("cc", cc)
-        self.from_email = None if from_email is None else _known("from_email", from_email)
+        self.to = _checked_addresses("to", to)
+        self.cc = None if cc is None else _checked_addresses("cc", cc)
+        self.from_email = None if from_email is None else _checked_addresses("from_email", from_email)
         self.subject = optional_text("subject", subject)
         self.smtp_conn_id = smtp_conn_id
 
@@ -223,7 +223,7 @@ def _client_of(hook: SmtpHook) -> smtplib.SMTP:
     return client
 
 
-def _known(name: str, value: Any) -> Any:
+def _checked_addresses(name: str, value: Any) -> Any:
     """Check the addresses that are known when the DAG file is parsed; turn an iterable into a list."""
     if is_template(value):
         # Another task's output is registered as iterable, but cannot be iterated.

@@ -104,7 +104,7 @@ def test_an_unknown_person_is_named_and_nothing_is_posted(slack: Any, link_conte
         ((404, {}, "Not Found"), 404, "HTTP status 404"),
         ((503, {}, "<html>"), 503, "HTTP status 503"),
         ((503, {}, {"ok": False, "error": "service_unavailable"}), 503, "HTTP status 503"),
-        ((200, {"Content-Type": "text/html"}, "<html>Sign in to the network</html>"), 200, "not Slack's API"),
+        ((200, {"Content-Type": "text/html"}, "<html>Sign in to the network</html>"), 200, "not from Slack's API"),
     ],
 )
 def test_a_refusal_keeps_its_status_and_is_not_retried(
