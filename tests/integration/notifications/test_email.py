@@ -111,8 +111,8 @@ def test_both_parts_have_what_the_reader_has_to_know(mail: Any, link_context: di
     _send(link_context, note="Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2", timezone="UTC")
     text, html = _parts(mail.mails[0])
     for part in (text, html):
-        for said in ("Notebook research is ready", "09:35 UTC", "eu-central-1", "8 hours", "personal", "not forward"):
-            assert said in part
+        for text in ("Notebook research is ready", "09:35 UTC", "eu-central-1", "8 hours", "personal", "not forward"):
+            assert text in part
     assert "Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2" in text
     assert '<div dir="auto">Model: s3://m &amp; &lt;b&gt;</div>' in html
     hrefs = Links(html).hrefs
@@ -149,8 +149,8 @@ def test_a_link_that_outlives_the_day_says_which_day(mail: Any, link_context: di
     )
     _send(link_context, timezone="UTC")
     # The standard library breaks the line after "Subject:" for a subject that fits into one line of its own.
-    said = "Notebook research is ready: open it by 00:00 UTC on Sunday, 22 November"
-    assert mail.mails[0]["Subject"].strip() == said
+    text = "Notebook research is ready: open it by 00:00 UTC on Sunday, 22 November"
+    assert mail.mails[0]["Subject"].strip() == text
 
 
 def test_subject_and_names_keep_their_letters(mail: Any, link_context: dict[str, Any]) -> None:
@@ -264,7 +264,7 @@ def test_a_mail_without_a_reply_may_have_arrived(mail: Any, link_context: dict[s
 
 
 @pytest.mark.parametrize(
-    ("on", "said"),
+    ("on", "text"),
     [
         ({"MAIL": "drop"}, "broke before the message was sent"),
         ({"MAIL": "530 who are you"}, "refused the sender nb@example.com: 530 who are you"),
@@ -276,10 +276,10 @@ def test_a_mail_without_a_reply_may_have_arrived(mail: Any, link_context: dict[s
     ],
 )
 def test_a_mail_that_was_refused_has_certainly_not_arrived(
-    mail: Any, link_context: dict[str, Any], on: dict[str, str], said: str
+    mail: Any, link_context: dict[str, Any], on: dict[str, str], text: str
 ) -> None:
     mail.on = on
-    with pytest.raises(SendFailed, match=said) as raised:
+    with pytest.raises(SendFailed, match=text) as raised:
         _send(link_context)
     assert raised.value.may_have_arrived is False
     assert mail.bodies == ("DATA" in on)

@@ -96,7 +96,7 @@ class TaskInstance:
 
 
 @pytest.mark.parametrize(
-    ("name", "connection", "notifier", "said"),
+    ("name", "connection", "notifier", "text"),
     [
         ("SMTP_DEFAULT", '{"conn_type": "smtp"}', lambda: NotebookUrlSmtpNotifier(), "has no host"),
         ("SMTP_DEFAULT", '{"conn_type": "smtp", "host": "localhost"}', lambda: NotebookUrlSmtpNotifier(), "from_email"),
@@ -105,7 +105,7 @@ class TaskInstance:
     ],
 )
 def test_a_stopped_notebook_stays_stopped_when_its_link_could_not_be_sent(
-    local: LocalServices, monkeypatch: pytest.MonkeyPatch, name: str, connection: str, notifier: Any, said: str
+    local: LocalServices, monkeypatch: pytest.MonkeyPatch, name: str, connection: str, notifier: Any, text: str
 ) -> None:
     monkeypatch.setenv(f"AIRFLOW_CONN_{name}", connection)
     local.sagemaker.set_status("research", "Stopped")
@@ -116,7 +116,7 @@ def test_a_stopped_notebook_stays_stopped_when_its_link_could_not_be_sent(
         notifiers=[notifier()],
         deferrable=False,
     )
-    with pytest.raises(Exception, match=said):
+    with pytest.raises(Exception, match=text):
         operator.execute({"ti": TaskInstance(), "dag": None, "params": {}})  # type: ignore[typeddict-item]
     assert local.sagemaker.status("research") == "Stopped"
 

@@ -59,15 +59,15 @@ def test_one_object_serves_link_failure_and_link_again(
     first, failure, second = slack.posted()
     assert (first["channel"], failure["channel"], second["channel"]) == ("U012AB3CD", "U012AB3CD", "U2BOB")
     assert len(_urls(first)) == len(_urls(second)) == 1
-    said = json.dumps(failure, ensure_ascii=False)
+    text = json.dumps(failure, ensure_ascii=False)
     assert failure["text"] == "No link to notebook research. AWS has no capacity."
-    assert NotebookInstanceNoCapacity.advice in said
-    assert "https://airflow.example.com/dags/mornings?a=1&amp;b=2" in said
-    assert "authToken" not in said
+    assert NotebookInstanceNoCapacity.advice in text
+    assert "https://airflow.example.com/dags/mornings?a=1&amp;b=2" in text
+    assert "authToken" not in text
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "text"),
     [
         ({"error": "channel_not_found"}, r"the Slack app finds no channel '#research'.*invite"),
         ({"error": "not_in_channel"}, r"not in the channel '#research'.*Invite it there.*chat:write.public"),
@@ -78,10 +78,10 @@ def test_one_object_serves_link_failure_and_link_again(
     ],
 )
 def test_slacks_errors_are_explained_in_plain_words(
-    slack: Any, link_context: dict[str, Any], answer: dict[str, Any], said: str
+    slack: Any, link_context: dict[str, Any], answer: dict[str, Any], text: str
 ) -> None:
     slack.answers["chat.postMessage"] = {"ok": False, **answer}
-    with pytest.raises(SendFailed, match=said) as raised:
+    with pytest.raises(SendFailed, match=text) as raised:
         NotebookUrlSlackNotifier(channel="#research")(link_context)
     assert raised.value.may_have_arrived is False
     assert raised.value.response is not None
@@ -97,7 +97,7 @@ def test_an_unknown_person_is_named_and_nothing_is_posted(slack: Any, link_conte
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "said"),
+    ("answer", "status", "text"),
     [
         ((429, {"Retry-After": "7"}, {"ok": False, "error": "ratelimited"}), 429, "asks to wait"),
         ((429, {"Retry-After": "7"}, ""), 429, "asks to wait"),
@@ -108,10 +108,10 @@ def test_an_unknown_person_is_named_and_nothing_is_posted(slack: Any, link_conte
     ],
 )
 def test_a_refusal_keeps_its_status_and_is_not_retried(
-    slack: Any, link_context: dict[str, Any], answer: tuple[int, dict[str, str], Any], status: int, said: str
+    slack: Any, link_context: dict[str, Any], answer: tuple[int, dict[str, str], Any], status: int, text: str
 ) -> None:
     slack.answers["chat.postMessage"] = answer
-    with pytest.raises(SendFailed, match=said) as raised:
+    with pytest.raises(SendFailed, match=text) as raised:
         NotebookUrlSlackNotifier(channel="#research")(link_context)
     assert raised.value.response is not None
     assert raised.value.response.status_code == status

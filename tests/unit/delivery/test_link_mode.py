@@ -111,8 +111,8 @@ def test_both_without_a_launch_page_is_the_presigned_url_and_logs_once_what_a_la
             assert receipt["link"] == "presigned"
             assert "launch_url" not in receipt
     assert notifier.sent == [("launch page: ", f"{URL}&view=lab")] * 2
-    (said,) = [record.getMessage() for record in caplog.records if record.name == link_mode.__name__]
-    assert f"a launch page needs {needed}" in said
+    (text,) = [record.getMessage() for record in caplog.records if record.name == link_mode.__name__]
+    assert f"a launch page needs {needed}" in text
 
 
 def test_the_launch_page_without_a_base_url_is_an_error_before_the_first_aws_call(

@@ -63,7 +63,7 @@ def has(**attributes: object) -> Exception:
     return error
 
 
-def amid(error: Exception, before: Exception) -> Exception:
+def while_handling(error: Exception, before: Exception) -> Exception:
     """An error that came up while another one was being handled, as when a notifier tries again by itself."""
     error.__context__ = before
     return error
@@ -112,7 +112,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (answered(429), False),
         (answered(404), False),
         (caused(AirflowException("500:Internal Server Error"), answered(500)), True),
-        (amid(AirflowException("502:Bad Gateway"), answered(502)), True),
+        (while_handling(AirflowException("502:Bad Gateway"), answered(502)), True),
         (slack_answered("internal_error"), True),
         (slack_answered("fatal_error"), True),
         (slack_answered("internal_error", 500), True),
@@ -138,10 +138,10 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (AirflowException("the template is wrong"), False),  # Its class has a status_code of 500.
         (smtplib.SMTPDataError(-1, b""), True),
         (smtplib.SMTPDataError(554, b"5.7.1 spam, see HTTP status page"), False),
-        (amid(ConnectionRefusedError(), answered(500)), True),
-        (amid(KnowsThatItDidNot(), answered(500)), False),
-        (amid(ConnectionRefusedError(), requests.ReadTimeout()), True),
-        (amid(requests.ConnectTimeout(), smtplib.SMTPServerDisconnected()), True),
+        (while_handling(ConnectionRefusedError(), answered(500)), True),
+        (while_handling(KnowsThatItDidNot(), answered(500)), False),
+        (while_handling(ConnectionRefusedError(), requests.ReadTimeout()), True),
+        (while_handling(requests.ConnectTimeout(), smtplib.SMTPServerDisconnected()), True),
         (caused(requests.ConnectTimeout(), TimeoutError()), False),
         (caused(urllib.error.URLError(refused := http.client.RemoteDisconnected("")), refused), False),  # by a proxy
         (httpx.RemoteProtocolError("Server disconnected without sending a response."), True),
@@ -158,7 +158,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (together(ConnectionRefusedError()), False),
         (caused(RuntimeError("wrapped"), together(KnowsBetter())), True),
         (CannotSay(), False),
-        (amid(CannotSay(), answered(500)), True),
+        (while_handling(CannotSay(), answered(500)), True),
     ],
 )
 def test_an_error_shows_whether_the_message_may_have_arrived(error: Exception, expected: bool) -> None:

@@ -15,7 +15,7 @@ from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifi
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         ({}, r"channel, user=\(None, None\) is not allowed: exactly one of channel"),
         ({"channel": "#a", "user": "U012AB3CD"}, r"channel, user=\('#a', 'U012AB3CD'\) is not allowed: exactly one of"),
@@ -30,13 +30,13 @@ from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifi
         ({"channel": "#a", "note": 7}, "note=7 is not allowed"),
     ],
 )
-def test_a_slack_notifier_rejects_invalid_parameters_when_it_is_created(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_a_slack_notifier_rejects_invalid_parameters_when_it_is_created(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
         NotebookUrlSlackNotifier(**arguments)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         ({"to": ""}, "to='' is not allowed: an e-mail address"),
         ({"to": []}, r"to=\[\] is not allowed"),
@@ -48,8 +48,8 @@ def test_a_slack_notifier_rejects_invalid_parameters_when_it_is_created(argument
         ({"subject": 7}, "subject=7 is not allowed"),
     ],
 )
-def test_a_mail_notifier_rejects_invalid_parameters_when_it_is_created(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_a_mail_notifier_rejects_invalid_parameters_when_it_is_created(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
         NotebookUrlSmtpNotifier(**arguments)
 
 

@@ -53,7 +53,7 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "text"),
     [
         ({"host": None}, "has no host"),
         ({"host": " "}, "has no host"),
@@ -72,12 +72,12 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Any:
     ],
 )
 def test_a_mail_connection_that_cannot_send_is_an_error_with_its_name(
-    connection: Any, context: dict[str, Any], fields: dict[str, Any], said: str
+    connection: Any, context: dict[str, Any], fields: dict[str, Any], text: str
 ) -> None:
     connection("smtp", **fields)
     with pytest.raises(SendFailed, match=r"^The Airflow connection 'smtp_default' ") as raised:
         NotebookUrlSmtpNotifier().prepare(context)
-    assert said in str(raised.value)
+    assert text in str(raised.value)
     assert SECRET not in str(raised.value)
 
 
@@ -122,7 +122,7 @@ def test_a_mail_connection_that_can_send_is_fine(
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "text"),
     [
         ({"password": None}, "has no token"),
         ({"password": " "}, "has no token"),
@@ -144,19 +144,19 @@ def test_a_mail_connection_that_can_send_is_fine(
     ],
 )
 def test_a_slack_connection_that_cannot_post_is_an_error_with_its_name(
-    connection: Any, context: dict[str, Any], fields: dict[str, Any], said: str
+    connection: Any, context: dict[str, Any], fields: dict[str, Any], text: str
 ) -> None:
     connection("slack", **fields)
     with pytest.raises(SendFailed, match=r"^The Airflow connection 'slack_api_default' ") as raised:
         NotebookUrlSlackNotifier(user="{{ recipient }}").prepare(context)
-    assert said in str(raised.value)
+    assert text in str(raised.value)
     token = (fields.get("password") or "").strip()
     assert not token or token not in str(raised.value)
 
 
 @pytest.mark.parametrize("check", [check_smtp_connection, check_slack_connection])
 @pytest.mark.parametrize(
-    ("extra", "said"),
+    ("extra", "text"),
     [
         ("[1]", "its extra is a JSON list, and must be an object"),
         ("null", "its extra is a JSON NoneType, and must be an object"),
@@ -164,12 +164,12 @@ def test_a_slack_connection_that_cannot_post_is_an_error_with_its_name(
         ("from_email=nb@example.com", "its extra is not JSON"),
     ],
 )
-def test_an_extra_that_is_no_json_object_is_an_error_with_the_connections_id(check: Any, extra: str, said: str) -> None:
+def test_an_extra_that_is_no_json_object_is_an_error_with_the_connections_id(check: Any, extra: str, text: str) -> None:
     # Some versions of Airflow refuse it themselves, where the connection comes out of the environment.
     connection = SimpleNamespace(
         host="mail.example.com", port=None, login=None, password="xoxb-1", extra=extra, extra_dejson=None
     )
-    with pytest.raises(SendFailed, match=rf"^The Airflow connection 'c' cannot be read: {said}"):
+    with pytest.raises(SendFailed, match=rf"^The Airflow connection 'c' cannot be read: {text}"):
         check("c", connection)
 
 
@@ -291,7 +291,7 @@ def test_a_channel_that_is_none_or_several_is_an_error(written: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "text"),
     [
         (lambda: NotebookUrlSlackNotifier(user="{{ recipient }}", note="{{ nope.x }}"), r"^note=.* UndefinedError"),
         (lambda: NotebookUrlSlackNotifier(user="{{ recipient }}", note="{{ recipient "), r"^note=.* TemplateSyntax"),
@@ -306,9 +306,9 @@ def test_a_channel_that_is_none_or_several_is_an_error(written: Any) -> None:
     ],
 )
 def test_a_template_that_cannot_work_is_an_error_before_the_start(
-    connection: Any, context: dict[str, Any], make: Any, said: str
+    connection: Any, context: dict[str, Any], make: Any, text: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=text):
         make().prepare(context)
 
 
@@ -354,10 +354,10 @@ def test_a_text_stays_a_text_whatever_it_renders_to(
 
 
 @pytest.mark.parametrize(
-    ("output", "said"), [(0, "0"), (7, "7"), (1.5, "1.5"), (["a"], "['a']"), (None, ""), (" a ", "a"), (False, "False")]
+    ("output", "text"), [(0, "0"), (7, "7"), (1.5, "1.5"), (["a"], "['a']"), (None, ""), (" a ", "a"), (False, "False")]
 )
-def test_another_tasks_output_as_a_note_or_subject_is_shown_unchanged(output: object, said: str) -> None:
-    assert as_text(output) == said
+def test_another_tasks_output_as_a_note_or_subject_is_shown_unchanged(output: object, text: str) -> None:
+    assert as_text(output) == text
 
 
 def test_a_list_of_recipients_may_be_rendered_where_native_objects_are(
