@@ -37,7 +37,7 @@ def link_context() -> dict[str, Any]:
     arn = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"
     return {
         "presigned_url": presigned_url,
-        "notebook_instance": {"NotebookInstanceArn": arn},
+        "notebook_instance": {"NotebookInstanceName": "research", "NotebookInstanceArn": arn},
         "recipient": "ada@example.com",
         "dag": None,
         "ti": SimpleNamespace(

@@ -111,8 +111,8 @@ def test_both_parts_have_what_the_reader_has_to_know(mail: Any, link_context: di
     _send(link_context, note="Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2", timezone="UTC")
     text, html = _parts(mail.mails[0])
     for part in (text, html):
-        for text in ("Notebook research is ready", "09:35 UTC", "eu-central-1", "8 hours", "personal", "not forward"):
-            assert text in part
+        for words in ("Notebook research is ready", "09:35 UTC", "eu-central-1", "8 hours", "personal", "not forward"):
+            assert words in part
     assert "Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2" in text
     assert '<div dir="auto">Model: s3://m &amp; &lt;b&gt;</div>' in html
     hrefs = Links(html).hrefs

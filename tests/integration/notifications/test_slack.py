@@ -70,7 +70,7 @@ def test_one_object_serves_link_failure_and_link_again(
     ("answer", "text"),
     [
         ({"error": "channel_not_found"}, r"the Slack app finds no channel '#research'.*invite"),
-        ({"error": "not_in_channel"}, r"not in the channel '#research'.*Invite it there.*chat:write.public"),
+        ({"error": "not_in_channel"}, r"not in the channel '#research'.*Invite it.*there.*chat:write.public"),
         ({"error": "invalid_auth"}, r"does not accept the token of the Airflow connection 'slack_api_default'"),
         ({"error": "missing_scope", "needed": "im:write"}, r"lacks the scope im:write.*reinstall the app"),
         ({"error": "is_archived"}, r"'#research' is archived"),
