@@ -7,6 +7,8 @@ them, on every version.
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +94,56 @@ _PLACES = {
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),
     "mask_secret": ("airflow.sdk.log", "airflow.sdk.execution_time.secrets_masker", "airflow.utils.log.secrets_masker"),
 }
+
+
+def is_created_from_mapped(task: Any) -> bool:
+    """
+    Return whether Airflow created a task from a mapped one, for one row of ``expand``: that is when the row runs.
+
+    Airflow has no public name for this. It sets the attribute before it calls the task's ``__init__``.
+
+    :param task: the task, complete or still in its ``__init__``.
+    """
+    return bool(getattr(task, "_BaseOperator__from_mapped", False))
+
+
+def is_async_only(notifier: Any) -> bool:
+    """
+    Return whether a notifier implements ``async_notify``, which Airflow 3.1 added, but not ``notify``.
+
+    :param notifier: an instance of a subclass of ``BaseNotifier``.
+    """
+    base, kind = __getattr__("BaseNotifier"), type(notifier)
+    return kind.notify is base.notify and getattr(kind, "async_notify", None) is not getattr(base, "async_notify", None)
+
+
+def is_mapped(task: Any) -> bool:
+    """
+    Return whether a task is a mapped one, of which Airflow creates one for each row.
+
+    :param task: a task of a DAG.
+    """
+    return hasattr(task, "_expand_mapped_kwargs") and hasattr(task, "partial_kwargs")
+
+
+def mapped_row_of(task: Any, context: Mapping[str, Any]) -> tuple[Mapping[str, Any], set[int]]:
+    """
+    Return the row of a mapped task that a context belongs to, as written, and the ``id`` of each value not to render.
+
+    Airflow has no public name for this. Airflow 2 reads other tasks' output from the database, so its method has one
+    more parameter: the session.
+
+    :param task: the mapped task.
+    :param context: the context of the row's task instance.
+    """
+    if "session" not in inspect.signature(task._expand_mapped_kwargs).parameters:
+        row, ids = task._expand_mapped_kwargs(context)
+        return row, ids
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        row, ids = task._expand_mapped_kwargs(context, session, include_xcom=True)
+        return row, ids
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,8 @@
-"""One notifier's attempts: mint, send, check the arrival; retry only where the message certainly did not arrive."""
+"""One notifier's attempts: mint, send, check the arrival; retry only if the message certainly did not arrive."""
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import inspect
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -14,6 +12,7 @@ from typing import Any
 
 from airflow_sagemaker_presign.delivery import failures
 from airflow_sagemaker_presign.delivery.failures import Failure
+from airflow_sagemaker_presign.delivery.render_and_notify import render_and_notify
 from airflow_sagemaker_presign.delivery.supervisor_channel import abandon
 from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY, PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import redacted
@@ -22,17 +21,18 @@ from airflow_sagemaker_presign.runtime import Runtime
 log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_SECONDS = 1.0
-"""Seconds before the second attempt; each further one waits twice as long."""
+"""The wait before the second attempt, in seconds; it doubles for each further one."""
 
 
 @dataclass(frozen=True)
 class DeliveryPolicy:
     """
-    When a delivery counts.
+    What counts as a delivery.
 
-    :param min_validity: how long a URL has to live on when its send ends; a later arrival is no delivery.
-    :param attempts: how many times each notifier is tried, with a fresh URL each.
-    :param require: ``"all"`` notifiers have to deliver, or ``"any"`` one.
+    :param min_validity: how long a URL must still be valid when its send ends; if less is left, the link is late and
+        counts as not delivered.
+    :param attempts: the maximum number of attempts per notifier, each with a fresh URL.
+    :param require: ``"all"`` notifiers must deliver, or ``"any"`` one.
     """
 
     min_validity: timedelta
@@ -43,9 +43,16 @@ class DeliveryPolicy:
 @dataclass(frozen=True)
 class Delivery:
     """
-    What became of one notifier: delivered when ``failure`` is empty; the later fields only where one was minted.
+    The outcome of one notifier: delivered if ``failure`` is empty.
 
+    :param notifier: the notifier's name, for people.
+    :param attempts: how many attempts were made.
+    :param failure: why it failed.
     :param advice: what to do about the failure.
+    :param delivered_at: when the send ended.
+    :param minted_at: when the URL was minted; like the next two, ``None`` for a message without one.
+    :param expires_at: when the URL expires.
+    :param session_ends_by: the latest end of a session that the URL opens.
     """
 
     notifier: str
@@ -58,7 +65,7 @@ class Delivery:
     session_ends_by: datetime | None = None
 
     def receipt(self) -> dict[str, Any]:
-        """Return what may be kept of it, as plain JSON values; the URL is not among them."""
+        """Return what may be stored, as plain JSON values; the URL is not among them."""
         receipt: dict[str, Any] = {"notifier": self.notifier, "attempts": self.attempts}
         if self.failure or not self.delivered_at:
             return receipt | {"failure": self.failure}
@@ -71,7 +78,7 @@ class Delivery:
 
 
 class _NoPresignedUrl(Exception):
-    """A notifier asks for a presigned URL where none is minted; the next try would ask again."""
+    """A notifier uses a presigned URL although none is minted; a retry would fail the same way."""
 
 
 @dataclass(eq=False)
@@ -79,10 +86,13 @@ class DeliveryAttempts:
     """
     Makes one notifier's delivery attempts, in a thread of its own.
 
-    :param name: the notifier's, for people.
-    :param mint: makes a URL for each attempt; ``None``: the message carries none, and there is none to judge.
+    :param name: the notifier's name, for people.
+    :param notifier: the notifier; each attempt uses a copy.
+    :param context: what its templates see, besides ``presigned_url``.
+    :param mint: mints a URL for each attempt; ``None`` if the message has no presigned URL.
+    :param policy: what counts as a delivery.
     :param runtime: time, sleep and threads.
-    :param cancelled: set when the task has ended, and nothing more may go out.
+    :param cancelled: set when the task has ended and nothing more may be sent.
     """
 
     name: str
@@ -99,7 +109,7 @@ class DeliveryAttempts:
         self._failed(0, failures.CANCELLED_BEFORE_ATTEMPT)
 
     def abandon(self) -> None:
-        """Let go of whatever still runs, now that nobody waits for it any more."""
+        """Abandon the threads that still run: nobody waits for them any more."""
         for thread in (self.thread, self._sender):
             if thread is not None:
                 abandon(thread)
@@ -113,7 +123,7 @@ class DeliveryAttempts:
             if failure.pause is None or attempt == self.policy.attempts or self.cancelled.is_set():
                 break
             wait = max(failure.pause, FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1))
-            log.warning("%s, attempt %d: %s; trying again in %g s.", self.name, attempt, failure.reason, wait)
+            log.warning("%s, attempt %d: %s; retrying in %g s.", self.name, attempt, failure.reason, wait)
             self.runtime.sleep(wait)
             if self.cancelled.is_set():
                 break
@@ -128,20 +138,20 @@ class DeliveryAttempts:
         self.delivery = Delivery(self.name, attempt, failure.reason, failure.advice)
 
     def _attempt(self, attempt: int) -> Failure | None:
-        """Try once: why it failed, or nothing."""
+        """Make one attempt, and return why it failed, or ``None``."""
         if self.mint is None:
             return self._send(None) or self._check_arrival(attempt, None)
-        # From before the mint on: whatever Airflow and AWS's client log of the URL meanwhile loses it.
+        # The redaction starts before the mint, so that nothing that Airflow or AWS's client logs contains the URL.
         with redacted() as redact_also:
             try:
                 presigned_url = self.mint()
-            except BaseException as error:  # whatever ends a mint early is no URL
+            except BaseException as error:  # whatever ends a mint early means that there is no URL
                 return failures.failed_mint(error)
             redact_also(presigned_url.url)
             return self._send(presigned_url) or self._check_arrival(attempt, presigned_url)
 
     def _check_arrival(self, attempt: int, presigned_url: PresignedUrl | None) -> Failure | None:
-        """Tell a link that arrived in time from one that arrived late."""
+        """Return a failure if the link arrived late; otherwise record the delivery."""
         arrived = self.runtime.utc_now()
         if presigned_url is None:
             self.delivery = Delivery(self.name, attempt, delivered_at=arrived)
@@ -162,15 +172,16 @@ class DeliveryAttempts:
         return None
 
     def _send(self, presigned_url: PresignedUrl | None) -> Failure | None:
-        """Send once, for as long as the URL can still arrive in time; a send cannot be killed, only left behind."""
-        # Without a URL nothing grows old; a send gets as long as one with a fresh URL, so that there is one rule.
+        """Send once, and wait as long as the URL can still arrive in time; a send cannot be killed, only abandoned."""
+        # Nothing expires without a URL. Such a send gets as long as one with a fresh URL, so that there is one rule.
         validity = URL_VALIDITY if presigned_url is None else presigned_url.remaining(self.runtime.utc_now())
         time_left = (validity - self.policy.min_validity).total_seconds()
         if time_left <= 0:
             return failures.TOO_OLD_TO_SEND
         errors: list[BaseException] = []
         self._sender = sender = self.runtime.thread(lambda: self._notify(presigned_url, errors))
-        # After it was made known, and before it starts: whoever sets this leaves behind what is known by then.
+        # Checked after the thread is recorded and before it starts: `abandon` is called after `cancelled` is set, and
+        # abandons the threads recorded by then.
         if self.cancelled.is_set():
             return failures.CANCELLED_BEFORE_SEND
         sender.start()
@@ -188,41 +199,18 @@ class DeliveryAttempts:
             if presigned_url is None:
                 _notify_without_presigned_url(notifier, {**self.context})
                 return
-            # For itself: a send that is left behind has the URL for longer than the attempt.
+            # A redaction of its own: an abandoned send holds the URL for longer than the attempt.
             with redacted(presigned_url.url):
-                _notify(notifier, {**self.context, "presigned_url": presigned_url})
-        except BaseException as error:  # whatever ends a send early is no delivery
+                render_and_notify(notifier, {**self.context, "presigned_url": presigned_url})
+        except BaseException as error:  # whatever ends a send early means that nothing was delivered
             errors.append(error)
-
-
-def _notify(notifier: Any, context: dict[str, Any]) -> None:
-    """
-    Do what calling a notifier does, and let its error out: on Airflow 2 the call itself logs it and goes on.
-
-    https://airflow.apache.org/docs/apache-airflow/stable/howto/notifications.html
-    """
-    context.update({field: getattr(notifier, field) for field in notifier.template_fields})
-    notifier.render_template_fields(context)
-    sent = (notifier.async_notify if _is_only_awaitable(notifier) else notifier.notify)(context)
-    if inspect.iscoroutine(sent):
-        asyncio.run(sent)
-
-
-def _is_only_awaitable(notifier: Any) -> bool:
-    """Return whether a notifier has but the asynchronous one of the two ways that Airflow 3.1 and newer know."""
-    from airflow_sagemaker_presign.compat import BaseNotifier
-
-    base: Any = BaseNotifier
-    kind = type(notifier)
-    only = getattr(kind, "notify", None) is base.notify
-    return only and getattr(kind, "async_notify", None) is not getattr(base, "async_notify", None)
 
 
 def _notify_without_presigned_url(notifier: Any, context: dict[str, Any]) -> None:
     from jinja2 import UndefinedError
 
     try:
-        _notify(notifier, context)
+        render_and_notify(notifier, context)
     except (UndefinedError, KeyError) as error:
         if "'presigned_url'" in str(error):
             raise _NoPresignedUrl from error

@@ -1,9 +1,9 @@
 """
-Mint, send, check the arrival: for each notifier on its own, before the URL dies.
+Delivery by all notifiers: mint, send and check the arrival for each of them, before the URL expires.
 
-Each notifier has a thread and mints of its own, so a slow mail server does not eat Slack's five minutes. A send that
-may have arrived, or arrived late, is never repeated within a try of the task; one that certainly did not arrive is,
-with a fresh URL.
+Each notifier has its own thread and its own URLs, so a slow mail server does not use up Slack's five minutes. A send
+that may have arrived, or arrived late, is never repeated within a try of the task; one that certainly did not arrive
+is repeated, with a fresh URL.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ def deliver(
     runtime: Runtime = RUNTIME,
 ) -> list[Delivery]:
     """
-    Send the link through every notifier: a fresh URL each, or what needs none.
+    Send the link through every notifier, each with a fresh URL unless the message has none.
 
-    They send side by side, except where Airflow cannot be asked for anything by two threads (``airflow dags test``).
+    The notifiers send in parallel, except where only one thread can talk to Airflow (``airflow dags test``).
 
     :param notifiers: Airflow notifiers. They are copied, never changed.
     :param context: what their templates see, besides ``presigned_url``.
-    :param mint: makes a URL; called once per notifier and attempt, from that notifier's thread. ``None``:
+    :param mint: mints a URL; called once per notifier and attempt, from that notifier's thread. With ``None``
         nothing is minted, and the notifiers see no ``presigned_url``.
-    :param policy: when a delivery counts.
-    :param workspace: for the error's text.
+    :param policy: what counts as a delivery.
+    :param workspace: the workspace, for the error's text.
     :param runtime: time, sleep and threads.
-    :return: what became of each notifier, in their order.
-    :raises LinkDeliveryError: when a notifier (with ``require="any"``: every one) failed, after all were tried.
+    :return: the outcome of each notifier, in their order.
+    :raises LinkDeliveryError: if a notifier (with ``require="any"``: every one) failed, after all were tried.
     """
     cancelled = threading.Event()
     all_attempts = [
@@ -58,24 +58,29 @@ def deliver(
         for index, notifier in enumerate(notifiers)
     ]
     try:
-        _run(all_attempts, side_by_side=serialize_requests())
+        _run(all_attempts, in_parallel=serialize_requests())
     finally:
-        # Whatever ends the task early (a kill, its execution timeout) must not leave a thread that goes on sending.
+        # Whatever ends the task early (a kill, its execution timeout) must not leave a thread that keeps sending.
         cancelled.set()
         for attempts in all_attempts:
             attempts.abandon()
     deliveries = [attempts.delivery for attempts in all_attempts]
     record_metrics(deliveries, context)
-    failures = {delivery.notifier: delivery.failure for delivery in deliveries if delivery.failure}
-    delivered = tuple(delivery.notifier for delivery in deliveries if not delivery.failure)
-    if failures and (policy.require == "all" or not delivered):
-        advice = {delivery.notifier: delivery.advice for delivery in deliveries if delivery.failure}
-        raise LinkDeliveryError(workspace.name, failures, delivered, advice, workspace.noun)
+    _raise_if_not_delivered(deliveries, policy, workspace)
     return deliveries
 
 
-def _run(all_attempts: Sequence[DeliveryAttempts], *, side_by_side: bool) -> None:
-    if side_by_side:
+def _raise_if_not_delivered(deliveries: Sequence[Delivery], policy: DeliveryPolicy, workspace: Named) -> None:
+    failed = [delivery for delivery in deliveries if delivery.failure]
+    delivered = tuple(delivery.notifier for delivery in deliveries if not delivery.failure)
+    if failed and (policy.require == "all" or not delivered):
+        failures = {delivery.notifier: delivery.failure for delivery in failed}
+        advice = {delivery.notifier: delivery.advice for delivery in failed}
+        raise LinkDeliveryError(workspace.name, failures, delivered, advice, workspace.noun)
+
+
+def _run(all_attempts: Sequence[DeliveryAttempts], *, in_parallel: bool) -> None:
+    if in_parallel:
         for attempts in all_attempts:
             attempts.thread.start()
         for attempts in all_attempts:
@@ -88,12 +93,12 @@ def _run(all_attempts: Sequence[DeliveryAttempts], *, side_by_side: bool) -> Non
 
 def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) -> None:
     """
-    Let the notifiers that can say so say now what would keep them from sending.
+    Check, as far as the notifiers can, that they will be able to send.
 
     :param notifiers: Airflow notifiers; the ready-made ones have a ``prepare``, others need none.
     :param context: what their templates see.
-    :param require: ``"all"`` of them have to be ready, or ``"any"`` one.
-    :raises Exception: what the first one says that is not ready.
+    :param require: ``"all"`` of them must be ready, or ``"any"`` one.
+    :raises Exception: the error of the first one that is not ready.
     """
     errors: list[Exception] = []
     for notifier in notifiers:
@@ -109,10 +114,10 @@ def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) 
 
 def record_metrics(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -> None:
     """
-    Count links that arrived and that did not, with the life that was left, and how long after InService it was.
+    Count delivered and failed links, and record their remaining validity and the time since InService.
 
-    :param deliveries: what became of each notifier.
-    :param context: what the notifiers saw.
+    :param deliveries: the outcome of each notifier.
+    :param context: what the notifiers' templates saw.
     """
     in_service_since = _in_service_since(context)
     for delivery in deliveries:
@@ -127,7 +132,7 @@ def record_metrics(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -
 
 
 def _in_service_since(context: Mapping[str, Any]) -> datetime | None:
-    """Return since when the notebook has been InService; nothing for one that was it before the task began."""
+    """Return since when the workspace has been InService; ``None`` if it was before the task started."""
     since = (context.get("workspace_description") or {}).get("LastModifiedTime")
     began = getattr(context.get("ti"), "start_date", None)
     if not isinstance(since, datetime) or not isinstance(began, datetime) or since < began:
@@ -136,7 +141,7 @@ def _in_service_since(context: Mapping[str, Any]) -> datetime | None:
 
 
 def _name_of(notifiers: Sequence[Any], index: int, context: Mapping[str, Any]) -> str:
-    """Name a notifier, its number among those of its kind, and whom it is to reach where it has a field for that."""
+    """Return a notifier's class, its number among those of the class, and its recipient if it has a field for one."""
     notifier = notifiers[index]
     name = type(notifier).__name__
     twins = [i for i, other in enumerate(notifiers) if type(other).__name__ == name]
@@ -146,7 +151,7 @@ def _name_of(notifiers: Sequence[Any], index: int, context: Mapping[str, Any]) -
             try:
                 value = notifier.render_template(value, {**context})
                 shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value)
-            except Exception:  # It speaks of the link, or is wrong; the send will say so.
+            except Exception:  # It refers to the link, or is wrong; in that case the send raises.
                 return numbered
             return f"{numbered} to {redact(shown)[:200]}"
     return numbered

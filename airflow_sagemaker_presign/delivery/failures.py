@@ -1,4 +1,4 @@
-"""Why an attempt to deliver a link failed, whether another one may follow, and what its reader can do."""
+"""Why a delivery attempt failed, whether another one may follow, and what the reader can do."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, Workspace
 from airflow_sagemaker_presign.minting.redaction import redact
 
 MAX_RETRY_AFTER_SECONDS = 600.0
-"""The longest pause, in seconds, that a service may ask for. No URL ages meanwhile: each attempt mints its own."""
+"""The longest pause, in seconds, that a service may ask for. It costs no validity: each attempt mints its own URL."""
 
 _FIX = "Fix the notifier's recipient or connection, then clear the task."
 _ASK = "Ask the recipient whether the message came before you clear the task."
 _LATE = (
-    "Ask the recipient whether they opened the link in time: if so, nothing is left to do; if not, clear the task. If "
-    "the notifier's sends always take so long, give the operator a shorter `min_validity`."
+    "Ask the recipient whether they opened the link in time. If so, there is nothing to do; if not, clear the task. If "
+    "the notifier's sends always take that long, give the operator a shorter `min_validity`."
 )
 _SLOW_MINT = (
-    "Clear the task; if this happens again, check the worker's network and its way to AWS, or give the operator a "
+    "Clear the task; if this happens again, check the network between the worker and AWS, or give the operator a "
     "shorter `min_validity`."
 )
 
@@ -30,9 +30,9 @@ class Failure:
     """
     Why an attempt failed.
 
-    :param reason: in a line, without the URL.
+    :param reason: the reason in one line, without the URL.
     :param advice: what the reader of the task's error can do about it.
-    :param pause: seconds before the next attempt, at least; ``None``: there must be none.
+    :param pause: the minimum seconds before the next attempt; ``None`` if there must be none.
     """
 
     reason: str
@@ -40,12 +40,12 @@ class Failure:
     pause: float | None = None
 
 
-CANCELLED_BEFORE_ATTEMPT = Failure("the task ended before it was tried")
-CANCELLED_BEFORE_SEND = Failure("the task ended before it was sent")
-TOO_OLD_TO_SEND = Failure("its URL was too old before it could be sent", _SLOW_MINT, pause=0.0)
+CANCELLED_BEFORE_ATTEMPT = Failure("the task ended before the first attempt")
+CANCELLED_BEFORE_SEND = Failure("the task ended before the message was sent")
+TOO_OLD_TO_SEND = Failure("the URL was too old before it could be sent", _SLOW_MINT, pause=0.0)
 HUNG_WITHOUT_URL = Failure("the send hung and was given up; it may still arrive, so it was not sent again", _ASK)
 HUNG = Failure(
-    "the send hung and was given up when its URL could no longer arrive in time; it may still arrive, with a link "
+    "the send hung and was given up when the URL could no longer arrive in time; it may still arrive, with a link "
     "that works for minutes at most, so it was not sent again",
     _ASK,
 )
@@ -54,14 +54,14 @@ NOTHING_TO_SEND = Failure(NO_PRESIGNED_URL, "Fix the notifier's templates, then 
 
 def failed_mint(error: BaseException) -> Failure:
     """
-    Return why no URL could be minted. Only what passes by itself is worth another attempt.
+    Return why no URL could be minted. Only transient errors are worth another attempt.
 
     :param error: what the mint raised.
     """
     reason = f"no URL could be minted: {describe(error)}"
     if not isinstance(error, WorkspaceError):
         return Failure(reason, "Check the task's AWS connection, then clear the task.", pause=0.0)
-    return Failure(reason, error.advice, pause=0.0 if _passes(error) else None)
+    return Failure(reason, error.advice, pause=0.0 if _is_transient(error) else None)
 
 
 def failed_send(error: BaseException) -> Failure:
@@ -79,29 +79,29 @@ def failed_send(error: BaseException) -> Failure:
 
 def late_arrival(left: timedelta, min_validity: timedelta) -> Failure:
     """
-    Say that a link did arrive, but so late that its recipient can hardly use it.
+    Return the failure of a link that arrived, but too late to count.
 
-    :param left: how much of the URL's life was left.
-    :param min_validity: how much had to be.
+    :param left: the validity that was left.
+    :param min_validity: the validity that had to be left.
     """
     return Failure(
-        f"it arrived late, with {max(0.0, left.total_seconds()):.0f} s of its URL's life left, less than min_validity "
-        f"({min_validity.total_seconds():g} s), so it was not sent again",
+        f"it arrived late, with {max(0.0, left.total_seconds()):.0f} s of the URL's validity left, less than "
+        f"min_validity ({min_validity.total_seconds():g} s), so it was not sent again",
         _LATE,
     )
 
 
 def describe(error: BaseException) -> str:
-    """Say an error in a line; a URL in it is lost."""
-    # The advice of one that has any is said once, after all reasons.
-    said = error.problem if isinstance(error, WorkspaceError) else error_text(error)
-    # Redacted in whole before it is cut: half a token would not be known as one.
-    text = redact(" ".join(said.split()))[:500]
+    """Return an error in one line, without any URL."""
+    # Without the advice, which the delivery's error gives once, after all reasons.
+    problem = error.problem if isinstance(error, WorkspaceError) else error_text(error)
+    # Redact first, then cut: the redaction does not recognise half a token.
+    text = redact(" ".join(problem.split()))[:500]
     return f"{type(error).__name__}: {text}".rstrip(".") if text else type(error).__name__
 
 
-def _passes(error: WorkspaceError) -> bool:
+def _is_transient(error: WorkspaceError) -> bool:
     from airflow_sagemaker_presign.hooks.error_codes import STALE_CREDENTIALS_CODES
 
-    # AWS forgets credentials for moments, and knows new ones only after moments.
+    # AWS may reject valid credentials for a moment, most of all new ones.
     return isinstance(error, SageMakerUnavailable) or error.code in STALE_CREDENTIALS_CODES

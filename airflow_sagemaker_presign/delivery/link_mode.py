@@ -1,10 +1,10 @@
-"""What a message carries: the presigned URL, the launch page, or both; never a credential where the DAG wanted none."""
+"""What a message links to: the presigned URL, the launch page, or both; never a credential if the DAG wants none."""
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from airflow_sagemaker_presign.deprecation import OLD_KEYS, warn
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 
 def link_mode_of(value: object) -> LinkMode:
     """
-    Check what a message is to carry.
+    Check the operator's ``link``.
 
-    :raises ValueError: when it is no such choice, or ``"launch_page"`` on an Airflow that has none: there a message
-        without a credential would be one without a link.
+    :raises ValueError: if it is no such mode, or ``"launch_page"`` on an Airflow without a launch page, where a
+        message without a credential would have no link at all.
     """
     if value == "door":
         warn("link='door'", "link='launch_page'")
@@ -35,11 +35,11 @@ def link_mode_of(value: object) -> LinkMode:
 
 def reject_presigned_url_in_templates(notifiers: Sequence[Any]) -> None:
     """
-    See that no notifier's template speaks of a presigned URL that will not be there.
+    Check that no notifier's template uses a presigned URL, for messages that have none.
 
-    What cannot be seen here (a template in a file, a notifier's own code) fails when it is sent.
+    A template in a file and a notifier's own code cannot be checked here; they fail when they are sent.
 
-    :raises ValueError: with the notifier's field.
+    :raises ValueError: if one does; the error names the notifier's field.
     """
     for parameter, text in _templates(notifiers):
         if _uses(text, "presigned_url", after_a_check=False):
@@ -56,12 +56,12 @@ def warn_of_old_names_in_templates(notifiers: Sequence[Any]) -> None:
 
 def launch_url_for(link: LinkMode, ti: Any) -> str:
     """
-    Return which launch page a task instance's messages link to.
+    Return the launch URL for a task instance's messages.
 
-    :param link: what they are to carry.
+    :param link: what the messages link to.
     :param ti: the task instance.
-    :return: the launch URL; empty when there is none, or none is wanted.
-    :raises ValueError: for ``"launch_page"`` without one, rather than to send a credential instead.
+    :return: the launch URL; empty if there is none, or the messages do not link to it.
+    :raises ValueError: for ``"launch_page"`` if there is no launch URL, so that no credential is sent instead.
     """
     if link == "presigned":
         return ""
@@ -70,7 +70,7 @@ def launch_url_for(link: LinkMode, ti: Any) -> str:
         reject(
             "link",
             link,
-            "'presigned' or 'both' unless [api] base_url is set where the tasks run: the launch URL begins with it",
+            "'presigned' or 'both' unless [api] base_url is set where the tasks run",
         )
     if url is None:
         _log_missing_launch_page()
@@ -79,28 +79,29 @@ def launch_url_for(link: LinkMode, ti: Any) -> str:
 
 @functools.cache
 def _log_missing_launch_page() -> None:
-    """Say it once in a process, not for every task of it."""
+    """Log it once per process, not for every task."""
     lacks = "[api] base_url set where the tasks run" if launch_page_is_supported() else "Airflow 3.1.1 or newer"
-    log.info("The message carries the presigned URL only: a launch page needs %s.", lacks)
+    log.info("The message has only the presigned URL: a launch page needs %s.", lacks)
 
 
 def _templates(notifiers: Sequence[Any]) -> Iterator[tuple[str, str]]:
     """Go through the texts of the notifiers' templated fields, each with a name for messages."""
     for index, notifier in enumerate(notifiers):
         for field in notifier.template_fields:
-            for text in _texts(getattr(notifier, field, None)):
+            for text in texts_of(getattr(notifier, field, None)):
                 yield f"notifiers[{index}].{field}", text
 
 
-def _texts(value: object) -> Iterator[str]:
+def texts_of(value: object) -> Iterator[str]:
+    """Yield the texts in a template field's value, which may be nested in lists and dicts."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _texts(item)
+            yield from texts_of(item)
     elif isinstance(value, (list, tuple, set)):
         for item in value:
-            yield from _texts(item)
+            yield from texts_of(item)
 
 
 def _uses(text: str, name: str, *, after_a_check: bool) -> bool:
@@ -117,7 +118,7 @@ def _uses(text: str, name: str, *, after_a_check: bool) -> bool:
     from jinja2 import Environment, TemplateSyntaxError, nodes
 
     try:
-        # Its names, not `meta.find_undeclared_variables`, which stumbles over filters that only Airflow knows.
+        # Not with `meta.find_undeclared_variables`, which raises for filters that only Airflow has.
         template = Environment(autoescape=True).parse(text)
     except TemplateSyntaxError:
         return False

@@ -1,23 +1,29 @@
-"""What an error of a send says: whether the message may have arrived all the same, and when to try again."""
+"""
+The errors of a send: the package's own, and how any other is classified.
+
+A send may be repeated only if the message certainly did not arrive; otherwise somebody could get it twice. The errors
+of the package's notifiers define this with their attribute ``may_have_arrived``. Any other error is classified by its
+class, the HTTP status of its response, and the errors that caused it. The classes of libraries are matched by name, so
+that none of these libraries has to be installed.
+
+DAG files import this module, so it imports the standard library's clients only to classify an error.
+"""
 
 from __future__ import annotations
 
-import http.client
 import re
-import smtplib
-import urllib.error
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from airflow_sagemaker_presign.exceptions import SageMakerPresignError
 
 
-class ServerAnswer(NamedTuple):
+class ServiceResponse(NamedTuple):
     """
-    What the service answered, without the body, which may quote the message back.
+    A service's response, without the body, which may quote the message.
 
     :param status_code: the HTTP status.
-    :param headers: the answer's headers; ``Retry-After`` among them says when to try again.
+    :param headers: the response headers; ``Retry-After`` among them defines when to retry.
     """
 
     status_code: int
@@ -26,34 +32,31 @@ class ServerAnswer(NamedTuple):
 
 class SendFailed(SageMakerPresignError):
     """
-    The message certainly reached nobody: it may be sent again.
+    The message certainly reached nobody, so it may be sent again.
 
     :param problem: what happened, and what to do about it.
-    :param response: the service's answer, where there was one.
+    :param response: the service's response, if there was one.
     """
 
     may_have_arrived = False
 
-    def __init__(self, problem: str, response: ServerAnswer | None = None) -> None:
+    def __init__(self, problem: str, response: ServiceResponse | None = None) -> None:
         self.response = response
         super().__init__(problem)
 
 
 class SendOutcomeUnknown(SageMakerPresignError):
-    """
-    The message went out, and no answer came back or one that leaves open what became of it: it may have arrived, so it
-    must not be sent again.
-    """
+    """The message went out, but no response confirmed it: it may have arrived, so it must not be sent again."""
 
     may_have_arrived = True
 
 
 class SentToSomeOnly(SageMakerPresignError):
     """
-    Some of the recipients got the message and some did not: sending again would give those a second one.
+    Some of the recipients got the message and some did not, so it must not be sent again: those would get a second one.
 
-    :param delivered: who got it.
-    :param refused: who did not, each with the reason.
+    :param delivered: the recipients who got it.
+    :param refused: the recipients who did not, each with the reason.
     """
 
     may_have_arrived = True
@@ -63,7 +66,7 @@ class SentToSomeOnly(SageMakerPresignError):
         self.refused = dict(refused)
         reasons = "; ".join(f"{address}: {reason}" for address, reason in refused.items())
         super().__init__(
-            f"The mail server took the message for {', '.join(delivered)} and refused it for {reasons}. "
+            f"The mail server accepted the message for {', '.join(delivered)} and refused it for {reasons}. "
             "Check the refused addresses; clearing the task sends to everybody again."
         )
 
@@ -95,11 +98,11 @@ _UNREADABLE_RESPONSE_ERRORS = (
 )
 
 _MAY_HAVE_ACTED = frozenset({"fatal_error", "internal_error"})
-"""Slack's error codes of which it says: "It's possible some aspect of the operation succeeded".
+"""Slack's error codes that it documents with "It's possible some aspect of the operation succeeded".
 https://docs.slack.dev/reference/methods/chat.postMessage#errors"""
 
 _TRUNCATED_RESPONSE = re.compile(r"Received a response in a non-JSON format: *(\{.*)?", re.DOTALL)
-"""What slack_sdk has in the place of a code where Slack's answer was cut short. A page by a proxy begins otherwise."""
+"""What slack_sdk has in place of an error code if Slack's response was cut short. A proxy's page starts differently."""
 
 _STATUS_IN_TEXT = re.compile(
     r"\b(?:status(?:[ _-]?code)?\W{1,3}|HTTP(?:/[\d.]+)?(?: error)?[ :]{1,2})([1-5]\d\d)\b", re.IGNORECASE
@@ -108,55 +111,59 @@ _STATUS_IN_TEXT = re.compile(
 
 def may_have_arrived(error: BaseException) -> bool:
     """
-    Return whether a failed send may have reached the person after all.
+    Return whether a failed send may have reached its recipient all the same.
 
-    It may when the message went out and no answer came back, or one that nobody can read, or the answer was that the
-    service itself failed: sending again could give somebody two messages. An answer that says no, or a connection that
-    never stood, is certain. A notifier that knows better says so with an attribute ``may_have_arrived`` of its error.
+    It may if the message went out and no response came back, or one that cannot be read, or the response was that the
+    service itself failed. A response that refuses the message, or a connection that was never established, is certain.
+    A notifier that knows better gives its error an attribute ``may_have_arrived``.
 
     :param error: what the send raised.
     """
+    from urllib.error import URLError
+
     chain = list(_chain(error))
     for link in chain:
         if isinstance(known := _get(link, "may_have_arrived"), bool):
             return known
-    # Whichever request of a notifier came to this: what it tried afterwards does not make it undone.
+    # This holds for any request of the notifier in the chain: what it tried afterwards cannot undo that one.
     if any(response_is_inconclusive(_http_status(link), _error_code(link)) for link in chain):
         return True
-    # urllib wraps what goes wrong until the request is out, and nothing after.
-    wrapped = [link.reason for link in chain if isinstance(link, urllib.error.URLError)]
+    # urllib wraps the errors up to the end of the request in a URLError, and none after that.
+    wrapped = [link.reason for link in chain if isinstance(link, URLError)]
     if any(_was_sent(link) for link in chain if not any(link is each for each in wrapped)):
         return True
     if any(
-        type(link).__name__ in _CONNECT_ERRORS or isinstance(link, (ConnectionRefusedError, urllib.error.URLError))
-        for link in chain
+        type(link).__name__ in _CONNECT_ERRORS or isinstance(link, (ConnectionRefusedError, URLError)) for link in chain
     ):
         return False
-    # These tell of any moment; what is wrapped in one of those above, of its moment.
+    # These can come up at any moment of a send. Wrapped in one of the errors above, they came up at that moment.
     return any(isinstance(link, (TimeoutError, ConnectionError)) for link in chain)
 
 
 def _was_sent(error: BaseException) -> bool:
-    """Return whether an error comes up only where a request went out, or may have, and its answer is not known."""
+    """Return whether an error comes up only if a request was sent, or may have been, and its response is not known."""
+    from http.client import HTTPException
+    from smtplib import SMTPDataError, SMTPServerDisconnected
+
     kind = type(error)
     return (
         kind.__name__ in _NO_RESPONSE_ERRORS
         or f"{kind.__module__.partition('.')[0]}.{kind.__name__}" in _UNREADABLE_RESPONSE_ERRORS
-        or isinstance(error, (smtplib.SMTPServerDisconnected, http.client.HTTPException))
-        # smtplib's -1: the server answered something that is no answer.
-        or (isinstance(error, smtplib.SMTPDataError) and error.smtp_code == -1)
+        or isinstance(error, (SMTPServerDisconnected, HTTPException))
+        # smtplib uses the code -1 for a reply that is not an SMTP reply.
+        or (isinstance(error, SMTPDataError) and error.smtp_code == -1)
     )
 
 
 def response_is_inconclusive(status: int, error_code: str = "") -> bool:
     """
-    Return whether an answer leaves open if the message was sent: the service, or a gateway before it, failed meanwhile.
+    Return whether a response leaves open if the message was sent: the service, or a gateway, failed while sending.
 
-    503 and 429 are a no: the service did not take the request. So is everything else below 500, unless Slack's code
-    says otherwise or its answer was cut short.
+    503 and 429 mean that the service did not accept the request. So does everything else below 500, unless Slack's
+    error code means otherwise or its response was cut short.
 
-    :param status: the HTTP status; 0 where there is none.
-    :param error_code: the code in the answer's body, for Slack, which mostly answers 200.
+    :param status: the HTTP status; 0 if there is none.
+    :param error_code: the code in the response's body, for Slack, which mostly responds with 200.
     """
     if status in (429, 503):
         return False
@@ -165,37 +172,39 @@ def response_is_inconclusive(status: int, error_code: str = "") -> bool:
 
 
 def _http_status(error: BaseException) -> int:
-    """Read the HTTP status of the answer that an error is about, wherever its library keeps it; 0 without one."""
+    """Return the HTTP status of the response that an error is about, wherever its library keeps it; 0 without one."""
+    from urllib.error import HTTPError
+
     response = _get(error, "response")
     candidates: list[Any]
     if isinstance(response, Mapping):  # botocore
         metadata = response.get("ResponseMetadata")
         candidates = [metadata.get("HTTPStatusCode")] if isinstance(metadata, Mapping) else []
     else:
-        # requests, httpx and slack_sdk; googleapiclient; aiohttp and others on the error itself; urllib. What a class
-        # has for all its errors is no answer: each AirflowException has a status_code of 500.
+        # requests, httpx and slack_sdk; googleapiclient; aiohttp and others on the error itself; urllib. A class's
+        # own attribute does not count: every AirflowException has a status_code of 500.
         owners = (response, _get(error, "resp"))
         candidates = [_get(owner, name) for owner in owners for name in ("status_code", "status")]
         candidates += [vars(error).get(name) for name in ("status_code", "status")]
-        if isinstance(error, urllib.error.HTTPError):
+        if isinstance(error, HTTPError):
             candidates.append(error.code)
     for status in candidates:
         if isinstance(status, int) and 100 <= status <= 599:
             return int(status)
-    # Airflow's hooks often keep nothing but the words.
-    said = _STATUS_IN_TEXT.search(error_text(error))
-    return int(said[1]) if said else 0
+    # Airflow's hooks often keep only the text of the response.
+    in_text = _STATUS_IN_TEXT.search(error_text(error))
+    return int(in_text[1]) if in_text else 0
 
 
 def _error_code(error: BaseException) -> str:
-    """Read the code in Slack's answer."""
+    """Return the error code in Slack's response."""
     data = _get(_get(error, "response"), "data")
     return str(data.get("error") or "") if isinstance(data, Mapping) else ""
 
 
 def retry_after(error: BaseException) -> float:
     """
-    Read how many seconds a service asked to wait (HTTP's ``Retry-After``, as Slack sends with 429); 0 if it did not.
+    Return the seconds of a response's ``Retry-After`` header, which Slack sends with 429; 0 without one.
 
     :param error: what the send raised.
     """
@@ -210,7 +219,7 @@ def retry_after(error: BaseException) -> float:
 
 
 def error_text(error: object) -> str:
-    """Read what an error says; nothing where it cannot say it, which must keep no message about it back."""
+    """Return the text of an error; empty if its ``__str__`` raises, so that it can be reported all the same."""
     try:
         return str(error)
     except Exception:
@@ -218,7 +227,7 @@ def error_text(error: object) -> str:
 
 
 def _get(owner: object, name: str) -> Any:
-    """Read what an error may have; a property of it may raise whatever it likes."""
+    """Return an attribute of an error; ``None`` if it has none, or its property raises."""
     try:
         return getattr(owner, name, None)
     except Exception:
@@ -226,7 +235,7 @@ def _get(owner: object, name: str) -> Any:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Go through an error, what it came of, and, for a group as asynchronous code raises, all that is in it."""
+    """Yield an error, its causes and contexts, and the errors in each group, which asynchronous code raises."""
     seen: set[int] = set()
     rest: list[BaseException | None] = [error]
     while rest:

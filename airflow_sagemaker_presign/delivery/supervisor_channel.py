@@ -1,15 +1,14 @@
 """
-What differs between Airflow versions: whether several threads of a task may talk to Airflow at the same time.
+Access of several threads of a task to Airflow at the same time, which not every version of Airflow allows.
 
-In Airflow 3 a task asks its supervisor for connections, variables and XComs, and tells it what to mask, through one
-channel: a request is written, and the next answer is read. Before 3.2.1 nothing keeps two threads from reading each
-other's answers (3.2.0 has a lock, but around the writing only); a length read from the middle of a text makes the task
-allocate gigabytes. Since then there is a lock, but those who ask asynchronously take one of a single event loop
-besides: from two loops, one in each thread, they fail or wait for ever. The supervisor of ``airflow dags test``, which
-runs in the task's own process, takes the channel away for as long as a request lasts, on every version.
+In Airflow 3 a task requests connections, variables and XComs from its supervisor, and sends it what to mask, through
+one channel: it writes a request and reads the next response. Before 3.2.1 nothing keeps two threads from reading each
+other's responses (3.2.0 locks the write only); a length read from the middle of a text makes the task allocate
+gigabytes. 3.2.1 has a lock, but an asynchronous request also takes a lock that belongs to a single event loop: from two
+loops, one in each thread, requests fail or wait forever. The supervisor of ``airflow dags test`` runs in the task's own
+process and removes the channel during a request, on every version.
 
-The channel is not a public API. ``tests/unit/delivery/test_supervisor_channel.py`` fails on the Airflow that changes
-it.
+The channel is not a public API. ``tests/unit/delivery/test_supervisor_channel.py`` fails on an Airflow that changes it.
 """
 
 from __future__ import annotations
@@ -22,24 +21,24 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-# Of the whole process and never taken off again: a send that was left behind may outlive the delivery. Reentrant,
-# because a signal's handler (``on_kill``) may ask for something amid a request of the same thread.
+# For the whole process, and never removed: an abandoned send may outlive the delivery. Reentrant, because a signal
+# handler (``on_kill``) may make a request during a request of the same thread.
 _one_request = threading.RLock()
 _abandoned: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
 class AbandonedDeliveryError(RuntimeError):
-    """A thread asks Airflow for something after its delivery has ended."""
+    """A thread made a request to Airflow after its delivery had ended."""
 
 
 def serialize_requests() -> bool:
     """
-    Have the threads of this task talk to its supervisor one at a time. Calling it again makes no difference.
+    Make the threads of this task send their requests to its supervisor one at a time. Further calls change nothing.
 
-    :return: whether several threads may talk to Airflow at all. If not, only one may be at work at a time.
+    :return: whether several threads may make requests to Airflow at all. If not, only one may run at a time.
     """
     channel = _channel()
-    if channel is None:  # Airflow 2, or no task: a database session, or the environment, for each call.
+    if channel is None:  # Airflow 2, or no task: each call has its own database session, or reads the environment.
         return True
     if not callable(getattr(type(channel), "send", None)):
         return False
@@ -53,9 +52,9 @@ def serialize_requests() -> bool:
 
 def abandon(thread: threading.Thread) -> None:
     """
-    Let a thread go on whose work nobody waits for any more, without ever being in the way of Airflow's own thread.
+    Leave a thread running that nobody waits for any more, so that it cannot block Airflow's own thread.
 
-    When this returns, no request of the thread is under way where one would keep others from Airflow.
+    When this returns, no request of the thread is in progress where one would block the requests of others.
 
     :param thread: the thread.
     """
@@ -69,7 +68,7 @@ def _channel() -> Any:
 
 
 def _is_in_process(channel: Any) -> bool:
-    # Judged by what it lacks, so that an unknown kind of channel is used by one thread at a time.
+    # Recognised by what it lacks, so that only one thread at a time uses a channel of an unknown kind.
     return not hasattr(channel, "socket")
 
 
@@ -85,7 +84,7 @@ def _replace_send(kind: type, *wrappers: Callable[[Callable[..., Any]], Callable
 
 
 def _replace_asend(kind: type) -> None:
-    """Let whoever asks asynchronously, from whichever event loop, ask as all others do, in a thread beside it."""
+    """Make asynchronous requests, from any event loop, go through the synchronous method in another thread."""
     if not hasattr(kind, "asend"):
         return
 
@@ -108,7 +107,7 @@ def _rejecting_abandoned(send: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(send)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if threading.current_thread() in _abandoned:
-            raise AbandonedDeliveryError("This delivery has ended: nothing more is asked of Airflow for it.")
+            raise AbandonedDeliveryError("This delivery has ended and makes no more requests to Airflow.")
         return send(*args, **kwargs)
 
     return wrapped

@@ -13,7 +13,7 @@ from airflow_sagemaker_presign import validation
 from airflow_sagemaker_presign.allowed_users import EDITORS
 from airflow_sagemaker_presign.launch_page import current_dag
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
-from airflow_sagemaker_presign.notifications.times import format_duration
+from airflow_sagemaker_presign.wording import format_duration
 from airflow_sagemaker_presign.workspaces.base import Workspace
 from airflow_sagemaker_presign.workspaces.kinds import workspace_of
 

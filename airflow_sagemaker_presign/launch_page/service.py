@@ -20,7 +20,7 @@ from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, PageSt
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
 from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
 from airflow_sagemaker_presign.links import launch_path, region_of
-from airflow_sagemaker_presign.notifications.times import format_duration
+from airflow_sagemaker_presign.wording import format_duration
 from airflow_sagemaker_presign.workspaces.base import CAN_START, Phase, Workspace
 
 log = logging.getLogger(__name__)

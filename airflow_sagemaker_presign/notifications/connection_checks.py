@@ -1,4 +1,4 @@
-"""What is wrong with an Airflow connection, as far as it can be seen without connecting. No error quotes a secret."""
+"""Checks of an Airflow connection that need no network. No error quotes a secret."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CAN_POST = r"xox(?:[abcps]-|e\.xox[bp]-).+"
 
 def check_slack_connection(conn_id: str, connection: Any) -> None:
     """
-    See that a Slack API connection has a token that can post.
+    Check that a Slack API connection has a token that can post.
 
-    :param conn_id: for the error.
+    :param conn_id: the connection's id, for the error.
     :param connection: Airflow's connection.
-    :raises SendFailed: with what to do about it.
+    :raises SendFailed: if it has none; the error says what to do.
     """
     if problem := _slack_problem(connection):
         raise SendFailed(f"The Airflow connection {conn_id!r} {problem}.")
@@ -31,12 +31,12 @@ def check_slack_connection(conn_id: str, connection: Any) -> None:
 
 def check_smtp_connection(conn_id: str, connection: Any, *, fewest_retries: int = 0) -> None:
     """
-    See that an SMTP connection names a server, and holds nothing that `smtplib` cannot send.
+    Check that an SMTP connection names a server, and has nothing that ``smtplib`` cannot send.
 
-    :param conn_id: for the error.
+    :param conn_id: the connection's id, for the error.
     :param connection: Airflow's connection.
-    :param fewest_retries: the lowest ``retry_limit`` with which the provider tries at all.
-    :raises SendFailed: with what to do about it.
+    :param fewest_retries: the lowest ``retry_limit`` with which the provider makes an attempt.
+    :raises SendFailed: if it cannot be used; the error says what to do.
     """
     if problem := _smtp_problem(connection, fewest_retries):
         raise SendFailed(f"The Airflow connection {conn_id!r} {problem}.")
@@ -51,11 +51,11 @@ def _slack_problem(connection: Any) -> str | None:
     if not token.strip():
         return f"has no token. {_WHICH_ONE}"
     if not token.isascii() or not token.isprintable() or " " in token:
-        return "has a token with spaces, line breaks or letters in it that no token has. Copy the token anew"
+        return "has a token with spaces, line breaks or letters that no token has. Copy the token again"
     if token.startswith("xapp-"):
         return f"has an app-level token (xapp-…), which cannot post. {_WHICH_ONE}"
     if not re.fullmatch(_CAN_POST, token):
-        return f"has a password that is no Slack token that can post. {_WHICH_ONE}"
+        return f"has a password that is not a Slack token that can post. {_WHICH_ONE}"
     return _extra_problem(connection) or _url_problem(connection.extra_dejson)
 
 
@@ -72,17 +72,17 @@ def _smtp_problem(connection: Any, fewest_retries: int) -> str | None:
     if beyond := _beyond_ascii(connection):
         return (
             f"has letters beyond ASCII in its {' and '.join(beyond)}, which Python's smtplib cannot send. "
-            "Have the mail account changed to one in ASCII"
+            "Use a mail account whose login and password are in ASCII"
         )
     return _extra_problem(connection, fewest_retries)
 
 
 def _beyond_ascii(connection: Any) -> list[str]:
-    """Return which part of a login that would be sent has letters beyond ASCII."""
+    """Return the parts of a login that has letters beyond ASCII, if the provider would log in."""
     login, password = connection.login or "", connection.password or ""
     uses_password = connection.extra_dejson.get("auth_type") != "oauth2"
     if not login or (uses_password and not password):
-        # The provider does not log in then.
+        # The provider does not log in.
         return []
     parts = {"login": login, "password": password if uses_password else ""}
     return [name for name, text in parts.items() if not text.isascii()]
@@ -116,7 +116,7 @@ def _not_an_object(connection: Any) -> str | None:
 
 
 def _can_be_looked_up(host: str) -> bool:
-    """Return whether Python can ask DNS for a host: no part of its name is empty or over 63 characters."""
+    """Return whether Python can look up a host: no part of its name is empty or over 63 characters."""
     try:
         host.encode("idna")
     except UnicodeError:
@@ -125,22 +125,20 @@ def _can_be_looked_up(host: str) -> bool:
 
 
 def _url_problem(extra: dict[str, Any]) -> str | None:
-    """Return which of the Slack client's addresses is none, and do not quote it: a proxy's may hold a password."""
+    """Return the problem with one of the Slack client's URLs, without quoting it: a proxy's may hold a password."""
     for name in ("base_url", "proxy"):
         value = extra.get(name)
         if value in (None, ""):
             continue
         if not isinstance(value, str) or not _is_url(value, needs_scheme=name == "base_url"):
-            return (
-                f"has a {name} in its extra that is no address. It must be one such as https://slack.example.com/api/"
-            )
+            return f"has a {name} in its extra that is not a URL. It must be one such as https://slack.example.com/api/"
     return None
 
 
 def _is_url(text: str, *, needs_scheme: bool) -> bool:
     try:
         parts = urlsplit(text if needs_scheme or "://" in text else f"http://{text}")
-        # To read the port raises an error where it is no number.
+        # Reading the port raises an error if it is no number.
         fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False

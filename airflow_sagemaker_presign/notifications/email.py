@@ -1,4 +1,4 @@
-"""The notebook's link by e-mail."""
+"""The notifier that sends the notebook's link by e-mail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     from airflow_sagemaker_presign.notifications.email_addresses import Mailbox
-    from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
+    from airflow_sagemaker_presign.notifications.failure_message import FailureMessage
+    from airflow_sagemaker_presign.notifications.link_message import LinkMessage
+
+__all__ = ["NotebookUrlSmtpNotifier"]
 
 log = logging.getLogger(__name__)
 
@@ -34,19 +37,20 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
     """
     Sends a notebook's link by e-mail, as a button; as ``on_failure_callback``, what went wrong and what to do.
 
-    The connection is Airflow's SMTP connection (its TLS, login, timeout and ``from_email`` count). If a mail service
-    between it and the people counts clicks, turn that off there: it would see, and keep, the link.
+    The connection is Airflow's SMTP connection; its TLS, login, timeout and ``from_email`` apply. If a mail service
+    between it and the recipients tracks clicks, turn that off there: it would see, and store, the link.
 
-    :param to: to whom (templated): an address, several in one text, or a list. The default is the operator's
-        ``recipient``; without one the notifier fails and says so.
-    :param cc: likewise, for those who get a copy; the link lets them in too.
+    :param to: the recipients (templated): an address, several in one text, or a list. The default is the operator's
+        ``recipient``; without one the notifier raises an error.
+    :param cc: the recipients of a copy, likewise; the link lets them in too.
     :param from_email: the sender (templated); default: the connection's ``from_email``.
-    :param subject: the subject of the message with the link (templated); default: the notebook's name, and by when
-        or through what to open it. A failure has a subject of its own.
-    :param note: words of your own in the message with the link (templated); addresses in it become links.
-    :param timezone: the IANA time zone in which the message says times (templated); default: Airflow's
+    :param subject: the subject of the message with the link (templated); default: the notebook's name and how long,
+        or how, to open it. A failure has its own subject.
+    :param note: your own words in the message with the link (templated); addresses in it become links.
+    :param timezone: the IANA time zone of the times in the message (templated); default: Airflow's
         ``core.default_timezone``.
     :param smtp_conn_id: the Airflow connection (templated).
+    :raises ValueError: if a parameter is not valid.
     """
 
     template_fields: Sequence[str] = (
@@ -74,35 +78,37 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         smtp_conn_id: str = "smtp_default",
     ) -> None:
         super().__init__(note=note, timezone=timezone)
-        self.to = _known("to", to)
-        self.cc = None if cc is None else _known("cc", cc)
-        self.from_email = None if from_email is None else _known("from_email", from_email)
+        self.to = _checked_addresses("to", to)
+        self.cc = None if cc is None else _checked_addresses("cc", cc)
+        self.from_email = None if from_email is None else _checked_addresses("from_email", from_email)
         self.subject = optional_text("subject", subject)
         self.smtp_conn_id = smtp_conn_id
 
     def send_link(self, message: LinkMessage) -> None:
-        """Mail the link."""
+        """Mail the message with the link."""
         self._send(message, *self._recipients())
 
     def send_failure(self, message: FailureMessage) -> None:
-        """Mail why there is no link, to all of the recipients who can be reached."""
+        """Mail the message about the failure to all recipients with a valid address."""
         unreachable: list[str] = []
         to = mailboxes_of("to", self.to, unreachable=unreachable)
         cc = mailboxes_of("cc", self.cc, unreachable=unreachable)
         if not to and not cc:
             mailboxes_of("to", self.to)
         if unreachable:
-            log.warning("These are no e-mail addresses, and are not told: %s", ", ".join(map(repr, unreachable)))
+            log.warning(
+                "No mail is sent to these, which are no e-mail addresses: %s", ", ".join(map(repr, unreachable))
+            )
         self._send(message, to or cc, cc if to else ())
 
     def check_recipient(self) -> None:
-        """Raise a ``ValueError`` when an address is none, or the rendered message would go to nobody."""
+        """Raise a ``ValueError`` if an address is not valid, or the rendered message would go to nobody."""
         self._recipients()
         if self.from_email is not None and not is_template(self.from_email):
             mailboxes_of("from_email", self.from_email)
 
     def load_provider(self) -> None:
-        """Import the SMTP provider, and see that its connection has all that a mail needs."""
+        """Import the SMTP provider, and check that its connection has everything that a mail needs."""
         from airflow_sagemaker_presign.notifications import email_message, smtp_transaction  # noqa: F401
         from airflow_sagemaker_presign.notifications.connection_checks import check_smtp_connection
 
@@ -112,14 +118,16 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
             mailboxes_of(_SENDER, self.from_email or connection.extra_dejson.get("from_email"))
 
     def check_service(self) -> None:
-        """Log in to the mail server: it alone knows whether it takes the password."""
+        """Log in to the mail server: nothing else shows whether it accepts the password."""
         try:
             with self._connected():
                 pass
         except _LoginRefused:
             raise
         except SendFailed as error:
-            log.warning("The mail server could not be asked before the notebook is there, which may pass: %s", error)
+            log.warning(
+                "The mail server could not be checked before the notebook starts; this may be transient: %s", error
+            )
 
     def _recipients(self) -> tuple[tuple[Mailbox, ...], tuple[Mailbox, ...]]:
         no_cc = self.cc is None or (isinstance(self.cc, (str, list, tuple)) and not self.cc)
@@ -146,14 +154,14 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         return SmtpHook(smtp_conn_id=self.smtp_conn_id)
 
     def _connected(self) -> SmtpHook:
-        """Let the provider's hook connect, encrypt and log in."""
+        """Connect, encrypt and log in with the provider's hook."""
         import smtplib
 
         hook = self._hook()
         try:
             hook.get_conn()
         except smtplib.SMTPAuthenticationError as error:
-            # With a 4xx the server says that it may take the login later.
+            # A 4xx is a temporary error: the server may accept the login later.
             kind = SendFailed if 400 <= error.smtp_code < 500 else _LoginRefused
             raise kind(
                 f"The mail server does not accept the login of the Airflow connection {self.smtp_conn_id!r} "
@@ -162,12 +170,12 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         except UnicodeError as error:
             if getattr(error, "encoding", None) != "ascii":
                 raise SendFailed(
-                    f"The host of the Airflow connection {self.smtp_conn_id!r} is no name of a server. Correct it."
+                    f"The host of the Airflow connection {self.smtp_conn_id!r} is not a server's name. Correct it."
                 ) from None
-            # It holds the whole password.
+            # The error holds the whole password, hence `from None`.
             raise _LoginRefused(
                 f"The login or password of the Airflow connection {self.smtp_conn_id!r} has letters beyond ASCII, "
-                "which Python's smtplib cannot send. Have the mail account changed to one in ASCII."
+                "which Python's smtplib cannot send. Use a mail account whose login and password are in ASCII."
             ) from None
         except (smtplib.SMTPException, OSError, AirflowException, RuntimeError, ValueError) as error:
             reason = str(error).rstrip(".")
@@ -180,7 +188,7 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
 
 
 def fewest_retries() -> int:
-    """Return with which ``retry_limit`` the provider tries at all: before 3.0.2 it took 0 for no attempt."""
+    """Return the lowest ``retry_limit`` with which the provider makes an attempt: before 3.0.2, 0 means none."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -192,33 +200,33 @@ def fewest_retries() -> int:
 
 def _client_of(hook: SmtpHook) -> smtplib.SMTP:
     """
-    Find the hook's connected client.
+    Return the hook's connected client.
 
-    The hook has no public way to it, and its own ``send_email_smtp`` repeats a send whose outcome it does not know.
+    The hook has no public name for it, and its own ``send_email_smtp`` repeats a send whose outcome is unknown.
 
-    :raises SendFailed: when it has none, or keeps it where it is not looked for.
+    :raises SendFailed: if the hook has no client, or an unknown version of the provider keeps it elsewhere.
     """
     import smtplib
 
-    # The name without an underscore is the provider's before 2.3.
+    # Before 2.3 the provider's name for it has no underscore.
     client = next((getattr(hook, name) for name in ("_smtp_client", "smtp_client") if hasattr(hook, name)), hook)
     if client is None:
         raise SendFailed(
             f"The Airflow connection {hook.smtp_conn_id!r} has a `retry_limit` in its extra with which this version of "
-            "the SMTP provider does not even try once. Make it 1 or more."
+            "the SMTP provider makes no attempt at all. Set it to 1 or more."
         )
     if not isinstance(client, smtplib.SMTP):
         raise SendFailed(
-            "This version of the SMTP provider keeps its connection elsewhere. "
-            "Install a version of airflow-sagemaker-presign that knows it."
+            "This version of airflow-sagemaker-presign does not support the installed version of the SMTP provider. "
+            "Install a newer version of airflow-sagemaker-presign."
         )
     return client
 
 
-def _known(name: str, value: Any) -> Any:
-    """Check the addresses that are known when the DAG file is parsed; keep a list where there was an iterable."""
+def _checked_addresses(name: str, value: Any) -> Any:
+    """Check the addresses that are known when the DAG file is parsed; turn an iterable into a list."""
     if is_template(value):
-        # Another task's output says that it is iterable, and is not.
+        # Another task's output is registered as iterable, but cannot be iterated.
         return value
     value = value if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
     items = value if isinstance(value, list) else [value]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from airflow_sagemaker_presign.validation import reject
 
 _ALLOWED = "an e-mail address such as 'ada@example.com' or 'Ada <ada@example.com>', or several"
-# Compiled when an address is read, not with every parse of a DAG file.
+# Compiled when an address is read, not at each parse of a DAG file.
 _SEPARATOR = r"""[;,](?=(?:[^"]*"[^"]*")*[^"]*$)"""
 _SPEC = r"[^\s<>@\",;:()\[\]\\]+@[^\s<>@\",;:()\[\]\\]+"
 _PASTED = rf"""(?i:<mailto:(?P<slack>{_SPEC})(?:\|[^<>|]*)?>|mailto:(?P<link>{_SPEC}?)(?:\?.*)?)"""
@@ -24,8 +24,8 @@ class Mailbox(NamedTuple):
     """
     A person's name and address.
 
-    :param name: may be empty.
-    :param spec: the address alone, as SMTP takes it.
+    :param name: the person's name; may be empty.
+    :param spec: the address without the name, as SMTP takes it.
     """
 
     name: str
@@ -39,15 +39,15 @@ class Mailbox(NamedTuple):
 
 def mailboxes_of(parameter: str, value: object, *, unreachable: list[str] | None = None) -> tuple[Mailbox, ...]:
     """
-    Read the addresses that a parameter holds.
+    Return the addresses that a parameter holds.
 
-    ``mailto:`` before an address, and Slack's ``<mailto:…|…>`` around it, are left out.
+    ``mailto:`` before an address, and Slack's ``<mailto:…|…>`` around it, are removed.
 
-    :param parameter: its name, for the error.
-    :param value: a text with one address or several (split at ``,`` or ``;``), or an iterable of such texts.
-    :param unreachable: takes what is no address, instead of an error.
-    :raises ValueError: when there is none, or one that is no address; a line break is in none of them, since a
-        mail's header would end there.
+    :param parameter: the parameter's name, for the error.
+    :param value: a text with one or several addresses (separated by ``,`` or ``;``), or an iterable of such texts.
+    :param unreachable: a list that gets the values that are no address; without it they are an error.
+    :raises ValueError: if there is no address, or a value that is no address. A line break is in no address, since it
+        would end the mail's header.
     """
     texts: Iterable[Any] = [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
     items = [item.strip() for text in texts if text is not None for item in re.split(_SEPARATOR, str(text))]
@@ -77,14 +77,14 @@ def _mailbox(parameter: str, text: str) -> Mailbox:
     user, _, domain = spec.partition("@")
     domain_in_ascii = _in_ascii(domain)
     if not re.fullmatch(_DOMAIN, domain_in_ascii):
-        # Left over from pasting, mostly: quotes, asterisks, a full stop.
+        # Mostly left over from copying and pasting: quotes, asterisks, a full stop.
         reject(parameter, text, _ALLOWED)
     name = (named["quoted"] or named["plain"] or "").strip() if named else ""
     return Mailbox(name, f"{user}@{domain_in_ascii}")
 
 
 def _in_ascii(domain: str) -> str:
-    """Return a domain as DNS takes it; an empty text for one that cannot be."""
+    """Return a domain in ASCII, as DNS takes it; an empty text if that is not possible."""
     if domain.isascii():
         return domain
     if any(unicodedata.category(character) in _QUOTES_AND_BRACKETS for character in domain):

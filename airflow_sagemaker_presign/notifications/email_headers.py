@@ -1,9 +1,9 @@
 """
-Headers that Python's ``email`` package does not write well, as they go out: ``From``, ``To``, ``Cc`` and ``Subject``.
+The headers that Python's ``email`` package gets wrong on the wire: ``From``, ``To``, ``Cc`` and ``Subject``.
 
-Before 3.13 Python folds a list of addresses as if it were prose: with a letter beyond ASCII in one of them it encodes
-the comma after it too (CVE-2025-1795), or writes an encoded word inside an address, which RFC 2047 forbids. A subject
-that is in part beyond ASCII loses or gains a space between words where it is folded, on any Python.
+Before 3.13 Python folds a list of addresses like running text: if one of them has a letter beyond ASCII, it also
+encodes the comma after it (CVE-2025-1795), or writes an encoded word inside an address, which RFC 2047 forbids. A
+subject that is partly beyond ASCII loses or gains a space where it is folded, on any version of Python.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from airflow_sagemaker_presign.notifications.email_addresses import Mailbox
 
 _ATOMS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+"
 _LONGEST_PLAIN_NAME = 60
-"""Characters; a longer name is written as encoded words, which may be folded anywhere."""
+"""In characters. A longer name is written as encoded words, which may be folded anywhere."""
 
 
 class _MailPolicy(EmailPolicy):
-    """SMTP's line ends; one address a line, in ASCII or, where an address itself goes beyond it, in UTF-8."""
+    """SMTP's line ends; one address per line, in ASCII or, if the address itself is beyond ASCII, in UTF-8."""
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         """Write one header."""
@@ -40,9 +40,9 @@ MAIL_POLICY = _MailPolicy(linesep="\r\n")
 
 def address_of(mailbox: Mailbox, name: str) -> Address:
     """
-    Make what an address header is set to.
+    Return the value of an address header.
 
-    :param mailbox: whose address.
+    :param mailbox: the mailbox with the address.
     :param name: the name to show, safe for a header; may be empty.
     """
     user, _, domain = mailbox.spec.partition("@")
@@ -66,5 +66,5 @@ def _name(name: str, linesep: str) -> str:
 
 
 def _encoded(text: str, linesep: str) -> str:
-    """Write a whole text as encoded words, the spaces in it included."""
+    """Write a text as encoded words, including its spaces."""
     return Header(text, "utf-8", maxlinelen=_LONGEST_PLAIN_NAME).encode(linesep=linesep)

@@ -1,4 +1,4 @@
-"""A message as an e-mail: text and HTML of the same words."""
+"""A message as an e-mail: plain text and HTML with the same words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from email.utils import make_msgid
 
 from airflow_sagemaker_presign.notifications.email_addresses import Mailbox
 from airflow_sagemaker_presign.notifications.email_headers import MAIL_POLICY, address_of
-from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
+from airflow_sagemaker_presign.notifications.failure_message import FailureMessage
+from airflow_sagemaker_presign.notifications.link_message import LinkMessage
 
 
 def build_mail(
@@ -20,9 +21,12 @@ def build_mail(
     subject: str | None = None,
 ) -> EmailMessage:
     """
-    Write the e-mail.
+    Return the e-mail.
 
-    :param message: what it says.
+    :param message: its content.
+    :param sender: the ``From`` address.
+    :param to: the ``To`` addresses.
+    :param cc: the ``Cc`` addresses.
     :param subject: its subject; default: the message's own.
     """
     mail = EmailMessage(policy=MAIL_POLICY)
@@ -32,11 +36,11 @@ def build_mail(
     if cc:
         mail["Cc"] = tuple(address_of(mailbox, _one_line(mailbox.name)) for mailbox in cc)
     mail["Date"] = datetime.now(UTC)
-    # With the sender's domain: the default is the worker's host name, which is nobody's business.
+    # With the sender's domain: the default would reveal the worker's host name.
     mail["Message-ID"] = make_msgid(domain=sender.domain)
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    # Quoted-printable keeps lines short: a server may break one of over 998 characters, and the URL with it.
+    # Quoted-printable keeps lines short: a server may break lines of over 998 characters, and the URL with them.
     text, html = render(message)
     mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
@@ -62,16 +66,16 @@ def render(message: LinkMessage | FailureMessage) -> tuple[str, str]:
 
 
 def _encodable(text: str) -> str:
-    """Replace halves of characters, which a text cut off elsewhere or a file's name may hold and UTF-8 may not."""
+    """Replace lone surrogates, which a text cut elsewhere or a file's name may have and UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _one_line(text: str) -> str:
     """
-    Return a text that is safe in a header, whatever a template made of it.
+    Return a text that is safe in a header, whatever a template rendered to.
 
-    The standard library decodes a literal encoded word ("=?utf-8?q?…?=") and writes out the line break that it may
-    hold, so that a header could be smuggled in; the start of one is broken up.
+    The standard library decodes a literal encoded word ("=?utf-8?q?…?=") and writes a line break in it to the header,
+    which could inject another header. So the start of an encoded word is broken up.
     """
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.replace("=?", "= ?").split())

@@ -1,12 +1,12 @@
-"""What can be known of a task that failed before its template fields were rendered, or before it was even made."""
+"""The fields of a task that failed before its templates were rendered, or before it was even created."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_sagemaker_presign.compat import is_mapped, mapped_row_of
 from airflow_sagemaker_presign.validation import is_template
 
 log = logging.getLogger(__name__)
@@ -14,32 +14,31 @@ log = logging.getLogger(__name__)
 
 def value_of(context: Mapping[str, Any], name: str) -> Any:
     """
-    Find the value of a failed task's template field.
+    Return the value of a failed task's template field.
 
-    A field is not rendered when an earlier one could not be, or when the task's process was killed: Airflow then calls
-    back with the task as the DAG file has it. A mapped task whose row has a bad value was never made: its row is read
-    again here. What a person typed is never rendered.
+    A field is not rendered if an earlier one could not be, or if the task's process was killed: Airflow then calls
+    back with the task as it is in the DAG file. A mapped task with a bad value in its row was never created: its row is
+    read again here. What a person typed is never rendered.
 
-    :param context: what Airflow gives a callback.
+    :param context: what Airflow passes to a callback.
     :param name: the field.
-    :return: its value; ``None`` where it cannot be known.
+    :return: its value; ``None`` if it is not known.
     """
     task = context.get("task")
     try:
         return None if task is None else _value_of(context, task, name)
     except Exception as error:
         log.warning(
-            "The %s of task %s is not known: %s. %s",
+            "The %s of task %s is not known, because its template cannot be rendered here: %s.",
             name,
             getattr(task, "task_id", ""),
             type(error).__name__,
-            "Its template cannot be rendered here.",
         )
         return None
 
 
 def _value_of(context: Mapping[str, Any], task: Any, name: str) -> Any:
-    if _is_mapped(task):
+    if is_mapped(task):
         written, not_to_render = _as_written(task, context, name)
         source = task
     else:
@@ -51,7 +50,7 @@ def _value_of(context: Mapping[str, Any], task: Any, name: str) -> Any:
             return None
         written, not_to_render = _as_written(source, context, name)
         if value != written:
-            # It has been rendered, to what a person typed.
+            # It has been rendered already: what looks like a template is what a person typed.
             return None
     if not is_template(written):
         return written
@@ -60,30 +59,14 @@ def _value_of(context: Mapping[str, Any], task: Any, name: str) -> Any:
 
 
 def _in_the_dag_file(context: Mapping[str, Any], task: Any) -> Any:
-    """Find the task as it was written: what runs is a copy of it."""
+    """Return the task as it was written: the one that runs is a copy."""
     dag = context.get("dag")
     return None if dag is None else dag.get_task(task.task_id)
 
 
-def _is_mapped(task: Any) -> bool:
-    return hasattr(task, "_expand_mapped_kwargs") and hasattr(task, "partial_kwargs")
-
-
 def _as_written(task: Any, context: Mapping[str, Any], name: str) -> tuple[Any, set[int]]:
-    """Read a parameter before it was rendered, and which values (by ``id``) Airflow would not render."""
-    if not _is_mapped(task):
+    """Return a field before it was rendered, and the ``id`` of each value that Airflow would not render."""
+    if not is_mapped(task):
         return getattr(task, name, None), set()
-    row, not_to_render = _row_of(task, context)
+    row, not_to_render = mapped_row_of(task, context)
     return {**task.partial_kwargs, **row}.get(name), not_to_render
-
-
-def _row_of(task: Any, context: Mapping[str, Any]) -> tuple[Mapping[str, Any], set[int]]:
-    """Read the row of a mapped task again; the method's signature is another on Airflow 2."""
-    if "session" not in inspect.signature(task._expand_mapped_kwargs).parameters:
-        row, ids = task._expand_mapped_kwargs(context)
-        return row, ids
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        row, ids = task._expand_mapped_kwargs(context, session, include_xcom=True)
-        return row, ids

@@ -1,4 +1,4 @@
-"""A message as Slack's Block Kit: pure data, with Slack's limits and escapes kept."""
+"""A message as Slack's Block Kit: plain data within Slack's limits, escaped for its markup."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import Any
 
-from airflow_sagemaker_presign.notifications.message import Fact, FailureMessage, LinkMessage, NextStep
+from airflow_sagemaker_presign.notifications.failure_message import FailureMessage
+from airflow_sagemaker_presign.notifications.link_message import LinkMessage
+from airflow_sagemaker_presign.notifications.message_parts import Fact, NextStep
 
 # https://docs.slack.dev/reference/block-kit/blocks and .../block-kit/composition-objects
 MAX_HEADER = 150
 MAX_SECTION = 3000
 MAX_FIELD = 2000
 MAX_BUTTON_URL = 3000
-# Slack splits a longer text into two messages, and a link in it with it.
+# Slack splits a longer text into two messages, and may split a link in it.
 # https://docs.slack.dev/reference/methods/chat.postMessage#truncating
 MAX_TEXT = 3900
-# Slack refuses more with `msg_blocks_too_long`; seen from about 13,200 characters on.
+# Slack refuses more with `msg_blocks_too_long`; observed from about 13,200 characters.
 # https://github.com/slackapi/bolt-js/issues/2509
 MAX_ALL_BLOCKS = 12_000
 
@@ -28,13 +30,12 @@ Block = dict[str, Any]
 
 def link_payload(message: LinkMessage) -> dict[str, Any]:
     """
-    Write the message with the link, as arguments of ``chat.postMessage``.
+    Return the message with the link as arguments of ``chat.postMessage``.
 
-    ``text`` is what a phone shows on its locked screen and what ends up in notification centres, so the URL is not
-    in it: it says where to click.
+    ``text`` appears on locked screens and in notification centres, so it has no URL: it says where to click.
 
-    A URL that is too long for a button, as AWS's often are, becomes a link of rich text, for which Slack names no
-    limit; should it have one all the same, there is :func:`link_as_text_payload`.
+    A URL that is too long for a button, as AWS's often are, becomes a link of rich text, for which Slack documents no
+    limit. If Slack refuses it all the same, use :func:`link_as_text_payload`.
     """
     blocks = [
         _header(message.title),
@@ -52,9 +53,9 @@ def link_payload(message: LinkMessage) -> dict[str, Any]:
 
 def link_as_text_payload(message: LinkMessage) -> dict[str, Any]:
     """
-    Write the message with the link as plain text: less to look at, and as sure as Slack gets for a long URL.
+    Return the message with the link as plain text, which Slack accepts with the longest URLs.
 
-    What matters less is left out rather than that the text grows so long that Slack splits it.
+    Less important parts are left out if Slack would otherwise split the text.
     """
     by_importance = {
         3: _anchor(message.button, message.url),
@@ -74,7 +75,7 @@ def link_as_text_payload(message: LinkMessage) -> dict[str, Any]:
 
 
 def failure_payload(message: FailureMessage) -> dict[str, Any]:
-    """Write the message that says why there is no link, as arguments of ``chat.postMessage``."""
+    """Return the message about a failure as arguments of ``chat.postMessage``."""
     blocks = [
         _header(message.title),
         _section(escape(message.problem, MAX_SECTION)),
@@ -87,17 +88,17 @@ def failure_payload(message: FailureMessage) -> dict[str, Any]:
 
 def escape(text: str, limit: int = MAX_SECTION) -> str:
     """
-    Escape what would be a link, a mention or an entity in Slack's mrkdwn.
+    Escape a text so that it has no link, mention or entity in Slack's mrkdwn.
 
     https://docs.slack.dev/messaging/formatting-message-text#escaping
 
-    :param limit: how long the escaped text may be; what is over is cut at a character, never inside an entity.
+    :param limit: the maximum length of the escaped text; a longer one is cut between characters, never in an entity.
     """
     return _cut(text, limit, "…")
 
 
 def _cut(text: str, limit: int, ending: str) -> str:
-    """Escape a text, and where it is longer than the limit end it with the ending, within the limit."""
+    """Escape a text; if it is longer than the limit, cut it and append the ending, within the limit."""
     quoted = [{"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(character, character) for character in text]
     lengths = list(accumulate(map(len, quoted)))
     if not lengths or lengths[-1] <= limit:
@@ -118,7 +119,7 @@ def _main_link(message: LinkMessage) -> Block:
 
 
 def _payload(text: str, blocks: list[Block] | None = None) -> dict[str, Any]:
-    # Unfurling would have Slack's crawler open the link.
+    # To unfurl a link, Slack's crawler would open it.
     payload: dict[str, Any] = {"text": text, "unfurl_links": False, "unfurl_media": False}
     return payload | {"blocks": blocks} if blocks else payload
 
@@ -141,7 +142,7 @@ def _steps(question: str, steps: tuple[NextStep, ...]) -> list[Block]:
     text = "\n".join(([f"*{question}*"] if question else []) + lines)
     if len(text) <= MAX_SECTION:
         return [_section(text)]
-    # A button takes a URL that fills a section's whole text.
+    # A button can hold a URL that would take up a section's whole text.
     buttons = [
         _button(f"step_{index}", step.text, step.url)
         for index, step in enumerate(steps)

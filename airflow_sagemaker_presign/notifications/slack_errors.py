@@ -1,4 +1,4 @@
-"""Slack's error codes in words, with what to do about each."""
+"""Slack's error codes in plain English, with what to do about each."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ _NO_LOGIN = (
     "app, as shown under “OAuth & Permissions”, in the connection's password."
 )
 _NO_USER = (
-    "there is no person {recipient} in the Slack workspace. Check the e-mail address (it has to be the one of their "
+    "there is no person {recipient} in the Slack workspace. Check the e-mail address (it must be the one in their "
     "Slack profile) or the user id (“Copy member ID” in the profile)."
 )
 
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors and .../users.lookupByEmail#errors
 _WORDS = {
     "channel_not_found": (
-        "the Slack app sees no channel {recipient}. Check the name or the id; to a private channel, invite the app "
-        "first (/invite @app there)."
+        "the Slack app finds no channel {recipient}. Check the name or the id; in a private channel, invite the app "
+        "first (/invite @app)."
     ),
     "not_in_channel": (
-        "the Slack app is not in the channel {recipient}. Invite it there (/invite @app), or give it the scope "
+        "the Slack app is not in the channel {recipient}. Invite it (/invite @app there), or give it the scope "
         "chat:write.public for public channels."
     ),
-    "is_archived": "the channel {recipient} is archived. Name another one.",
+    "is_archived": "the channel {recipient} is archived. Use another one.",
     "users_not_found": _NO_USER,
     "user_not_found": _NO_USER,
-    "user_disabled": "the person {recipient} has been deactivated in Slack. Name somebody else.",
+    "user_disabled": "the person {recipient} has been deactivated in Slack. Use another recipient.",
     "messages_tab_disabled": (
-        "the Slack app takes no direct messages. Turn on the Messages Tab under “App Home” in the app's settings."
+        "the Slack app does not accept direct messages. Turn on the Messages Tab under “App Home” in the "
+        "app's settings."
     ),
     "invalid_auth": _NO_LOGIN,
     "not_authed": _NO_LOGIN,
@@ -37,26 +38,26 @@ _WORDS = {
     "token_revoked": _NO_LOGIN,
     "token_expired": _NO_LOGIN,
     "restricted_action": (
-        "a setting of the Slack workspace keeps the app from posting to {recipient}. Ask its administrators."
+        "a setting of the Slack workspace does not let the app post to {recipient}. Ask its administrators."
     ),
     "ratelimited": "Slack asks to wait before the next message (rate limit).",
 }
 
 
-def describe_error(status_code: int, answer: Mapping[str, Any], *, recipient: str, connection: str) -> str:
+def describe_error(status_code: int, body: Mapping[str, Any], *, recipient: str, connection: str) -> str:
     """
     Return why Slack refused a call.
 
-    :param status_code: the HTTP status of the answer.
-    :param answer: its body, if it was JSON; never quoted here except for the error's code and scopes.
-    :param recipient: to whom the message was to go.
+    :param status_code: the HTTP status of the response.
+    :param body: the body of the response, if it was JSON; only the error code and the scopes are quoted.
+    :param recipient: the recipient of the message.
     :param connection: the Airflow connection's id.
     """
-    code = str(answer.get("error") or "")
+    code = str(body.get("error") or "")
     if status_code == 429:
         code = "ratelimited"
     if code == "missing_scope":
-        scope = str(answer.get("needed") or "chat:write")
+        scope = str(body.get("needed") or "chat:write")
         return (
             f"Slack (missing_scope): the app's token lacks the scope {scope}. Add it under “OAuth & Permissions”, "
             f"reinstall the app, and put the new token in the Airflow connection {connection!r}."
@@ -65,12 +66,12 @@ def describe_error(status_code: int, answer: Mapping[str, Any], *, recipient: st
         return f"Slack ({code}): {words.format(recipient=repr(recipient), connection=repr(connection))}"
     if status_code != 200:
         return (
-            f"Slack answered with HTTP status {status_code} to a message for {recipient!r}. "
+            f"Slack responded with HTTP status {status_code} to a message for {recipient!r}. "
             "See https://slack-status.com."
         )
     if not code.replace("_", "").isalnum():
         return (
-            "what answered for Slack is not Slack's API. Check `base_url` and `proxy` in the extra of the Airflow "
+            "the response is not from Slack's API. Check `base_url` and `proxy` in the extra of the Airflow "
             f"connection {connection!r}."
         )
     return (

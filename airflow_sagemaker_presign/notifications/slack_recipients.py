@@ -1,4 +1,4 @@
-"""Whom a Slack message is for, as people write and paste it."""
+"""The recipients of Slack messages, as people write and paste them."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from airflow_sagemaker_presign.validation import reject
 USER_ALLOWED = (
     "an e-mail address, or a Slack user id such as 'U012AB3CD' (“Copy member ID” in a profile), of one person"
 )
-CHANNEL_ALLOWED = "a channel's name such as '#notebooks', or its id such as 'C012AB3CD', and one only"
-_FOR_A_PERSON = f"{CHANNEL_ALLOWED}; for a person there is the parameter user"
+CHANNEL_ALLOWED = "a channel's name such as '#notebooks', or its id such as 'C012AB3CD', of one channel"
+_FOR_A_PERSON = f"{CHANNEL_ALLOWED}; for a person, use the parameter user"
 
-# Compiled when a recipient is read, not with every parse of a DAG file.
+# Compiled when a recipient is read, not at each parse of a DAG file.
 _USER_ID = r"[UW][A-Z0-9]{2,}"
 _CHANNEL_ID = r"[CGD][A-Z0-9]{6,}"
-# As Slack's own client pastes them: a mention, or “Copy link” of a profile or a channel.
+# What Slack's own client puts on the clipboard: a mention, or “Copy link” of a profile or a channel.
 _USER_PASTED = rf"<@(?P<mention>{_USER_ID})(?:\|[^>]*)?>|https://[\w.-]+\.slack\.com/team/(?P<link>{_USER_ID})/?"
 _CHANNEL_PASTED = (
     rf"<#(?P<mention>{_CHANNEL_ID})(?:\|[^>]*)?>|#(?P<marked>{_CHANNEL_ID})"
     rf"|https://[\w.-]+\.slack\.com/archives/(?P<link>{_CHANNEL_ID})(?:/.*)?"
 )
-# Letters of any script; of ASCII's punctuation hyphens and underscores only.
+# Letters of any script; of ASCII punctuation only hyphens and underscores.
 # https://slack.com/help/articles/217626408-Create-guidelines-for-channel-names
 _CHANNEL_NAME = r"#?(?:[A-Za-z0-9_-]|[^\x00-\x7f\s]){1,80}"
 
 
 def slack_user_of(value: object) -> str:
     """
-    Read a person: the user id, or the e-mail address alone.
+    Return a person's user id or e-mail address, without anything around it.
 
-    :raises ValueError: when it is nobody, several people, or a handle, which nobody can be found by.
+    :raises ValueError: if it is nobody, several people, or a handle, which Slack's API cannot look up.
     """
     text = _text(value)
     if pasted := re.fullmatch(_USER_PASTED, text):
         return str(pasted["mention"] or pasted["link"])
     if re.fullmatch(_USER_ID, text):
         return text
-    # Slack writes a mention of a whole group as <!subteam^…|@name>.
+    # Slack writes the mention of a group as <!subteam^…|@name>.
     if "@" not in text[1:] or text.startswith("<!"):
         reject("user", value, USER_ALLOWED)
     try:
@@ -52,9 +52,9 @@ def slack_user_of(value: object) -> str:
 
 def slack_channel_of(value: object) -> str:
     """
-    Read a channel: its id, or its name.
+    Return a channel's id or name, without anything around it.
 
-    :raises ValueError: when it is none, or several.
+    :raises ValueError: if it is no channel, or several.
     """
     text = _text(value)
     if pasted := re.fullmatch(_CHANNEL_PASTED, text):

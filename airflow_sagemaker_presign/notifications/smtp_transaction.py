@@ -1,8 +1,8 @@
 """
-One SMTP transaction, step by step, so that a failure tells whether the message may have arrived.
+One SMTP transaction, step by step, so that an error shows whether the message may have arrived.
 
-``smtplib.SMTP.sendmail`` raises the same error for a connection that broke before the message went out and for one
-that broke after it, and says nothing about refused recipients as long as one was accepted.
+``smtplib.SMTP.sendmail`` raises the same error for a connection that broke before the message was sent and for one
+that broke after it, and reports no refused recipients as long as one was accepted.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from airflow_sagemaker_presign.minting.redaction import redact
 
 def send_once(client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients: Sequence[str]) -> None:
     """
-    Hand a mail to the server, once.
+    Send a mail, once.
 
-    :param client: connected and logged in.
+    :param client: an SMTP client, connected and logged in.
+    :param mail: the mail.
     :param sender: the envelope's sender, without a name.
     :param recipients: the envelope's recipients, likewise.
-    :raises SendFailed: when nobody got it.
-    :raises SentToSomeOnly: when the server refused some of the recipients.
-    :raises SendOutcomeUnknown: when the server had the whole message and did not answer.
+    :raises SendFailed: if nobody got it.
+    :raises SentToSomeOnly: if the server refused some of the recipients.
+    :raises SendOutcomeUnknown: if the server got the whole message and did not reply.
     """
     content = mail.as_bytes()
     try:
         refused = _envelope(client, content, sender, recipients)
     except (smtplib.SMTPException, OSError) as error:
-        raise SendFailed(f"The connection to the mail server broke before the message went out: {error}.") from None
+        raise SendFailed(f"The connection to the mail server broke before the message was sent: {error}.") from None
     accepted = tuple(recipient for recipient in recipients if recipient not in refused)
     _body(client, content, accepted)
     if refused:
@@ -39,14 +40,14 @@ def send_once(client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients:
 
 
 def _envelope(client: smtplib.SMTP, content: bytes, sender: str, recipients: Sequence[str]) -> dict[str, str]:
-    """Name sender and recipients, and get leave to send; return who was refused."""
+    """Send the commands before the message, and return the refused recipients, each with the reason."""
     client.ehlo_or_helo_if_needed()
     _expect(client.mail(sender, _mail_options(client, content, sender, recipients)), 250, f"the sender {sender}")
     refused = {}
     for recipient in recipients:
         code, reply = client.rcpt(recipient)
         if code not in (250, 251):
-            refused[recipient] = _said(code, reply)
+            refused[recipient] = _reply_text(code, reply)
     if len(refused) == len(recipients):
         reasons = "; ".join(f"{recipient}: {reason}" for recipient, reason in refused.items())
         raise SendFailed(f"The mail server refused every recipient. {reasons}.")
@@ -56,7 +57,7 @@ def _envelope(client: smtplib.SMTP, content: bytes, sender: str, recipients: Seq
 
 def _mail_options(client: smtplib.SMTP, content: bytes, sender: str, recipients: Sequence[str]) -> list[str]:
     """
-    Ask for SMTPUTF8 when an address anywhere in the message needs it, whoever is going to be refused.
+    Return the option SMTPUTF8 if an address anywhere in the message needs it, even one that will be refused.
 
     Everything else in the message is ASCII: the body is quoted-printable, names and subject are encoded words.
     """
@@ -65,42 +66,42 @@ def _mail_options(client: smtplib.SMTP, content: bytes, sender: str, recipients:
         return []
     if not client.has_extn("smtputf8"):
         raise SendFailed(
-            "The mail server takes no addresses with letters beyond ASCII (it lacks SMTPUTF8): "
+            "The mail server does not accept addresses with letters beyond ASCII (it lacks SMTPUTF8): "
             f"{', '.join(beyond_ascii)}. Use an address in ASCII, or another mail server."
         )
     return ["SMTPUTF8", "BODY=8BITMIME"]
 
 
 def _body(client: smtplib.SMTP, content: bytes, recipients: Sequence[str]) -> None:
-    """Send the message itself; once it is out, only an answer tells what became of it."""
-    whom = ", ".join(recipients)
+    """Send the message itself; once it is sent, only the reply shows whether it was accepted."""
+    names = ", ".join(recipients)
     dotted = re.sub(rb"(?m)^\.", b"..", content)
     try:
         client.send(dotted + (b".\r\n" if dotted.endswith(b"\r\n") else b"\r\n.\r\n"))
     except (smtplib.SMTPException, OSError):
-        # The end of the message never went out, and a server keeps no message without its end.
-        raise SendFailed(f"The connection to the mail server broke amid the message for {whom}.") from None
+        # The end of the message was never sent, and a server discards a message without its end.
+        raise SendFailed(f"The connection to the mail server broke while the message for {names} was sent.") from None
     try:
         code, reply = client.getreply()
     except (smtplib.SMTPException, OSError) as error:
         raise SendOutcomeUnknown(
-            f"The mail server had the whole message for {whom} and did not answer ({error}): it may have arrived. "
-            "Ask them before you clear the task."
+            f"The mail server got the whole message for {names} and did not reply ({error}): it may have arrived. "
+            "Ask the recipients before you clear the task."
         ) from None
     if code == -1:
         raise SendOutcomeUnknown(
-            f"The mail server's answer to the message for {whom} makes no sense: it may have arrived."
+            f"The mail server's reply to the message for {names} cannot be read: it may have arrived."
         )
-    # A spam filter may quote the link that it does not like, in lines that no redaction knows: nothing from there on.
-    _expect((code, reply.partition(b"http")[0]), 250, f"the message for {whom}")
+    # A spam filter may quote the link that it refuses, broken into lines that no redaction recognises: drop the rest.
+    _expect((code, reply.partition(b"http")[0]), 250, f"the message for {names}")
 
 
-def _expect(answer: tuple[int, bytes], code: int, what: str) -> None:
-    if answer[0] != code:
-        raise SendFailed(f"The mail server refused {what}: {_said(*answer)}.")
+def _expect(reply: tuple[int, bytes], code: int, what: str) -> None:
+    if reply[0] != code:
+        raise SendFailed(f"The mail server refused {what}: {_reply_text(*reply)}.")
 
 
-def _said(code: int, reply: bytes) -> str:
-    # Redacted in whole before it is cut: half a token would not be known as one.
-    said = redact(" ".join(reply.decode("utf-8", "replace").split()))
-    return f"{code} {said[:300]}".rstrip(". ")
+def _reply_text(code: int, reply: bytes) -> str:
+    # Redact first, then cut: the redaction does not recognise half a token.
+    text = redact(" ".join(reply.decode("utf-8", "replace").split()))
+    return f"{code} {text[:300]}".rstrip(". ")

@@ -22,7 +22,7 @@ from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInsta
 from tests.helpers.minted_urls import minted_url
 
 DO_NOT_IMPORT = ((3, 0, 0), (3, 1, 0))
-"""On the days of these Airflows the providers had notifiers that could not be imported."""
+"""Versions of Airflow whose providers, on their day of release, had notifiers that cannot be imported."""
 
 URL = "https://research.notebook.us-east-1.sagemaker.aws?authToken=eyJ0b2tlbk9m.QWRh-3b_c&view=lab"
 TOKEN = "eyJ0b2tlbk9m.QWRh-3b_c"
@@ -31,7 +31,7 @@ BLOCK = {"type": "section", "text": {"type": "mrkdwn", "text": f"<{LINK}|Open {{
 
 
 def notifier(path: str) -> Any:
-    """Import a notifier of a provider's."""
+    """Import a notifier of a provider."""
     module, _, name = f"airflow.providers.{path}".rpartition(".")
     try:
         return getattr(import_module(module), name)
@@ -44,7 +44,7 @@ def notifier(path: str) -> Any:
 
 @pytest.fixture
 def webhook() -> Iterator[tuple[str, list[str]]]:
-    """A server on loopback that takes any POST: its address, and the bodies that came."""
+    """A server on loopback that takes any POST: its address, and the bodies that it received."""
     bodies: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -67,7 +67,7 @@ def webhook() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.fixture
 def send(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[BaseNotifier], None]:
-    """Deliver a link at DEBUG, and see that no log and no console has it."""
+    """Deliver a link at DEBUG, and check that no log and no console shows it."""
 
     def send(notifier: BaseNotifier) -> None:
         url = minted_url(URL, datetime.now(UTC))
@@ -177,7 +177,7 @@ def test_apprise(
 
 @pytest.fixture
 def chat(webhook: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
-    """Lead Apprise's connection to a chat service that is on loopback; answers the bodies that came."""
+    """Connect Apprise to a chat service on loopback; returns the bodies that it received."""
     address, bodies = webhook
     session = requests.Session.request
 
@@ -202,7 +202,7 @@ CHATS = {
 
 
 @pytest.mark.parametrize("service", CHATS)
-def test_apprise_as_the_readme_says_keeps_the_link_whole(
+def test_apprise_as_documented_keeps_the_link_whole(
     send: Callable[[BaseNotifier], None], chat: Callable[[str], list[str]], service: str
 ) -> None:
     bodies = chat(CHATS[service])
@@ -214,7 +214,7 @@ def test_apprise_as_the_readme_says_keeps_the_link_whole(
 
 
 @pytest.mark.parametrize("service", CHATS)
-def test_apprise_as_it_comes_escapes_the_link_which_is_why_the_readme_says_otherwise(
+def test_apprise_by_default_escapes_the_link_which_is_why_the_documentation_has_a_parameter(
     send: Callable[[BaseNotifier], None], chat: Callable[[str], list[str]], service: str
 ) -> None:
     bodies = chat(CHATS[service])
@@ -223,7 +223,7 @@ def test_apprise_as_it_comes_escapes_the_link_which_is_why_the_readme_says_other
 
 
 class OwnNotifier(BaseNotifier):
-    """The least that a notifier can be."""
+    """The smallest possible notifier."""
 
     template_fields = ("text",)
     sent: list[str] = []

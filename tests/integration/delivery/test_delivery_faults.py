@@ -111,7 +111,7 @@ def test_slacks_429_is_waited_out_and_the_mail_does_not_come_twice(run: Run, loc
     [("500", {}), ("not-ok", {"error": "internal_error"}), ("not-ok", {"error": "fatal_error"})],
     ids=str,
 )
-def test_a_slack_that_may_have_posted_is_named_and_not_sent_to_again(
+def test_a_slack_message_that_may_have_arrived_is_named_and_not_repeated(
     run: Run, local: LocalServices, fault: str, settings: dict[str, Any]
 ) -> None:
     local.inbox.slack.fail(fault, times=1, method="chat.postMessage", **settings)
@@ -124,13 +124,13 @@ def test_a_slack_that_may_have_posted_is_named_and_not_sent_to_again(
     assert (len(local.inbox.mails), len(local.inbox.slack_messages)) == (1, 0)
 
 
-def test_a_look_up_that_slack_failed_at_is_tried_again(run: Run, local: LocalServices) -> None:
+def test_a_lookup_during_which_slack_failed_is_retried(run: Run, local: LocalServices) -> None:
     local.inbox.slack.fail("500", times=3, method="users.lookupByEmail")  # once before the start
     assert attempts(run()) == {MAIL: 1, SLACK: 3}
     assert (len(local.inbox.mails), len(local.inbox.slack_messages)) == (1, 1)
 
 
-def test_a_slack_that_hangs_is_named_and_not_sent_to_again(run: Run, local: LocalServices) -> None:
+def test_a_slack_that_hangs_is_named_and_the_send_is_not_repeated(run: Run, local: LocalServices) -> None:
     local.inbox.slack.fail("hang-after-receipt", times=1, method="chat.postMessage")
     slack = NotebookUrlSlackNotifier(user="U012AB3CD")
     with pytest.raises(LinkDeliveryError, match="may have arrived, so it was not sent again") as raised:
@@ -140,13 +140,13 @@ def test_a_slack_that_hangs_is_named_and_not_sent_to_again(run: Run, local: Loca
     assert len(local.inbox.mails) == 1
 
 
-def test_a_slack_that_hangs_before_anything_was_posted_is_tried_again(run: Run, local: LocalServices) -> None:
+def test_a_slack_that_hangs_before_anything_was_posted_is_retried(run: Run, local: LocalServices) -> None:
     local.inbox.slack.fail("hang", times=2, method="users.lookupByEmail")  # before the start, and then to send
     assert attempts(run()) == {MAIL: 1, SLACK: 2}
     assert len(local.inbox.slack_messages) == 1
 
 
-def test_a_channel_that_slack_does_not_know_is_said_in_words(run: Run, local: LocalServices) -> None:
+def test_a_channel_that_slack_does_not_know_is_an_error_in_plain_words(run: Run, local: LocalServices) -> None:
     local.inbox.slack.fail("not-ok", error="channel_not_found", times=None)
     with pytest.raises(LinkDeliveryError, match="channel_not_found"):
         run(NotebookUrlSlackNotifier(channel="#nowhere"))
@@ -161,7 +161,7 @@ def test_a_mail_server_that_is_down_is_named_and_slack_arrived(run: Run, local: 
 
 
 @pytest.mark.parametrize("fault", ["554-at-connect", "550-at-rcpt", "451-at-rcpt", "drop-before-data"])
-def test_a_mail_server_that_refuses_once_is_tried_again(run: Run, local: LocalServices, fault: str) -> None:
+def test_a_mail_that_is_refused_once_is_sent_again(run: Run, local: LocalServices, fault: str) -> None:
     # Before the start the notifier logs in without a mail.
     local.inbox.smtp.fail(fault, times=2 if fault == "554-at-connect" else 1)
     assert attempts(run()) == {MAIL: 2, SLACK: 1}
@@ -231,7 +231,7 @@ def test_a_link_that_is_too_old_when_the_send_ends_is_reported_and_not_sent_agai
     run: Run, local: LocalServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Late(QuickRuntime):
-        """Looks at the clock before the send, and after it."""
+        """Reads the clock before and after the send."""
 
         late = iter([timedelta(seconds=0), timedelta(seconds=70)])
 
@@ -266,7 +266,7 @@ def test_minting_over_http_leaves_nothing_in_the_log_at_debug(
 @pytest.mark.skipif(
     AIRFLOW_VERSION == (3, 1, 0), reason="outside a task, Airflow 3.1.0 breaks on a connection that is not there"
 )
-def test_a_message_that_would_reach_nobody_is_refused_before_the_first_aws_call(
+def test_a_message_that_would_reach_nobody_is_an_error_before_the_first_aws_call(
     run: Run, local: LocalServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = len(local.sagemaker.requests)
@@ -283,6 +283,6 @@ def test_a_message_that_would_reach_nobody_is_refused_before_the_first_aws_call(
     assert ["failure" in delivery for delivery in receipt["deliveries"]] == [False, True]
 
 
-def test_a_notifier_whose_text_speaks_of_the_notebook_is_left_for_the_delivery(run: Run, local: LocalServices) -> None:
+def test_a_template_that_uses_the_notebooks_description_is_checked_later(run: Run, local: LocalServices) -> None:
     run(NotebookUrlSmtpNotifier(cc="{{ notebook_instance.NotebookInstanceName }}@example.com"))
     assert local.inbox.mails[0].recipients == ("ada@example.com", "research@example.com")

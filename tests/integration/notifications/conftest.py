@@ -32,12 +32,12 @@ URL = (
 
 @pytest.fixture
 def link_context() -> dict[str, Any]:
-    """What the operator gives a notifier; fresh, since a notifier merges its fields into it."""
+    """The context that the operator passes to a notifier; a new one each, since a notifier adds its fields to it."""
     presigned_url = minted_url(URL, datetime(2026, 6, 15, 9, 30, tzinfo=UTC), session=timedelta(hours=8))
     arn = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"
     return {
         "presigned_url": presigned_url,
-        "notebook_instance": {"NotebookInstanceArn": arn},
+        "notebook_instance": {"NotebookInstanceName": "research", "NotebookInstanceArn": arn},
         "recipient": "ada@example.com",
         "dag": None,
         "ti": SimpleNamespace(
@@ -48,7 +48,7 @@ def link_context() -> dict[str, Any]:
 
 @pytest.fixture
 def failure_context(link_context: dict[str, Any]) -> dict[str, Any]:
-    """What Airflow gives an ``on_failure_callback``."""
+    """The context that Airflow passes to an ``on_failure_callback``."""
     task = SimpleNamespace(task_id="notebook_link", notebook_instance_name="research", recipient="ada@example.com")
     return {
         "ti": link_context["ti"],
@@ -60,7 +60,7 @@ def failure_context(link_context: dict[str, Any]) -> dict[str, Any]:
 
 
 class SlackStandIn:
-    """Answers like Slack's Web API; ``answers`` says what to answer to a method, or how to fail."""
+    """A server like Slack's Web API; ``answers`` maps a method to its response, or to a way to fail."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -125,7 +125,7 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackStandIn]:
 
 
 class MailStandIn:
-    """A mail server; ``on`` says what to answer to a command, or how to fail at it."""
+    """A mail server; ``on`` maps a command to its reply, or to a way to fail."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []

@@ -95,7 +95,7 @@ def test_what_people_write_takes_the_direction_of_its_letters(
     assert '<div dir="auto">RuntimeError: שגיאה</div>' in failure
 
 
-def test_half_a_character_in_what_others_wrote_keeps_no_mail_back(
+def test_a_lone_surrogate_in_a_text_does_not_stop_a_mail(
     mail: Any, link_context: dict[str, Any], failure_context: dict[str, Any]
 ) -> None:
     _send(link_context, note="cut off \ud83d", subject="cut off \ud83d")
@@ -107,12 +107,12 @@ def test_half_a_character_in_what_others_wrote_keeps_no_mail_back(
         assert "FileNotFoundError: r?sum?.ipynb" in part
 
 
-def test_both_parts_say_what_the_reader_has_to_know(mail: Any, link_context: dict[str, Any]) -> None:
+def test_both_parts_have_what_the_reader_has_to_know(mail: Any, link_context: dict[str, Any]) -> None:
     _send(link_context, note="Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2", timezone="UTC")
     text, html = _parts(mail.mails[0])
     for part in (text, html):
-        for said in ("Notebook research is ready", "09:35 UTC", "eu-central-1", "8 hours", "personal", "not forward"):
-            assert said in part
+        for words in ("Notebook research is ready", "09:35 UTC", "eu-central-1", "8 hours", "personal", "not forward"):
+            assert words in part
     assert "Model: s3://m & <b>\nRun: https://mlflow.example.com/?a=1&b=2" in text
     assert '<div dir="auto">Model: s3://m &amp; &lt;b&gt;</div>' in html
     hrefs = Links(html).hrefs
@@ -149,8 +149,8 @@ def test_a_link_that_outlives_the_day_says_which_day(mail: Any, link_context: di
     )
     _send(link_context, timezone="UTC")
     # The standard library breaks the line after "Subject:" for a subject that fits into one line of its own.
-    said = "Notebook research is ready: open it by 00:00 UTC on Sunday, 22 November"
-    assert mail.mails[0]["Subject"].strip() == said
+    text = "Notebook research is ready: open it by 00:00 UTC on Sunday, 22 November"
+    assert mail.mails[0]["Subject"].strip() == text
 
 
 def test_subject_and_names_keep_their_letters(mail: Any, link_context: dict[str, Any]) -> None:
@@ -179,7 +179,7 @@ def test_a_long_subject_keeps_the_spaces_between_its_words(
     assert max(map(len, mail.raw[0].split(b"\r\n"))) <= 78
 
 
-def test_an_address_beyond_ascii_goes_out_with_smtputf8(mail: Any, link_context: dict[str, Any]) -> None:
+def test_an_address_beyond_ascii_is_sent_with_smtputf8(mail: Any, link_context: dict[str, Any]) -> None:
     _send(link_context, to=["zoë@example.com", "ada@bücher.example"])
     assert mail.envelopes[0][1] == ["zoë@example.com", "ada@xn--bcher-kva.example"]
 
@@ -244,7 +244,7 @@ def test_all_recipients_refused_is_a_failure_that_names_them(mail: Any, link_con
 def test_some_recipients_refused_names_who_got_it_and_who_did_not(mail: Any, link_context: dict[str, Any]) -> None:
     mail.refused = {"bob@example.com": "550 no such user"}
     with pytest.raises(
-        SentToSomeOnly, match=r"took the message for ada@example.com and refused it for bob@example.com: 550"
+        SentToSomeOnly, match=r"accepted the message for ada@example.com and refused it for bob@example.com: 550"
     ):
         _send(link_context, to="ada@example.com, bob@example.com")
     assert SentToSomeOnly.may_have_arrived is True
@@ -252,10 +252,10 @@ def test_some_recipients_refused_names_who_got_it_and_who_did_not(mail: Any, lin
 
 
 @pytest.mark.parametrize("how", ["hang", "drop"])
-def test_a_mail_without_an_answer_may_have_arrived(mail: Any, link_context: dict[str, Any], how: str) -> None:
+def test_a_mail_without_a_reply_may_have_arrived(mail: Any, link_context: dict[str, Any], how: str) -> None:
     mail.on["DATA"] = how
     with pytest.raises(
-        SendOutcomeUnknown, match=r"had the whole message for ada@example.com and did not answer"
+        SendOutcomeUnknown, match=r"got the whole message for ada@example.com and did not reply"
     ) as raised:
         _send(link_context)
     assert raised.value.may_have_arrived is True
@@ -264,9 +264,9 @@ def test_a_mail_without_an_answer_may_have_arrived(mail: Any, link_context: dict
 
 
 @pytest.mark.parametrize(
-    ("on", "said"),
+    ("on", "text"),
     [
-        ({"MAIL": "drop"}, "broke before the message went out"),
+        ({"MAIL": "drop"}, "broke before the message was sent"),
         ({"MAIL": "530 who are you"}, "refused the sender nb@example.com: 530 who are you"),
         (
             {"DATA": "554 spam: authToken=eyJhbGci"},
@@ -276,10 +276,10 @@ def test_a_mail_without_an_answer_may_have_arrived(mail: Any, link_context: dict
     ],
 )
 def test_a_mail_that_was_refused_has_certainly_not_arrived(
-    mail: Any, link_context: dict[str, Any], on: dict[str, str], said: str
+    mail: Any, link_context: dict[str, Any], on: dict[str, str], text: str
 ) -> None:
     mail.on = on
-    with pytest.raises(SendFailed, match=said) as raised:
+    with pytest.raises(SendFailed, match=text) as raised:
         _send(link_context)
     assert raised.value.may_have_arrived is False
     assert mail.bodies == ("DATA" in on)
@@ -304,17 +304,17 @@ def test_a_mail_server_that_cannot_be_reached_got_nothing(
 
 
 @pytest.mark.parametrize("host", ["smtp..example.com", "a" * 64 + ".example.com"])
-def test_a_host_that_is_no_name_is_not_taken_for_a_bad_password(
+def test_a_host_that_is_no_name_is_not_reported_as_a_bad_password(
     link_context: dict[str, Any], mail_connection: Any, host: str
 ) -> None:
     mail_connection(25, host=host, login="nb", password="fine")
-    with pytest.raises(SendFailed, match="The host of the Airflow connection 'smtp_default' is no name") as raised:
+    with pytest.raises(SendFailed, match="connection 'smtp_default' is not a server's name") as raised:
         _send(link_context)
     assert raised.value.may_have_arrived is False
     assert "password" not in str(raised.value)
 
 
-def test_a_login_that_is_refused_says_whose(mail: Any, link_context: dict[str, Any], mail_connection: Any) -> None:
+def test_a_refused_login_names_its_connection(mail: Any, link_context: dict[str, Any], mail_connection: Any) -> None:
     mail_connection(mail.port, login="nb", password="wrong")
     with pytest.raises(
         SendFailed, match="does not accept the login of the Airflow connection 'smtp_default'"
@@ -343,7 +343,7 @@ def test_the_providers_hook_still_keeps_its_client_where_we_look(mail: Any) -> N
         _client_of(SimpleNamespace())  # type: ignore[arg-type]
 
 
-def test_a_provider_that_does_not_even_try_is_an_error_that_says_what_to_change(
+def test_a_provider_that_makes_no_attempt_is_an_error_that_says_what_to_change(
     mail: Any, mail_connection: Callable[..., None], link_context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.providers.smtp.hooks.smtp import SmtpHook
@@ -351,7 +351,7 @@ def test_a_provider_that_does_not_even_try_is_an_error_that_says_what_to_change(
     if fewest_retries() == 0:
         monkeypatch.setattr(SmtpHook, "get_conn", lambda hook: hook)
     mail_connection(mail.port, extra={"retry_limit": 0})
-    with pytest.raises(SendFailed, match=r"'smtp_default' has a `retry_limit` .* does not even try once. Make it 1"):
+    with pytest.raises(SendFailed, match=r"'smtp_default' has a `retry_limit` .* makes no attempt at all. Set it to 1"):
         _send(link_context)
     assert mail.mails == []
 

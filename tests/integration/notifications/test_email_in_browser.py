@@ -10,7 +10,8 @@ import pytest
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceFailed
 from airflow_sagemaker_presign.notifications.email_message import render
-from airflow_sagemaker_presign.notifications.message import failure_message, link_message
+from airflow_sagemaker_presign.notifications.failure_message import failure_message
+from airflow_sagemaker_presign.notifications.link_message import link_message
 from tests.helpers.minted_urls import minted_url
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,4 @@
-"""What the services themselves say before a message is sent."""
+"""What the services reveal before a message is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def context() -> dict[str, Any]:
     return {"dag": None, "recipient": "ada@example.com"}
 
 
-def test_a_person_whom_slack_does_not_know_is_found_out_without_a_message(slack: Any, context: dict[str, Any]) -> None:
+def test_a_person_whom_slack_does_not_know_is_detected_without_a_message(slack: Any, context: dict[str, Any]) -> None:
     slack.answers["users.lookupByEmail"] = {"ok": False, "error": "users_not_found"}
     with pytest.raises(SendFailed, match=r"no person 'ada@example\.com' in the Slack workspace"):
         NotebookUrlSlackNotifier(user="mailto:{{ recipient }}").prepare(context)
@@ -29,7 +29,7 @@ def test_a_person_whom_slack_does_not_know_is_found_out_without_a_message(slack:
 
 @pytest.mark.parametrize("to", [{"channel": "#research"}, {"user": "<@U012AB3CD>"}, {"user": "ada@example.com"}])
 @pytest.mark.parametrize("error", ["invalid_auth", "token_revoked", "missing_scope"])
-def test_a_token_that_slack_does_not_take_is_found_out_without_a_message(
+def test_a_token_that_slack_does_not_accept_is_detected_without_a_message(
     slack: Any, context: dict[str, Any], to: dict[str, Any], error: str
 ) -> None:
     slack.answers["auth.test"] = slack.answers["users.lookupByEmail"] = {"ok": False, "error": error}
@@ -49,16 +49,16 @@ def test_a_token_that_slack_does_not_take_is_found_out_without_a_message(
         "drop",
     ],
 )
-def test_what_may_pass_at_slack_is_logged_and_no_error_yet(
+def test_a_transient_error_of_slacks_is_logged_and_no_error_yet(
     slack: Any, context: dict[str, Any], answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     slack.answers["auth.test"] = slack.answers["users.lookupByEmail"] = answer
     NotebookUrlSlackNotifier(user="{{ recipient }}").prepare(context)
     NotebookUrlSlackNotifier(channel="#research").prepare(context)
-    assert caplog.text.count("Slack could not be asked before the notebook is there, which may pass") == 2
+    assert caplog.text.count("Slack could not be checked before the notebook starts; this may be transient") == 2
 
 
-def test_a_login_that_the_mail_server_refuses_is_found_out_without_a_mail(
+def test_a_login_that_the_mail_server_refuses_is_detected_without_a_mail(
     mail: Any, context: dict[str, Any], mail_connection: Any
 ) -> None:
     mail_connection(mail.port, login="nb", password="wrong")
@@ -67,17 +67,17 @@ def test_a_login_that_the_mail_server_refuses_is_found_out_without_a_mail(
     assert mail.bodies == 0
 
 
-def test_a_mail_server_that_is_away_may_be_back_when_the_notebook_is_there(
+def test_a_mail_server_that_is_down_is_no_error_before_the_notebook_starts(
     context: dict[str, Any], mail_connection: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         mail_connection(closed.getsockname()[1])
         NotebookUrlSmtpNotifier().prepare(context)
-    assert "The mail server could not be asked before the notebook is there, which may pass" in caplog.text
+    assert "The mail server could not be checked before the notebook starts; this may be transient" in caplog.text
 
 
-def test_a_password_that_smtplib_cannot_send_is_said_without_it(
+def test_a_password_that_smtplib_cannot_send_is_an_error_without_the_password(
     mail: Any, link_context: dict[str, Any], mail_connection: Any
 ) -> None:
     mail_connection(mail.port, login="nb", password="sécret")
@@ -96,7 +96,7 @@ class TaskInstance:
 
 
 @pytest.mark.parametrize(
-    ("name", "connection", "notifier", "said"),
+    ("name", "connection", "notifier", "text"),
     [
         ("SMTP_DEFAULT", '{"conn_type": "smtp"}', lambda: NotebookUrlSmtpNotifier(), "has no host"),
         ("SMTP_DEFAULT", '{"conn_type": "smtp", "host": "localhost"}', lambda: NotebookUrlSmtpNotifier(), "from_email"),
@@ -105,7 +105,7 @@ class TaskInstance:
     ],
 )
 def test_a_stopped_notebook_stays_stopped_when_its_link_could_not_be_sent(
-    local: LocalServices, monkeypatch: pytest.MonkeyPatch, name: str, connection: str, notifier: Any, said: str
+    local: LocalServices, monkeypatch: pytest.MonkeyPatch, name: str, connection: str, notifier: Any, text: str
 ) -> None:
     monkeypatch.setenv(f"AIRFLOW_CONN_{name}", connection)
     local.sagemaker.set_status("research", "Stopped")
@@ -116,12 +116,12 @@ def test_a_stopped_notebook_stays_stopped_when_its_link_could_not_be_sent(
         notifiers=[notifier()],
         deferrable=False,
     )
-    with pytest.raises(Exception, match=said):
+    with pytest.raises(Exception, match=text):
         operator.execute({"ti": TaskInstance(), "dag": None, "params": {}})  # type: ignore[typeddict-item]
     assert local.sagemaker.status("research") == "Stopped"
 
 
-def test_one_that_cannot_send_is_no_error_where_any_will_do(slack: Any, context: dict[str, Any]) -> None:
+def test_one_that_cannot_send_is_no_error_if_any_one_is_enough(slack: Any, context: dict[str, Any]) -> None:
     slack.answers["auth.test"] = {"ok": False, "error": "invalid_auth"}
     notifiers = [NotebookUrlSlackNotifier(channel="#a"), NotebookUrlSlackNotifier(user="{{ recipient }}")]
     prepare(notifiers, context, "any")
@@ -129,7 +129,7 @@ def test_one_that_cannot_send_is_no_error_where_any_will_do(slack: Any, context:
         prepare(notifiers, context, "all")
 
 
-def test_a_login_that_is_taken_is_fine(mail: Any, context: dict[str, Any], mail_connection: Any) -> None:
+def test_a_login_that_is_accepted_is_fine(mail: Any, context: dict[str, Any], mail_connection: Any) -> None:
     mail.authenticates = True
     mail_connection(mail.port, login="nb", password="right")
     NotebookUrlSmtpNotifier().prepare(context)

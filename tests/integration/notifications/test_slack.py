@@ -43,7 +43,7 @@ def test_a_person_is_found_by_e_mail_address(slack: Any, link_context: dict[str,
     assert notifier.user == "ada@example.com", "the delivery names the recipient by the rendered field"
 
 
-def test_a_user_id_needs_no_look_up(slack: Any, link_context: dict[str, Any]) -> None:
+def test_a_user_id_needs_no_lookup(slack: Any, link_context: dict[str, Any]) -> None:
     NotebookUrlSlackNotifier(user="W9XYZ")(link_context)
     assert [(method, body["channel"]) for method, body in slack.calls] == [("chat.postMessage", "W9XYZ")]
 
@@ -59,29 +59,29 @@ def test_one_object_serves_link_failure_and_link_again(
     first, failure, second = slack.posted()
     assert (first["channel"], failure["channel"], second["channel"]) == ("U012AB3CD", "U012AB3CD", "U2BOB")
     assert len(_urls(first)) == len(_urls(second)) == 1
-    said = json.dumps(failure, ensure_ascii=False)
+    text = json.dumps(failure, ensure_ascii=False)
     assert failure["text"] == "No link to notebook research. AWS has no capacity."
-    assert NotebookInstanceNoCapacity.advice in said
-    assert "https://airflow.example.com/dags/mornings?a=1&amp;b=2" in said
-    assert "authToken" not in said
+    assert NotebookInstanceNoCapacity.advice in text
+    assert "https://airflow.example.com/dags/mornings?a=1&amp;b=2" in text
+    assert "authToken" not in text
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "text"),
     [
-        ({"error": "channel_not_found"}, r"the Slack app sees no channel '#research'.*invite"),
-        ({"error": "not_in_channel"}, r"not in the channel '#research'.*Invite it there.*chat:write.public"),
+        ({"error": "channel_not_found"}, r"the Slack app finds no channel '#research'.*invite"),
+        ({"error": "not_in_channel"}, r"not in the channel '#research'.*Invite it.*there.*chat:write.public"),
         ({"error": "invalid_auth"}, r"does not accept the token of the Airflow connection 'slack_api_default'"),
         ({"error": "missing_scope", "needed": "im:write"}, r"lacks the scope im:write.*reinstall the app"),
         ({"error": "is_archived"}, r"'#research' is archived"),
         ({"error": "brand_new_error"}, r"with the error 'brand_new_error'"),
     ],
 )
-def test_slacks_errors_are_said_in_words(
-    slack: Any, link_context: dict[str, Any], answer: dict[str, Any], said: str
+def test_slacks_errors_are_explained_in_plain_words(
+    slack: Any, link_context: dict[str, Any], answer: dict[str, Any], text: str
 ) -> None:
     slack.answers["chat.postMessage"] = {"ok": False, **answer}
-    with pytest.raises(SendFailed, match=said) as raised:
+    with pytest.raises(SendFailed, match=text) as raised:
         NotebookUrlSlackNotifier(channel="#research")(link_context)
     assert raised.value.may_have_arrived is False
     assert raised.value.response is not None
@@ -97,21 +97,21 @@ def test_an_unknown_person_is_named_and_nothing_is_posted(slack: Any, link_conte
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "said"),
+    ("answer", "status", "text"),
     [
         ((429, {"Retry-After": "7"}, {"ok": False, "error": "ratelimited"}), 429, "asks to wait"),
         ((429, {"Retry-After": "7"}, ""), 429, "asks to wait"),
         ((404, {}, "Not Found"), 404, "HTTP status 404"),
         ((503, {}, "<html>"), 503, "HTTP status 503"),
         ((503, {}, {"ok": False, "error": "service_unavailable"}), 503, "HTTP status 503"),
-        ((200, {"Content-Type": "text/html"}, "<html>Sign in to the network</html>"), 200, "not Slack's API"),
+        ((200, {"Content-Type": "text/html"}, "<html>Sign in to the network</html>"), 200, "not from Slack's API"),
     ],
 )
-def test_a_refusal_keeps_its_status_and_is_asked_for_once(
-    slack: Any, link_context: dict[str, Any], answer: tuple[int, dict[str, str], Any], status: int, said: str
+def test_a_refusal_keeps_its_status_and_is_not_retried(
+    slack: Any, link_context: dict[str, Any], answer: tuple[int, dict[str, str], Any], status: int, text: str
 ) -> None:
     slack.answers["chat.postMessage"] = answer
-    with pytest.raises(SendFailed, match=said) as raised:
+    with pytest.raises(SendFailed, match=text) as raised:
         NotebookUrlSlackNotifier(channel="#research")(link_context)
     assert raised.value.response is not None
     assert raised.value.response.status_code == status
@@ -138,7 +138,7 @@ def test_a_refusal_keeps_its_status_and_is_asked_for_once(
     ],
     ids=str,
 )
-def test_a_message_without_an_answer_that_tells_may_have_arrived(
+def test_a_message_without_a_conclusive_response_may_have_arrived(
     slack: Any, link_context: dict[str, Any], answer: object
 ) -> None:
     slack.answers["chat.postMessage"] = answer
@@ -154,9 +154,9 @@ def test_a_message_without_an_answer_that_tells_may_have_arrived(
     ["hang", "drop", (504, {}, "gateway timed out"), (502, {"Content-Type": "text/html; charset=ascii"}, "Störung")],
     ids=str,
 )
-def test_a_look_up_without_an_answer_has_sent_nothing(slack: Any, link_context: dict[str, Any], answer: object) -> None:
+def test_a_lookup_without_a_response_has_sent_nothing(slack: Any, link_context: dict[str, Any], answer: object) -> None:
     slack.answers["users.lookupByEmail"] = answer
-    with pytest.raises(SendFailed, match=r"did not answer users\.lookupByEmail"):
+    with pytest.raises(SendFailed, match=r"did not respond to users\.lookupByEmail"):
         NotebookUrlSlackNotifier(user="{{ recipient }}", timeout=1)(link_context)
     assert slack.posted() == []
 
@@ -164,7 +164,7 @@ def test_a_look_up_without_an_answer_has_sent_nothing(slack: Any, link_context: 
 @pytest.mark.parametrize(
     "answer", [(500, {}, "Internal Server Error"), {"ok": False, "error": "internal_error"}], ids=str
 )
-def test_a_look_up_that_failed_amid_slack_has_sent_nothing(
+def test_a_lookup_during_which_slack_failed_has_sent_nothing(
     slack: Any, link_context: dict[str, Any], answer: object
 ) -> None:
     slack.answers["users.lookupByEmail"] = answer
@@ -234,7 +234,7 @@ def test_a_url_as_long_as_aws_makes_them_arrives_whole_in_one_message(
 
 
 @pytest.mark.parametrize("error", ["invalid_blocks", "msg_blocks_too_long"])
-def test_a_long_link_that_slacks_blocks_do_not_take_goes_out_as_text(
+def test_a_long_link_that_slack_refuses_in_blocks_is_sent_as_text(
     slack: Any, link_context: dict[str, Any], error: str
 ) -> None:
     url = _long(link_context, 3400)
@@ -248,7 +248,7 @@ def test_a_long_link_that_slacks_blocks_do_not_take_goes_out_as_text(
 
 
 @pytest.mark.parametrize("error", ["channel_not_found", "internal_error"])
-def test_nothing_else_that_slack_says_of_a_long_link_makes_a_second_message(
+def test_no_other_error_for_a_long_link_makes_a_second_message(
     slack: Any, link_context: dict[str, Any], error: str
 ) -> None:
     _long(link_context, 3400)

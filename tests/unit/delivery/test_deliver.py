@@ -29,7 +29,7 @@ POLICY = DeliveryPolicy(min_validity=timedelta(minutes=4), attempts=3, require="
 
 
 class Recorder(BaseNotifier):
-    """A notifier that does to each message what its plan says, and remembers what it would have sent."""
+    """A notifier that runs the next step of its plan at each message, and records what it would have sent."""
 
     template_fields = ("to", "text")
 
@@ -66,7 +66,7 @@ class Asynchronous(Recorder):
 
 
 class OnlyAwaitable(BaseNotifier):
-    """One that has but the asynchronous way of Airflow 3.1 and newer."""
+    """One that implements only the asynchronous method of Airflow 3.1 and newer."""
 
     template_fields = ("text",)
 
@@ -144,8 +144,8 @@ def test_a_notifier_whose_send_is_a_coroutine_is_waited_for(send: Send) -> None:
     assert (delivery.attempts, delivery.failure, len(mail.sent)) == (2, "", 1)
 
 
-@pytest.mark.skipif(not hasattr(BaseNotifier, "async_notify"), reason="this Airflow knows one way only")
-def test_a_notifier_that_has_but_the_asynchronous_way_is_sent_with_it(send: Send) -> None:
+@pytest.mark.skipif(not hasattr(BaseNotifier, "async_notify"), reason="this Airflow has no async_notify")
+def test_a_notifier_with_only_the_asynchronous_method_is_called_with_it(send: Send) -> None:
     mail = OnlyAwaitable()
     (delivery,) = send(mail)
     assert (delivery.attempts, mail.sent) == (1, [f"{URL}1"])
@@ -160,7 +160,7 @@ def test_a_recipient_of_any_type_is_named_or_left_out(send: Send, to: Any, named
 
 
 @pytest.mark.parametrize("error", [CannotSay(), Ended("no more")], ids=["cannot say", "ended"])
-def test_whatever_a_send_or_a_mint_raises_is_told_as_what_it_is(send: Send, error: BaseException) -> None:
+def test_whatever_a_send_or_a_mint_raises_is_reported_with_its_type(send: Send, error: BaseException) -> None:
     with pytest.raises(LinkDeliveryError) as sending:
         send(Recorder(fail(error), fail(error), fail(error)))
     with pytest.raises(LinkDeliveryError) as minting:
@@ -170,7 +170,7 @@ def test_whatever_a_send_or_a_mint_raises_is_told_as_what_it_is(send: Send, erro
     assert minting.value.failures["Recorder to ada@example.com"].startswith(f"no URL could be minted: {name}")
 
 
-def test_a_send_that_failed_is_tried_again_with_a_fresh_url(send: Send, clock: Clock) -> None:
+def test_a_send_that_failed_is_retried_with_a_fresh_url(send: Send, clock: Clock) -> None:
     mail = Recorder(fail(OSError("refused")), fail(OSError("refused")))
     began = clock()
     (delivery,) = send(mail)
@@ -206,7 +206,7 @@ def test_a_link_that_arrived_late_is_reported_and_not_sent_again(send: Send, clo
 
 def test_a_link_that_was_dead_when_it_arrived_is_not_sent_again_either(send: Send, clock: Clock) -> None:
     mail = Recorder(lambda: clock.advance(1_000))
-    with pytest.raises(LinkDeliveryError, match="it arrived late, with 0 s of its URL's life left"):
+    with pytest.raises(LinkDeliveryError, match="it arrived late, with 0 s of the URL's validity left"):
         send(mail)
     assert len(mail.sent) == 1
 
@@ -252,7 +252,7 @@ def test_a_send_that_may_have_arrived_is_not_repeated(send: Send, error: Excepti
     assert mail.sent == []
 
 
-def test_one_that_fails_does_not_keep_the_others_and_is_named_with_who_got_none(send: Send) -> None:
+def test_one_that_fails_does_not_stop_the_others_and_is_named_with_its_recipient(send: Send) -> None:
     mail = Recorder(*[fail(OSError("no route to host"))] * 3, to="grace@example.com")
     slack, chime = Other(), Recorder()
     with pytest.raises(LinkDeliveryError) as raised:
@@ -283,15 +283,15 @@ def test_when_all_fail_all_are_named(send: Send, require: str) -> None:
 
 
 class Mint:
-    """A mint that fails as planned, and makes a URL when it has no plan any more."""
+    """A mint that raises the planned errors, and then mints."""
 
     def __init__(self, make: Callable[[], PresignedUrl], *errors: Exception) -> None:
         self.make = make
         self.errors = list(errors)
-        self.asked = 0
+        self.calls = 0
 
     def __call__(self) -> PresignedUrl:
-        self.asked += 1
+        self.calls += 1
         if self.errors:
             raise self.errors.pop(0)
         return self.make()
@@ -305,22 +305,22 @@ NOT_KNOWN_YET.code = "UnrecognizedClientException"
 
 
 @pytest.mark.parametrize("error", [THROTTLED, NOT_KNOWN_YET, RuntimeError("Rate exceeded")])
-def test_a_mint_that_may_work_a_little_later_is_tried_again(
+def test_a_mint_that_may_work_a_little_later_is_retried(
     send: Send, mints: Callable[[], PresignedUrl], error: Exception
 ) -> None:
     mail, mint = Recorder(), Mint(mints, error, error)
     (delivery,) = send(mail, mint=mint)
-    assert (delivery.attempts, mint.asked, len(mail.sent)) == (3, 3, 1)
+    assert (delivery.attempts, mint.calls, len(mail.sent)) == (3, 3, 1)
 
 
 @pytest.mark.parametrize("error", [DENIED, NOT_IN_SERVICE, NotebookInstanceNotFound("research", "None of this name.")])
-def test_a_mint_that_no_attempt_can_fix_is_asked_for_once(
+def test_a_mint_that_no_retry_can_fix_is_attempted_once(
     send: Send, mints: Callable[[], PresignedUrl], error: WorkspaceError
 ) -> None:
     mail, mint = Recorder(), Mint(mints, error, error, error)
     with pytest.raises(LinkDeliveryError, match="no URL could be minted") as raised:
         send(mail, mint=mint)
-    assert (mint.asked, mail.sent) == (1, [])
+    assert (mint.calls, mail.sent) == (1, [])
     assert error.problem.rstrip(".") in raised.value.failures["Recorder to ada@example.com"]
 
 
@@ -335,7 +335,7 @@ def test_the_advice_for_a_mint_is_the_mints_and_not_about_a_notifier(
     assert "notifier's" not in str(raised.value)
 
 
-def test_failures_of_several_causes_each_say_what_to_do(send: Send) -> None:
+def test_failures_with_several_causes_each_have_their_advice(send: Send) -> None:
     with pytest.raises(LinkDeliveryError) as raised:
         send(
             Recorder(*[fail(OSError("no route to host"))] * 3, to="grace@example.com"),
@@ -346,19 +346,19 @@ def test_failures_of_several_causes_each_say_what_to_do(send: Send) -> None:
     assert "Recorder #1 to grace@example.com: Fix the notifier's recipient or connection" in advice
     assert "Other to ada@example.com: Ask the recipient whether the message came" in advice
     assert "Recorder #2 to ada@example.com: Clear the task after that time." in advice
-    assert advice.endswith("Clearing the task sends everybody a link, those who have one already too.")
+    assert advice.endswith(LinkDeliveryError.consequence)
     assert pickle.loads(pickle.dumps(raised.value)).advice == advice
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
-def test_a_service_that_failed_amid_the_send_is_not_sent_to_again(send: Send, status: int) -> None:
+def test_a_send_during_which_the_service_failed_is_not_repeated(send: Send, status: int) -> None:
     webhook = Recorder(fail(SlackSaysNo(status)))
     with pytest.raises(LinkDeliveryError, match="may have arrived, so it was not sent again"):
         send(webhook)
     assert webhook.sent == []
 
 
-def test_a_service_that_took_nothing_is_sent_to_again(send: Send) -> None:
+def test_a_send_that_the_service_refused_is_repeated(send: Send) -> None:
     (delivery,) = send(Recorder(fail(SlackSaysNo(503)), fail(SlackSaysNo(400))))
     assert delivery.attempts == 3
 
@@ -369,8 +369,8 @@ def test_what_a_mint_logs_after_the_answer_loses_the_url(
     def mint() -> PresignedUrl:
         presigned_url = mints()
         with redacted(presigned_url.url):
-            pass  # What reads AWS's answer knows the URL, and has its own redaction...
-        # ... and what Airflow's own calls log between that and the send, at DEBUG in a process that only looks so.
+            pass  # Reading AWS's response has its own redaction...
+        # ... which does not cover what Airflow's own calls log between that and the send.
         logging.getLogger("somebodys.supervisor").warning("Sending request %r", [presigned_url.url])
         return presigned_url
 
@@ -391,8 +391,8 @@ def test_whatever_a_notifier_writes_the_url_is_not_in_it(
             try:
                 raise ValueError(f"cannot send {self.text}")
             except ValueError:
-                logging.getLogger("somebodys.client").exception("trouble")
-                self.log.warning("trouble with %s", self.text)
+                logging.getLogger("somebodys.client").exception("failed")
+                self.log.warning("failed with %s", self.text)
                 raise
 
     with caplog.at_level(logging.DEBUG), pytest.raises(LinkDeliveryError) as raised:

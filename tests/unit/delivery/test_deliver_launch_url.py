@@ -1,4 +1,4 @@
-"""The delivery without a mint: the same attempts, pauses and doubts, and nothing to judge."""
+"""The delivery without a mint: the same attempts, pauses and uncertain outcomes, and no validity to check."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def send(clock: Clock) -> Send:
     return send
 
 
-def test_the_receipt_says_when_it_was_delivered_and_nothing_of_a_url(send: Send) -> None:
+def test_the_receipt_has_the_time_of_delivery_and_nothing_about_a_url(send: Send) -> None:
     mail = Recorder()
     (delivery,) = send(mail)
     assert mail.sent == ["https://airflow.example.com/launch"]
@@ -39,7 +39,7 @@ def test_the_receipt_says_when_it_was_delivered_and_nothing_of_a_url(send: Send)
     }
 
 
-def test_a_send_that_failed_is_tried_again_with_backoff(send: Send, clock: Clock) -> None:
+def test_a_send_that_failed_is_retried_with_backoff(send: Send, clock: Clock) -> None:
     began = clock()
     (delivery,) = send(Recorder(fail(OSError("refused")), fail(SlackSaysNo(429, **{"Retry-After": "30"}))))
     assert delivery.attempts == 3

@@ -38,7 +38,7 @@ class Recorder(BaseNotifier):
 
 @pytest.fixture(autouse=True)
 def launch_page(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    """An Airflow with a launch page, whichever runs the tests, that has said nothing yet."""
+    """An Airflow with a launch page, whichever runs the tests, that has logged nothing yet."""
     monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", True)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
     monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
@@ -93,7 +93,7 @@ def test_a_message_carries_what_was_chosen(
 
 
 @pytest.mark.parametrize(("supported", "needed"), [(True, "[api] base_url"), (False, "Airflow 3.1.1 or newer")])
-def test_both_without_a_launch_page_is_the_presigned_url_and_says_once_what_a_launch_page_needs(
+def test_both_without_a_launch_page_is_the_presigned_url_and_logs_once_what_a_launch_page_needs(
     run: Run,
     sagemaker: Script,
     no_base_url: None,
@@ -111,8 +111,8 @@ def test_both_without_a_launch_page_is_the_presigned_url_and_says_once_what_a_la
             assert receipt["link"] == "presigned"
             assert "launch_url" not in receipt
     assert notifier.sent == [("launch page: ", f"{URL}&view=lab")] * 2
-    (said,) = [record.getMessage() for record in caplog.records if record.name == link_mode.__name__]
-    assert f"a launch page needs {needed}" in said
+    (text,) = [record.getMessage() for record in caplog.records if record.name == link_mode.__name__]
+    assert f"a launch page needs {needed}" in text
 
 
 def test_the_launch_page_without_a_base_url_is_an_error_before_the_first_aws_call(
@@ -137,7 +137,7 @@ def test_a_base_url_that_is_lost_during_the_wait_sends_no_credential_instead(
     assert notifier.sent == []
 
 
-def test_the_launch_page_is_refused_at_parse_where_airflow_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_launch_page_is_an_error_at_parse_on_an_airflow_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", False)
     with pytest.raises(ValueError, match=r"link='launch_page': must be .*Airflow 3\.1\.1 or newer"):
         Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="launch_page")
@@ -159,7 +159,7 @@ SPEAKS = "{{ presigned_url.url }}"
         (NotebookUrlSmtpNotifier(subject="{{ presigned_url.notebook_instance_name }}"), "subject"),
     ],
 )
-def test_a_template_that_asks_for_the_presigned_url_is_refused_at_parse(notifier: BaseNotifier, field: str) -> None:
+def test_a_template_that_uses_the_presigned_url_is_an_error_at_parse(notifier: BaseNotifier, field: str) -> None:
     with pytest.raises(ValueError, match=rf"notifiers\[1\]\.{field}=.* no presigned_url; use {{{{ launch_url }}}} or"):
         Link(task_id="t", notebook_instance_name="r", notifiers=[Recorder(), notifier], link="launch_page")
     Link(task_id="t", notebook_instance_name="r", notifiers=[Recorder(), notifier], link="both")
@@ -177,7 +177,7 @@ def test_a_template_that_asks_for_the_presigned_url_is_refused_at_parse(notifier
         NotebookUrlSlackNotifier(user="{{ recipient }}", note="{{ launch_url }}"),
     ],
 )
-def test_a_template_that_does_without_it_is_taken(notifier: BaseNotifier) -> None:
+def test_a_template_that_does_not_use_it_is_accepted(notifier: BaseNotifier) -> None:
     Link(task_id="t", notebook_instance_name="r", notifiers=notifier, link="launch_page")
 
 
@@ -192,7 +192,7 @@ class AsksInATemplateMadeLate(Recorder):
 
 
 @pytest.mark.parametrize("kind", [AsksInCode, AsksInATemplateMadeLate])
-def test_what_asks_for_it_only_when_it_is_sent_is_told_so_and_not_tried_again(
+def test_a_notifier_that_uses_it_only_when_it_sends_fails_and_is_not_retried(
     run: Run, sagemaker: Script, monkeypatch: pytest.MonkeyPatch, kind: type[Recorder]
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it was tried again"))
@@ -202,7 +202,7 @@ def test_what_asks_for_it_only_when_it_is_sent_is_told_so_and_not_tried_again(
     assert list(raised.value.failures.values()) == [link_mode.NO_PRESIGNED_URL]
 
 
-def test_a_notifier_that_fails_is_tried_again_without_a_mint(run: Run, sagemaker: Script) -> None:
+def test_a_notifier_that_fails_is_retried_without_a_mint(run: Run, sagemaker: Script) -> None:
     class Fails(Recorder):
         def notify(self, context: Any) -> None:
             self.sent.append(("tried", ""))
@@ -235,6 +235,6 @@ def test_how_long_the_launch_page_opens_is_kept_as_whole_seconds(given: Any, kep
         ({"launch_page_valid_for": "{{ params.days }}"}, r"launch_page_valid_for=.*: must be"),
     ],
 )
-def test_wrong_input_is_refused_when_the_dag_is_parsed(kwargs: dict[str, Any], message: str) -> None:
+def test_wrong_input_is_an_error_when_the_dag_is_parsed(kwargs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Link(task_id="t", notebook_instance_name="r", notifiers=Recorder(), **kwargs)

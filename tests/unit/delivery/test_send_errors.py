@@ -15,6 +15,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
 from airflow_sagemaker_presign.compat import AirflowException
+from airflow_sagemaker_presign.delivery import send_errors
 from airflow_sagemaker_presign.delivery.send_errors import may_have_arrived, retry_after
 from tests.helpers.odd_errors import CannotSay
 
@@ -62,7 +63,7 @@ def has(**attributes: object) -> Exception:
     return error
 
 
-def amid(error: Exception, before: Exception) -> Exception:
+def while_handling(error: Exception, before: Exception) -> Exception:
     """An error that came up while another one was being handled, as when a notifier tries again by itself."""
     error.__context__ = before
     return error
@@ -111,7 +112,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (answered(429), False),
         (answered(404), False),
         (caused(AirflowException("500:Internal Server Error"), answered(500)), True),
-        (amid(AirflowException("502:Bad Gateway"), answered(502)), True),
+        (while_handling(AirflowException("502:Bad Gateway"), answered(502)), True),
         (slack_answered("internal_error"), True),
         (slack_answered("fatal_error"), True),
         (slack_answered("internal_error", 500), True),
@@ -137,10 +138,10 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (AirflowException("the template is wrong"), False),  # Its class has a status_code of 500.
         (smtplib.SMTPDataError(-1, b""), True),
         (smtplib.SMTPDataError(554, b"5.7.1 spam, see HTTP status page"), False),
-        (amid(ConnectionRefusedError(), answered(500)), True),
-        (amid(KnowsThatItDidNot(), answered(500)), False),
-        (amid(ConnectionRefusedError(), requests.ReadTimeout()), True),
-        (amid(requests.ConnectTimeout(), smtplib.SMTPServerDisconnected()), True),
+        (while_handling(ConnectionRefusedError(), answered(500)), True),
+        (while_handling(KnowsThatItDidNot(), answered(500)), False),
+        (while_handling(ConnectionRefusedError(), requests.ReadTimeout()), True),
+        (while_handling(requests.ConnectTimeout(), smtplib.SMTPServerDisconnected()), True),
         (caused(requests.ConnectTimeout(), TimeoutError()), False),
         (caused(urllib.error.URLError(refused := http.client.RemoteDisconnected("")), refused), False),  # by a proxy
         (httpx.RemoteProtocolError("Server disconnected without sending a response."), True),
@@ -157,13 +158,18 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (together(ConnectionRefusedError()), False),
         (caused(RuntimeError("wrapped"), together(KnowsBetter())), True),
         (CannotSay(), False),
-        (amid(CannotSay(), answered(500)), True),
+        (while_handling(CannotSay(), answered(500)), True),
     ],
 )
-def test_an_error_says_whether_the_message_may_have_arrived(error: Exception, expected: bool) -> None:
+def test_an_error_shows_whether_the_message_may_have_arrived(error: Exception, expected: bool) -> None:
     assert may_have_arrived(error) is expected
 
 
-def test_an_error_without_an_answer_asks_for_no_pause() -> None:
+def test_an_error_without_a_response_needs_no_pause() -> None:
     assert retry_after(ValueError()) == 0.0
     assert retry_after(CannotSay()) == 0.0
+
+
+def test_a_dag_file_that_imports_the_errors_loads_no_client() -> None:
+    # What the classification needs is imported when an error is classified, not at each parse of a DAG file.
+    assert {"smtplib", "http", "urllib"}.isdisjoint(vars(send_errors))

@@ -47,7 +47,7 @@ def connection(conn_id: str) -> Any:
 
 
 def ask(conn_id: str) -> str:
-    """Ask the supervisor for a connection as Airflow does: the channel is looked up each time. The answer's name."""
+    """Request a connection from the supervisor as Airflow does, with a new lookup of the channel; return its name."""
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
     answer: Any = SUPERVISOR_COMMS.send(comms.GetConnection(conn_id=conn_id))
@@ -60,14 +60,14 @@ def ask_often(conn_id: str) -> None:
 
 
 def look_up_often(conn_id: str) -> None:
-    """Look a connection up as a hook does; what it has is masked on the way."""
+    """Request a connection as a hook does, which masks its secrets."""
     for _ in range(REQUESTS // 5):
         assert BaseHook.get_connection(conn_id).host == f"{conn_id}.example.com"
 
 
 @pytest.fixture
 def channel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The real channel over a real socket, and a supervisor that answers everything in the order in which it came."""
+    """The real channel over a real socket, and a supervisor that responds to all requests in their order."""
     ours, theirs = socket.socketpair()
     # What a length read from the middle of a text would allocate is gigabytes.
     monkeypatch.setattr(comms, "bytearray", at_most_a_megabyte, raising=False)
@@ -108,7 +108,7 @@ def supervise(theirs: socket.socket) -> None:
 
 
 class InProcessSupervisor:
-    """What ``airflow dags test`` has in the place of a supervisor; the channel to it is the real one."""
+    """The supervisor of ``airflow dags test``, reached through its real channel."""
 
     def _handle_request(self, message: Any, _log: Any, _request_id: int) -> None:
         assert not hasattr(task_runner, "SUPERVISOR_COMMS")
@@ -132,7 +132,7 @@ def any_channel(request: pytest.FixtureRequest) -> Any:
 
 
 class Asking(BaseNotifier):
-    """Somebody's notifier, which asks Airflow for a connection of its own."""
+    """A notifier that requests a connection from Airflow."""
 
     template_fields = ()
 
@@ -159,7 +159,7 @@ def mint() -> PresignedUrl:
 
 @pytest.mark.usefixtures("any_channel")
 @pytest.mark.parametrize("ask", [ask_often, look_up_often])
-def test_notifiers_that_ask_airflow_at_the_same_time_get_their_own_answers(ask: Callable[[str], object]) -> None:
+def test_notifiers_with_requests_at_the_same_time_get_their_own_responses(ask: Callable[[str], object]) -> None:
     send(*(Asking(name, ask) for name in NAMES))
 
 
@@ -176,7 +176,7 @@ async def ask_asynchronously(conn_id: str, *, and_as_all_others: bool) -> None:
 @pytest.mark.skipif(not hasattr(comms.CommsDecoder(socket=None), "_thread_lock"), reason="there is no asking so")
 @pytest.mark.usefixtures("channel")
 @pytest.mark.parametrize("and_as_all_others", [False, True])
-def test_notifiers_with_event_loops_of_their_own_get_their_own_answers(and_as_all_others: bool) -> None:
+def test_notifiers_with_their_own_event_loops_get_their_own_responses(and_as_all_others: bool) -> None:
     def run(name: str) -> None:
         asyncio.run(ask_asynchronously(name, and_as_all_others=and_as_all_others))
 
@@ -185,7 +185,7 @@ def test_notifiers_with_event_loops_of_their_own_get_their_own_answers(and_as_al
 
 
 @pytest.mark.usefixtures("any_channel")
-def test_a_send_that_was_left_behind_is_not_in_the_way_of_airflows_own_thread() -> None:
+def test_an_abandoned_send_does_not_block_airflows_own_thread() -> None:
     left, over = threading.Event(), threading.Event()
     answers: list[str] = []
 
@@ -207,7 +207,7 @@ def test_a_send_that_was_left_behind_is_not_in_the_way_of_airflows_own_thread() 
 
 
 @pytest.mark.usefixtures("any_channel")
-def test_a_task_that_is_killed_amid_its_sends_can_still_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_is_killed_during_its_sends_can_still_report_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, over = threading.Event(), threading.Event()
 
     def ask_on(name: str) -> None:
@@ -235,7 +235,7 @@ def test_a_task_that_is_killed_amid_its_sends_can_still_say_so(monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("channel_in_process")
-def test_what_the_supervisor_in_the_tasks_own_process_logs_of_a_mask_loses_the_url(
+def test_the_supervisor_in_the_tasks_own_process_logs_a_mask_without_the_url(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     structlog = pytest.importorskip("structlog")
@@ -262,7 +262,7 @@ def test_what_the_supervisor_in_the_tasks_own_process_logs_of_a_mask_loses_the_u
 
 
 @pytest.mark.usefixtures("channel_in_process")
-def test_who_was_left_behind_in_the_supervisors_own_process_is_refused() -> None:
+def test_an_abandoned_thread_in_the_supervisors_own_process_gets_an_error() -> None:
     assert supervisor_channel.serialize_requests() is False
     refused: list[type[BaseException] | None] = []
 
@@ -288,12 +288,12 @@ def test_the_channel_is_locked_once() -> None:
     assert send_once.one_at_a_time
 
 
-def test_a_channel_that_nobody_knows_yet_is_used_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_channel_of_an_unknown_kind_is_used_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(request=print), raising=False)
     assert supervisor_channel.serialize_requests() is False
 
 
-def test_without_a_supervisor_there_is_nothing_to_keep_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_supervisor_nothing_is_serialized(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(task_runner, "SUPERVISOR_COMMS", raising=False)
     assert supervisor_channel.serialize_requests() is True
     monkeypatch.delitem(sys.modules, "airflow.sdk.execution_time.task_runner")

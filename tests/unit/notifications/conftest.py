@@ -19,7 +19,7 @@ def presigned_url() -> PresignedUrl:
 
 @pytest.fixture
 def airflow_context() -> dict[str, Any]:
-    """What Airflow gives a callback, as far as a message needs it."""
+    """The context that Airflow passes to a callback, as far as a message needs it."""
     task = SimpleNamespace(task_id="notebook_link", notebook_instance_name="research", recipient="ada@example.com")
     ti = SimpleNamespace(
         dag_id="mornings",
@@ -31,7 +31,7 @@ def airflow_context() -> dict[str, Any]:
 
 @pytest.fixture
 def link_context(airflow_context: dict[str, Any], presigned_url: PresignedUrl) -> dict[str, Any]:
-    """What the operator gives a notifier."""
+    """The context that the operator passes to a notifier."""
     arn = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"
     return {
         **airflow_context,

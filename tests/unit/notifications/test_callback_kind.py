@@ -1,4 +1,4 @@
-"""For what a notifier is called, as each Airflow calls it."""
+"""What a notifier was called for, with the context that each Airflow passes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ERROR = RuntimeError("no")
 
 
 def ti(state: str | None = None, *, started: bool = True, tries: tuple[int, int] = (1, 0)) -> Any:
-    """A task instance: Airflow 3's DAG processor knows neither its state nor when it began."""
+    """A task instance: Airflow 3's DAG processor knows neither its state nor its start."""
     start = {"start_date": "2026-01-01"} if started else {}
     return SimpleNamespace(state=state, try_number=tries[0], max_tries=tries[1], **start)
 
@@ -35,7 +35,7 @@ ON_RETRY = task(on_retry_callback=[ME])
 BOTH = task(on_failure_callback=[ME], on_retry_callback=[ME])
 ALL = task(on_failure_callback=[ME], on_success_callback=[ME], on_execute_callback=[ME], on_skipped_callback=[ME])
 KILLED: dict[str, Any] = {"ti": ti(started=False)}
-KILLED_TRIED_AGAIN: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
+KILLED_RETRIED: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
 
 
 @pytest.mark.parametrize(
@@ -52,15 +52,15 @@ KILLED_TRIED_AGAIN: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
         ({**KILLED, "task": ON_FAILURE}, CallbackKind.TASK_FAILED),
         ({**KILLED, "task": ALL}, CallbackKind.TASK_FAILED),
         ({**KILLED, "task": BOTH}, CallbackKind.TASK_FAILED),
-        # Called by a function of the DAG author's, which is the callback.
+        # Called by the DAG author's own callback.
         ({"exception": ERROR, "ti": ti("failed"), "task": task(on_failure_callback=[OTHER])}, CallbackKind.TASK_FAILED),
         ({**KILLED, "task": task(on_failure_callback=[OTHER])}, CallbackKind.TASK_FAILED),
         ({"exception": ERROR}, CallbackKind.TASK_FAILED),
         # on_retry_callback
         ({"exception": ERROR, "ti": ti("up_for_retry"), "task": ON_RETRY}, CallbackKind.NOTHING),
         ({"exception": ERROR, "ti": ti("up_for_retry"), "task": BOTH}, CallbackKind.NOTHING),
-        ({**KILLED_TRIED_AGAIN, "task": ON_RETRY}, CallbackKind.NOTHING),
-        ({**KILLED_TRIED_AGAIN, "task": BOTH}, CallbackKind.NOTHING),
+        ({**KILLED_RETRIED, "task": ON_RETRY}, CallbackKind.NOTHING),
+        ({**KILLED_RETRIED, "task": BOTH}, CallbackKind.NOTHING),
         ({**KILLED, "task": task(on_failure_callback=[OTHER], on_retry_callback=[ME])}, CallbackKind.NOTHING),
         # on_success_callback, on_skipped_callback, on_execute_callback
         ({"exception": None, "ti": ti("success"), "task": ALL}, CallbackKind.NOTHING),
@@ -70,7 +70,7 @@ KILLED_TRIED_AGAIN: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
         ({"ti": ti(None), "task": ALL}, CallbackKind.NOTHING),
         # `airflow dags test` on 2.11, where nothing has set the task instance's start.
         ({"ti": SimpleNamespace(state=None, start_date=None), "task": ALL}, CallbackKind.NOTHING),
-        # A human's approval is waited for; its operator has the notifier as on_failure_callback, too.
+        # Waiting for a human's approval; the operator has the notifier as on_failure_callback, too.
         ({"ti": ti(None), "task": ON_FAILURE}, CallbackKind.NOTHING),
         ({"ti": ti("running"), "task": ON_FAILURE}, CallbackKind.NOTHING),
         # A deadline; an SLA on Airflow 2.
@@ -88,7 +88,7 @@ KILLED_TRIED_AGAIN: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
         ({"dag": task(on_success_callback=ME), "reason": "brand_new"}, CallbackKind.NOTHING),
     ],
 )
-def test_only_a_failure_is_told_as_one(context: dict[str, Any], callback_kind: CallbackKind) -> None:
+def test_only_a_failure_counts_as_a_failure(context: dict[str, Any], callback_kind: CallbackKind) -> None:
     called = callback_kind_of(context, ME)
     assert called.kind is callback_kind
     assert bool(called.why) == (callback_kind is CallbackKind.NOTHING)
@@ -101,7 +101,7 @@ def test_only_a_failure_is_told_as_one(context: dict[str, Any], callback_kind: C
     "make", [lambda: NotebookUrlSlackNotifier(channel="#a"), lambda: NotebookUrlSmtpNotifier(to="a@x.org")]
 )
 @pytest.mark.parametrize("as_list", [True, False])
-def test_another_callback_is_refused_where_the_dag_is_written(name: str, make: Any, as_list: bool) -> None:
+def test_another_callback_is_an_error_at_the_parse_of_the_dag_file(name: str, make: Any, as_list: bool) -> None:
     notifier = make()
     arguments: dict[str, Any] = {name: [print, notifier] if as_list else notifier}
     with pytest.raises(ValueError, match=rf"^{name}='NotebookUrl\w+': must be .* on_failure_callback only"):
@@ -112,7 +112,7 @@ def test_another_callback_is_refused_where_the_dag_is_written(name: str, make: A
         SageMakerStopNotebookInstanceOperator(task_id="t", notebook_instance_name="research", **arguments)
 
 
-def test_a_dags_on_success_callback_and_default_args_are_seen_too() -> None:
+def test_a_dags_on_success_callback_and_default_args_are_checked_too() -> None:
     notifier = NotebookUrlSlackNotifier(channel="#a")
     with (
         DAG("a", schedule=None, on_success_callback=notifier),
@@ -139,24 +139,24 @@ def test_failure_callbacks_and_other_peoples_callbacks_are_fine() -> None:
         )
 
 
-def test_a_deadline_cannot_be_given_a_notifier_that_tells_of_none() -> None:
+def test_a_deadline_does_not_accept_a_ready_made_notifier() -> None:
     callback = pytest.importorskip("airflow.sdk.definitions.callback", reason="Airflow has no deadlines")
     with pytest.raises(AttributeError, match="not awaitable"):
         callback.AsyncCallback(NotebookUrlSlackNotifier, kwargs={"channel": "#a"})
 
 
 class Bash(BaseOperator):
-    """Any other operator, whose callbacks nobody sees where the DAG is written."""
+    """Any other operator, whose callbacks are not checked at the parse of the DAG file."""
 
 
 @pytest.mark.parametrize("extra", [{"exception": None}, {}])
-def test_called_for_something_else_it_sends_nothing_and_logs_why(
+def test_called_for_anything_else_it_sends_nothing_and_logs_why(
     caplog: pytest.LogCaptureFixture, extra: dict[str, Any]
 ) -> None:
     notifier = NotebookUrlSlackNotifier(channel="#a", slack_conn_id="there_is_none")
     other = Bash(task_id="other", on_success_callback=[notifier])
     notifier({"task": other, "ti": ti("success" if extra else "running"), "dag": None, **extra})
-    assert "NotebookUrlSlackNotifier has sent nothing: it tells of a link or a failure, and " in caplog.text
+    assert "NotebookUrlSlackNotifier sent nothing: it is for links and failures only, and " in caplog.text
     assert "Use it as on_failure_callback only." in caplog.text
 
 

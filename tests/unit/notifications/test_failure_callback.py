@@ -1,4 +1,4 @@
-"""Who is told of a failure, and what, when the task was never made or rendered, and of a whole DAG's."""
+"""Notifications of failures: of a task that was never created or rendered, and of a whole DAG run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 from airflow_sagemaker_presign.compat import DAG
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed
 from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
-from airflow_sagemaker_presign.notifications.dag_message import dag_failure_message
 from airflow_sagemaker_presign.notifications.failed_task import value_of
-from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
+from airflow_sagemaker_presign.notifications.failure_message import FailureMessage, failure_message
+from airflow_sagemaker_presign.notifications.link_message import LinkMessage
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 
 
 class Recorder(NotebookUrlNotifier):
-    """Keeps what it would have sent."""
+    """Records what it would have sent."""
 
     template_fields = (*NotebookUrlNotifier.template_fields, "to")
     recipient_fields = ("to",)
@@ -69,7 +69,7 @@ ROWS = [
 ]
 
 
-def test_a_mapped_row_that_is_bad_is_told_to_whom_the_row_names() -> None:
+def test_a_bad_mapped_row_notifies_the_recipient_in_the_row() -> None:
     task, context = mapped(ROWS)
     with pytest.raises(ValueError, match="landing='labs'"):
         task.render_template_fields({**context})
@@ -120,7 +120,7 @@ def single(**arguments: Any) -> tuple[Any, dict[str, Any]]:
     }
 
 
-def test_a_task_that_was_killed_before_it_was_rendered_is_told_to_its_rendered_recipient() -> None:
+def test_a_task_killed_before_it_was_rendered_notifies_its_rendered_recipient() -> None:
     sent: list[Any] = []
     Recorder(sent)(single(recipient="{{ params.who }}", notebook_instance_name="n-{{ params.who[:3] }}")[1])
     ((to, message),) = sent
@@ -149,7 +149,7 @@ def test_what_a_person_typed_as_a_parameter_is_rendered_once() -> None:
     assert value_of(context, "recipient") is None
 
 
-def test_a_name_of_digits_is_said_as_it_is() -> None:
+def test_a_name_of_digits_is_shown_unchanged() -> None:
     context = {"task": SimpleNamespace(task_id="t", notebook_instance_name=2026, recipient=0)}
     assert value_of(context, "recipient") == 0
     sent: list[Any] = []
@@ -158,11 +158,13 @@ def test_a_name_of_digits_is_said_as_it_is() -> None:
     assert (to, message.title) == ("0", "No link to notebook 2026")
 
 
-def test_a_recipient_that_cannot_be_known_is_an_error_that_says_what_to_do() -> None:
+def test_an_unknown_recipient_is_an_error_that_says_what_to_do() -> None:
     _, context = single(recipient="{{ params.nothing.at_all }}")
     with pytest.raises(SendFailed) as raised:
         Recorder([])(context)
-    assert str(raised.value).startswith("Nobody was told “No link to notebook research”: to='None': must be known. ")
+    assert str(raised.value).startswith(
+        "Nobody was notified of “No link to notebook research”: to='None': must be known. "
+    )
     assert "Give the notifier in on_failure_callback a fixed recipient" in str(raised.value)
 
 
@@ -177,10 +179,10 @@ def test_a_recipient_field_that_cannot_be_rendered_is_named() -> None:
     [
         ("task_failure", "At least one of its tasks failed."),
         ("timed_out", "The run took longer than the DAG's dagrun_timeout allows, so Airflow ended it."),
-        ("all_tasks_deadlocked", "None of the tasks that are left can run"),
+        ("all_tasks_deadlocked", "None of the remaining tasks can run"),
         ("brand_new_reason", "The run failed; Airflow's reason: brand_new_reason."),
         ("x" * 500, "The run failed; Airflow's reason: xxx"),
-        (None, "The run failed; Airflow does not say why."),
+        (None, "The run failed; Airflow gives no reason."),
     ],
 )
 def test_a_dags_failure_names_dag_run_and_reason(reason: Any, problem: str) -> None:
@@ -196,8 +198,8 @@ def test_a_dags_failure_names_dag_run_and_reason(reason: Any, problem: str) -> N
 
 
 @pytest.mark.parametrize("to", ["ops@example.com", "{{ reason }}@example.com", "{{ params.who }}"])
-def test_a_dag_out_of_the_database_does_for_a_dags_failure(to: str) -> None:
-    """``airflow dags test`` calls back with one, which has no Jinja environment of its own."""
+def test_a_dag_from_the_database_is_enough_for_a_dags_failure(to: str) -> None:
+    """``airflow dags test`` passes one to the callback; it has no Jinja environment of its own."""
     sent: list[Any] = []
     context = {"dag": SimpleNamespace(dag_id="mornings"), "run_id": "r", "reason": "timed_out", "params": {"who": "x"}}
     Recorder(sent, to=to)(context)
@@ -215,24 +217,24 @@ def test_a_dags_failure_does_not_blame_the_task_that_airflow_happens_to_name() -
 
 
 def test_a_dags_failure_without_a_recipient_is_an_error_that_says_so() -> None:
-    with pytest.raises(SendFailed, match=r"Nobody was told “DAG mornings failed”: .* nor for a whole DAG"):
+    with pytest.raises(SendFailed, match=r"Nobody was notified of “DAG mornings failed”: .* a whole DAG run fails"):
         Recorder([])({"dag": DAG("mornings", schedule=None), "run_id": "r", "reason": "task_failure"})
 
 
-def test_a_dags_message_leads_to_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dags_message_links_to_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     for section in ("API", "WEBSERVER"):
         monkeypatch.setenv(f"AIRFLOW__{section}__BASE_URL", "https://airflow.example.com/")
     context = {"dag": SimpleNamespace(dag_id="a b"), "run_id": "manual__2026-01-01T00:00:00+00:00", "reason": ""}
-    (step,) = dag_failure_message(context).next_steps
+    (step,) = failure_message(context).next_steps
     assert step.url.startswith("https://airflow.example.com/dags/a%20b/")
     assert step.url.endswith("manual__2026-01-01T00%3A00%3A00%2B00%3A00")
 
 
 def test_a_dags_reason_shows_no_token() -> None:
-    message = dag_failure_message({"reason": "https://x.example?authToken=secret-a.b"})
+    message = failure_message({"reason": "https://x.example?authToken=secret-a.b"})
     assert "secret" not in repr(message)
     # The name of a token may be on the other side of the cut from the token.
     for length in range(230, 260):
-        message = dag_failure_message({"reason": "x" * length + "&authToken=secret-a.b"})
+        message = failure_message({"reason": "x" * length + "&authToken=secret-a.b"})
         assert "sec" not in repr(message)
     assert message.title == "A DAG failed"

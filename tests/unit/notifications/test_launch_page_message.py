@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.notifications.email_message import render
-from airflow_sagemaker_presign.notifications.message import link_message
+from airflow_sagemaker_presign.notifications.link_message import link_message
 from airflow_sagemaker_presign.notifications.slack_blocks import link_payload
 
 LAUNCH_URL = "https://airflow.example.com/sagemaker-notebooks/mornings/manual__1/notebook_link"
@@ -58,13 +58,13 @@ def test_the_launch_url_alone_says_how_to_get_in_for_how_long_and_what_it_starts
 
 
 def test_the_launch_url_alone_has_no_credential_and_no_hurry_in_any_medium(launch_page: dict[str, Any]) -> None:
-    for said in _everywhere(launch_page):
-        assert LAUNCH_URL in said
-        assert "a note" in said
-        assert "Link expired?" in said
-        assert "authToken" not in said
-        assert "minutes" not in said
-        assert "personal" not in said
+    for text in _everywhere(launch_page):
+        assert LAUNCH_URL in text
+        assert "a note" in text
+        assert "Link expired?" in text
+        assert "authToken" not in text
+        assert "minutes" not in text
+        assert "personal" not in text
 
 
 def test_both_has_the_presigned_button_and_the_launch_page_for_later_in_place_of_a_cleared_task(
@@ -77,10 +77,10 @@ def test_both_has_the_presigned_button_and_the_launch_page_for_later_in_place_of
     launch_page, console = message.when_expired
     assert tuple(launch_page) == ("Signed in to Airflow, for 7 days:", "open the notebook through Airflow", LAUNCH_URL)
     assert console.url.startswith(CONSOLE)
-    for said in _everywhere(both):
-        assert LAUNCH_URL in said
-        assert "Too late?" in said
-        assert "clear it" not in said
+    for text in _everywhere(both):
+        assert LAUNCH_URL in text
+        assert "Too late?" in text
+        assert "clear it" not in text
 
 
 @pytest.mark.parametrize("launch_url", ["", None])

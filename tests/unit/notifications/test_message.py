@@ -9,7 +9,8 @@ import pytest
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.minting.redaction import redacted
-from airflow_sagemaker_presign.notifications.message import failure_message, link_message
+from airflow_sagemaker_presign.notifications.failure_message import failure_message
+from airflow_sagemaker_presign.notifications.link_message import link_message
 
 URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=secret-a.b&view=lab"
 TASK_PAGE = "https://airflow.example.com/dags/mornings/tasks/notebook_link"
@@ -103,7 +104,7 @@ def test_a_failed_delivery_names_who_did_not_get_the_link(airflow_context: dict[
 
 
 class Mute(Exception):
-    """An error whose words cannot be had, as some libraries' with a field that is missing."""
+    """An error whose ``__str__`` raises, as in some libraries if a field is missing."""
 
     def __str__(self) -> str:
         raise AttributeError("message")
@@ -116,12 +117,12 @@ class Mute(Exception):
         (KeyError(), "KeyError."),
         ("Task received SIGTERM signal", "Task received SIGTERM signal"),
         ("", "The task failed."),
-        (None, "The task ended without saying why; its process may have been killed."),
+        (None, "The task ended without an error message; its process may have been killed."),
         (RuntimeError("x" * 500), f"RuntimeError: {'x' * 299}…"),
         (Mute(), "Mute."),
     ],
 )
-def test_any_other_error_is_said_by_its_first_line(
+def test_any_other_error_is_shown_by_its_first_line(
     airflow_context: dict[str, Any], error: object, problem: str
 ) -> None:
     message = failure_message({**airflow_context, "exception": error})
@@ -152,7 +153,7 @@ def test_a_token_shows_in_no_failure_even_when_nobody_registered_it(airflow_cont
     assert "secret" not in repr(message)
 
 
-def test_a_stop_that_failed_is_not_said_to_be_a_missing_link(airflow_context: dict[str, Any]) -> None:
+def test_a_failed_stop_is_not_reported_as_a_missing_link(airflow_context: dict[str, Any]) -> None:
     task = SimpleNamespace(task_id="stop", notebook_instance_name="research")
     context = {**airflow_context, "task": task, "ti": None, "exception": RuntimeError("no")}
     assert failure_message(context).title == "Notebook research: task stop failed"
@@ -172,7 +173,7 @@ def test_a_notebooks_name_that_is_still_a_template_is_left_out(airflow_context: 
     assert "{{" not in repr(message)
 
 
-def test_a_context_with_nothing_in_it_still_makes_a_message() -> None:
+def test_an_empty_context_still_makes_a_message() -> None:
     message = failure_message({})
     assert message.title == "A task failed"
     assert message.facts == ()

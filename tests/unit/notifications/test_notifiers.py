@@ -9,12 +9,13 @@ import pytest
 
 from airflow_sagemaker_presign.notifications.base import NotebookUrlNotifier
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
-from airflow_sagemaker_presign.notifications.message import FailureMessage, LinkMessage
+from airflow_sagemaker_presign.notifications.failure_message import FailureMessage
+from airflow_sagemaker_presign.notifications.link_message import LinkMessage
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         ({}, r"channel, user=\(None, None\): must be exactly one of channel"),
         ({"channel": "#a", "user": "U012AB3CD"}, r"channel, user=\('#a', 'U012AB3CD'\): must be exactly one of"),
@@ -29,13 +30,13 @@ from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifi
         ({"channel": "#a", "note": 7}, "note=7: must be"),
     ],
 )
-def test_a_slack_notifier_refuses_what_is_wrong_when_it_is_made(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_a_slack_notifier_rejects_invalid_parameters_when_it_is_created(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
         NotebookUrlSlackNotifier(**arguments)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         ({"to": ""}, "to='': must be an e-mail address"),
         ({"to": []}, r"to=\[\]: must be"),
@@ -47,12 +48,12 @@ def test_a_slack_notifier_refuses_what_is_wrong_when_it_is_made(arguments: dict[
         ({"subject": 7}, "subject=7: must be"),
     ],
 )
-def test_a_mail_notifier_refuses_what_is_wrong_when_it_is_made(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_a_mail_notifier_rejects_invalid_parameters_when_it_is_created(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
         NotebookUrlSmtpNotifier(**arguments)
 
 
-def test_templates_are_not_judged_before_they_are_rendered() -> None:
+def test_templates_are_not_checked_before_they_are_rendered() -> None:
     NotebookUrlSlackNotifier(user="{{ recipient }}", timezone="{{ params.zone }}")
     NotebookUrlSmtpNotifier(to=["{{ recipient }}", "bob@example.com"], from_email="{{ params.sender }}")
 
@@ -68,13 +69,13 @@ def test_a_recipient_that_renders_to_nobody_is_an_error_that_names_the_parameter
         copy.copy(NotebookUrlSmtpNotifier())(context)
 
 
-def test_a_time_zone_that_renders_to_none_that_exists_is_an_error(link_context: dict[str, Any]) -> None:
+def test_a_time_zone_that_renders_to_one_that_does_not_exist_is_an_error(link_context: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="timezone='Mars/Base': must be"):
         NotebookUrlSmtpNotifier(timezone="{{ zone }}")({**link_context, "zone": "Mars/Base"})
 
 
 class Recorder(NotebookUrlNotifier):
-    """Keeps what it would have sent."""
+    """Records what it would have sent."""
 
     template_fields = (*NotebookUrlNotifier.template_fields, "to")
 

@@ -1,4 +1,4 @@
-"""What is found out before the notebook instance is started."""
+"""The notifiers' checks before the notebook instance is started."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def context() -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def no_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is asked here; see the integration tests."""
+    """No service is called here; see the integration tests."""
     for notifier in (NotebookUrlSlackNotifier, NotebookUrlSmtpNotifier):
         monkeypatch.setattr(notifier, "check_service", lambda _: None)
 
 
 @pytest.fixture
 def connection(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Set one of Airflow's connections, from one that is fine."""
+    """Set one of Airflow's connections, starting from a valid one."""
 
     def connection(kind: str, extra: dict[str, Any] | None = None, **fields: Any) -> None:
         all_fine: dict[str, dict[str, Any]] = {
@@ -53,7 +53,7 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "text"),
     [
         ({"host": None}, "has no host"),
         ({"host": " "}, "has no host"),
@@ -71,17 +71,17 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"host": "a" * 64 + ".example.com"}, "name alone"),
     ],
 )
-def test_a_mail_connection_that_cannot_send_is_said_with_its_name(
-    connection: Any, context: dict[str, Any], fields: dict[str, Any], said: str
+def test_a_mail_connection_that_cannot_send_is_an_error_with_its_name(
+    connection: Any, context: dict[str, Any], fields: dict[str, Any], text: str
 ) -> None:
     connection("smtp", **fields)
     with pytest.raises(SendFailed, match=r"^The Airflow connection 'smtp_default' ") as raised:
         NotebookUrlSmtpNotifier().prepare(context)
-    assert said in str(raised.value)
+    assert text in str(raised.value)
     assert SECRET not in str(raised.value)
 
 
-def test_a_mail_provider_that_takes_no_retry_for_no_try_is_told_apart(
+def test_a_retry_limit_of_0_is_an_error_only_with_a_mail_provider_that_makes_no_attempt_then(
     connection: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection("smtp", extra={"retry_limit": 0})
@@ -122,41 +122,41 @@ def test_a_mail_connection_that_can_send_is_fine(
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "text"),
     [
         ({"password": None}, "has no token"),
         ({"password": " "}, "has no token"),
         ({"password": "https://hooks.slack.com/services/T0/B0/x"}, "holds an incoming webhook"),
         ({"password": "T012AB3CD/B012AB3CD/abcdefABCDEF"}, "holds an incoming webhook"),
         ({"password": "xoxb-1", "host": "https://hooks.slack.com/services"}, "holds an incoming webhook"),
-        ({"password": "xoxb-1\n"}, "Copy the token anew"),
-        ({"password": f"xoxb-{SECRET}"}, "Copy the token anew"),
+        ({"password": "xoxb-1\n"}, "Copy the token again"),
+        ({"password": f"xoxb-{SECRET}"}, "Copy the token again"),
         ({"password": "xapp-1-A0"}, "app-level token"),
-        ({"password": "xoxe-1-refresh"}, "no Slack token that can post"),
-        ({"password": "0123456789abcdef0123456789abcdef"}, "no Slack token that can post"),
+        ({"password": "xoxe-1-refresh"}, "not a Slack token that can post"),
+        ({"password": "0123456789abcdef0123456789abcdef"}, "not a Slack token that can post"),
         ({"extra": {"timeout": "soon"}}, "has timeout='soon' in its extra"),
-        ({"extra": {"base_url": "slack.example.com/api/"}}, "has a base_url in its extra that is no address"),
-        ({"extra": {"base_url": "ftp://slack.example.com/"}}, "has a base_url in its extra that is no address"),
-        ({"extra": {"base_url": "https://slack.example.com/é/"}}, "has a base_url in its extra that is no address"),
-        ({"extra": {"base_url": "https://slack example.com/"}}, "has a base_url in its extra that is no address"),
-        ({"extra": {"proxy": "http://proxy.example.com:abc"}}, "has a proxy in its extra that is no address"),
-        ({"extra": {"proxy": 3128}}, "has a proxy in its extra that is no address"),
+        ({"extra": {"base_url": "slack.example.com/api/"}}, "has a base_url in its extra that is not a URL"),
+        ({"extra": {"base_url": "ftp://slack.example.com/"}}, "has a base_url in its extra that is not a URL"),
+        ({"extra": {"base_url": "https://slack.example.com/é/"}}, "has a base_url in its extra that is not a URL"),
+        ({"extra": {"base_url": "https://slack example.com/"}}, "has a base_url in its extra that is not a URL"),
+        ({"extra": {"proxy": "http://proxy.example.com:abc"}}, "has a proxy in its extra that is not a URL"),
+        ({"extra": {"proxy": 3128}}, "has a proxy in its extra that is not a URL"),
     ],
 )
-def test_a_slack_connection_that_cannot_post_is_said_with_its_name(
-    connection: Any, context: dict[str, Any], fields: dict[str, Any], said: str
+def test_a_slack_connection_that_cannot_post_is_an_error_with_its_name(
+    connection: Any, context: dict[str, Any], fields: dict[str, Any], text: str
 ) -> None:
     connection("slack", **fields)
     with pytest.raises(SendFailed, match=r"^The Airflow connection 'slack_api_default' ") as raised:
         NotebookUrlSlackNotifier(user="{{ recipient }}").prepare(context)
-    assert said in str(raised.value)
+    assert text in str(raised.value)
     token = (fields.get("password") or "").strip()
     assert not token or token not in str(raised.value)
 
 
 @pytest.mark.parametrize("check", [check_smtp_connection, check_slack_connection])
 @pytest.mark.parametrize(
-    ("extra", "said"),
+    ("extra", "text"),
     [
         ("[1]", "its extra is a JSON list, and must be an object"),
         ("null", "its extra is a JSON NoneType, and must be an object"),
@@ -164,12 +164,12 @@ def test_a_slack_connection_that_cannot_post_is_said_with_its_name(
         ("from_email=nb@example.com", "its extra is not JSON"),
     ],
 )
-def test_an_extra_that_is_no_json_object_is_said_with_the_connections_name(check: Any, extra: str, said: str) -> None:
+def test_an_extra_that_is_no_json_object_is_an_error_with_the_connections_id(check: Any, extra: str, text: str) -> None:
     # Some versions of Airflow refuse it themselves, where the connection comes out of the environment.
     connection = SimpleNamespace(
         host="mail.example.com", port=None, login=None, password="xoxb-1", extra=extra, extra_dejson=None
     )
-    with pytest.raises(SendFailed, match=rf"^The Airflow connection 'c' cannot be read: {said}"):
+    with pytest.raises(SendFailed, match=rf"^The Airflow connection 'c' cannot be read: {text}"):
         check("c", connection)
 
 
@@ -237,7 +237,7 @@ def test_a_person_is_read_as_people_paste_one(written: str, read: str) -> None:
         "ada\n@example.com", "https://acme.slack.com/archives/C012AB3CD",
     ],
 )  # fmt: skip
-def test_what_names_nobody_or_several_is_refused(written: Any) -> None:
+def test_a_user_that_is_nobody_or_several_people_is_an_error(written: Any) -> None:
     with pytest.raises(ValueError, match=r"^user=.*: must be an e-mail address, or a Slack user id"):
         slack_user_of(written)
 
@@ -284,14 +284,14 @@ def test_a_channel_is_read_as_people_paste_one(written: Any, read: str) -> None:
         "x" * 81,
     ],
 )
-def test_what_is_no_channel_or_several_is_refused(written: Any) -> None:
+def test_a_channel_that_is_none_or_several_is_an_error(written: Any) -> None:
     with pytest.raises(ValueError, match=r"^channel=.*: must be a channel's name such as") as raised:
         slack_channel_of(written)
     assert ("the parameter user" in str(raised.value)) == ("@" in str(written))
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "text"),
     [
         (lambda: NotebookUrlSlackNotifier(user="{{ recipient }}", note="{{ nope.x }}"), r"^note=.* UndefinedError"),
         (lambda: NotebookUrlSlackNotifier(user="{{ recipient }}", note="{{ recipient "), r"^note=.* TemplateSyntax"),
@@ -305,14 +305,14 @@ def test_what_is_no_channel_or_several_is_refused(written: Any) -> None:
         (lambda: NotebookUrlSmtpNotifier(to="{{ params.nothing }}"), "^to='None': must be"),
     ],
 )
-def test_a_template_that_will_not_do_is_an_error_before_the_start(
-    connection: Any, context: dict[str, Any], make: Any, said: str
+def test_a_template_that_cannot_work_is_an_error_before_the_start(
+    connection: Any, context: dict[str, Any], make: Any, text: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=text):
         make().prepare(context)
 
 
-def test_what_speaks_of_the_link_or_the_description_waits_for_it_and_the_rest_is_checked(
+def test_templates_that_use_the_link_or_the_description_are_not_checked_and_the_others_are(
     connection: Any, context: dict[str, Any]
 ) -> None:
     later = "{{ notebook_instance.Tags[0] }}@example.com"
@@ -354,10 +354,10 @@ def test_a_text_stays_a_text_whatever_it_renders_to(
 
 
 @pytest.mark.parametrize(
-    ("output", "said"), [(0, "0"), (7, "7"), (1.5, "1.5"), (["a"], "['a']"), (None, ""), (" a ", "a"), (False, "False")]
+    ("output", "text"), [(0, "0"), (7, "7"), (1.5, "1.5"), (["a"], "['a']"), (None, ""), (" a ", "a"), (False, "False")]
 )
-def test_another_tasks_output_as_a_note_or_subject_is_said_as_it_is(output: object, said: str) -> None:
-    assert as_text(output) == said
+def test_another_tasks_output_as_a_note_or_subject_is_shown_unchanged(output: object, text: str) -> None:
+    assert as_text(output) == text
 
 
 def test_a_list_of_recipients_may_be_rendered_where_native_objects_are(

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.local.inbox.block_kit import block_kit_problem
-from airflow_sagemaker_presign.notifications.message import failure_message, link_message
+from airflow_sagemaker_presign.notifications.failure_message import failure_message
+from airflow_sagemaker_presign.notifications.link_message import link_message
 from airflow_sagemaker_presign.notifications.slack_blocks import (
     escape,
     failure_payload,

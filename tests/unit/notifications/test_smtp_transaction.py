@@ -12,7 +12,7 @@ from tests.helpers.scripted_sagemaker import TOKEN, URL
 
 
 class Server:
-    """A connected client whose server takes everything, but for the answers that a test gives."""
+    """A connected client whose server accepts everything, except for the replies that a test defines."""
 
     def __init__(self, *, to_rcpt: bytes = b"", to_body: bytes = b"") -> None:
         self.to_rcpt, self.to_body = to_rcpt, to_body

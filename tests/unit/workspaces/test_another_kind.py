@@ -26,7 +26,8 @@ from airflow_sagemaker_presign.launch_page.page_state import page_state_of, page
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey, rendered_task_of
 from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
 from airflow_sagemaker_presign.links import SageMakerConsoleLink
-from airflow_sagemaker_presign.notifications.message import failure_message, link_message
+from airflow_sagemaker_presign.notifications.failure_message import failure_message
+from airflow_sagemaker_presign.notifications.link_message import link_message
 from airflow_sagemaker_presign.operators.presigned_url import PresignedUrlOperator
 from airflow_sagemaker_presign.triggers.base import WorkspaceTrigger
 from airflow_sagemaker_presign.validation import reject
