@@ -157,7 +157,7 @@ class NotebookInstanceNotFound(WorkspaceError):
 class NotebookInstanceDeleted(WorkspaceError):
     """Somebody deletes, or deleted, the notebook instance."""
 
-    advice = "Ask whoever manages the notebooks; a new one has to be created before the task can run."
+    advice = "Ask the person who manages the notebooks; a new one has to be created before the task can run."
 
 
 class NotebookInstanceFailed(WorkspaceError):
