@@ -1,4 +1,4 @@
-"""Everything that this room has, started and stopped together."""
+"""All local services, started and stopped together."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class LocalServices:
 
     :param port: for the SageMaker API and all pages; 0 for a free one.
     :param smtp_port: for mail; 0 for a free one.
-    :param jupyter: run real JupyterLabs behind the presigned URLs. False: they have AWS's form and lead nowhere.
+    :param jupyter: run real JupyterLabs behind the presigned URLs. False: the URLs have AWS's form and open nothing.
     :param start_seconds: how long a notebook instance's start takes.
     :param stop_seconds: how long its stop takes.
     :param training_seconds: how long a training job takes.
     :param notebooks: notebook instances that exist, Stopped, from the start.
-    :param clock: what time it is.
+    :param clock: the clock.
     :param folder: where JupyterLab keeps its notebooks and log. None: a folder that is removed at the end.
     """
 
@@ -81,7 +81,7 @@ class LocalServices:
         return self
 
     def stop(self) -> None:
-        """Stop everything and leave no process behind."""
+        """Stop all services and their processes."""
         self._stack.close()
 
     def __enter__(self) -> LocalServices:
@@ -129,7 +129,7 @@ class LocalServices:
         return f"http://{self._gate.host_of(arn)}" if self._gate else None
 
     def addresses(self) -> dict[str, Any]:
-        """Where everything is, as the ready file says it."""
+        """Return all addresses, as in the ready file."""
         return {
             "endpoint_url": self.endpoint_url,
             "port": self.port,

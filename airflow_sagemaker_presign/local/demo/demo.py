@@ -44,7 +44,7 @@ STEPS = ("Start the notebook", "Wait until it is InService", "Mint the link and 
 
 
 class DemoError(RuntimeError):
-    """The demo did not work out; the message says why."""
+    """The demo failed; the message states why."""
 
 
 class Ended(BaseException):
@@ -124,7 +124,7 @@ def _run(options: argparse.Namespace, folder: Path, progress: Progress) -> int:
         if options.once:
             _check_links(addresses["messages_url"], progress)
             check_launch_page(launch_url, airflow.token(), f"{addresses['control_url']}/requests")
-            progress.say(f"  {'The launch page':20} opens JupyterLab; looking at its page minted nothing")
+            progress.say(f"  {'The launch page':20} opens JupyterLab; viewing it minted nothing")
         else:
             progress.say("\nCtrl-C ends everything.")
             try:
@@ -160,7 +160,7 @@ def _check_running(sagemaker: SupervisedProcess) -> None:
 
 
 def _run_dag(airflow: AirflowStandalone, progress: Progress) -> str:
-    """Run it, and answer where its launch page is."""
+    """Run the DAG, and return the URL of its launch page."""
     run_id = airflow.trigger(DAG_ID)
     steps = iter(STEPS)
     progress.begin(next(steps))
@@ -226,7 +226,7 @@ def _end_at_signals() -> None:
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, _frame: FrameType | None) -> None:
-        # Once is enough: what follows is the orderly end, which a second Ctrl-C would leave half done.
+        # Ignore further signals, so that a second Ctrl-C does not interrupt the cleanup.
         for other in signals:
             signal.signal(other, signal.SIG_IGN)
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Use the launch page as a person who is signed in to Airflow would: read the page, press the button."""
+"""Use the launch page as a signed-in user would: load the page, submit its form."""
 
 from __future__ import annotations
 

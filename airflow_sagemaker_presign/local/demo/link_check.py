@@ -1,4 +1,4 @@
-"""Opens the links that arrived in the inbox, as the person would, and judges how long they still worked on arrival."""
+"""Opens the links that arrived in the inbox, and checks how long they were still valid on arrival."""
 
 from __future__ import annotations
 

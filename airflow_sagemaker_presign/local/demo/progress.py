@@ -1,4 +1,4 @@
-"""What the demo shows while it works: a line for each step, with the time that it took."""
+"""The demo's progress output: a line for each step, with its duration."""
 
 from __future__ import annotations
 

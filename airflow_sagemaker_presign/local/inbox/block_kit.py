@@ -25,7 +25,7 @@ from airflow_sagemaker_presign.local.inbox.block_texts import (
 
 MAX_BLOCKS, MAX_TEXT, MAX_HEADER, MAX_MESSAGE, MAX_MARKDOWN = 50, 3000, 150, 40000, 12000
 MAX_FIELDS, MAX_FIELD_TEXT, MAX_CONTEXT_ELEMENTS, MAX_ACTIONS, MAX_ATTACHMENTS = 10, 2000, 10, 25, 100
-# These are shown by Slack as well; only what they must have is looked at here.
+# Other blocks that Slack displays; only their required properties are checked.
 _OTHER_TYPES: dict[str, tuple[str, ...]] = {
     "video": ("alt_text", "title", "thumbnail_url", "video_url"),
     "file": ("external_id", "source"),

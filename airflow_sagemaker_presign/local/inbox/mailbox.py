@@ -1,4 +1,4 @@
-"""What was received: mails and Slack messages, in memory and nowhere else."""
+"""The received mails and Slack messages, kept in memory only."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Inbox:
     """
     Holds the messages, and the scripts of what shall go wrong in taking them.
 
-    :param clock: what time it is.
+    :param clock: the clock.
     """
 
     def __init__(self, clock: LocalClock) -> None:
@@ -111,11 +111,11 @@ class Inbox:
         """
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._messages) >= count, timeout):
-                raise TimeoutError(f"{len(self._messages)} of {count} messages came within {timeout} s.")
+                raise TimeoutError(f"{len(self._messages)} of {count} messages arrived within {timeout} s.")
             return list(self._messages)
 
     def clear(self) -> None:
-        """Throw all messages away; the scripts stay."""
+        """Delete all messages; the scripts of faults stay."""
         with self._changed:
             self._messages.clear()
 
@@ -168,7 +168,7 @@ class Inbox:
         return message
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Show all messages as plain data, oldest first."""
+        """Return all messages as plain data, oldest first."""
         return [asdict(message) for message in self.messages()]
 
     def _add(self, message: Message) -> None:
@@ -183,5 +183,5 @@ def _part(mail: EmailMessage, kind: str) -> str:
         return ""
     try:
         return str(part.get_content())
-    except (LookupError, UnicodeError):  # A charset that nobody knows is no reason to refuse a mail.
+    except (LookupError, UnicodeError):  # An unknown charset is no reason to reject a mail.
         return bytes(part.get_payload(decode=True)).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The JupyterLabs that run: one for each notebook instance that is open, and one that waits for the first."""
+"""The running JupyterLabs: one for each open notebook instance, and one in reserve for the first."""
 
 from __future__ import annotations
 

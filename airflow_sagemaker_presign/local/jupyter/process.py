@@ -23,7 +23,7 @@ _PROBE = (
 
 
 class JupyterFailed(RuntimeError):
-    """JupyterLab did not come up; the message shows the end of its log."""
+    """JupyterLab did not start; the message contains the end of its log."""
 
 
 class JupyterProcess:
@@ -115,7 +115,7 @@ class JupyterProcess:
             "--ServerApp.identity_provider_class="
             "airflow_sagemaker_presign.local.jupyter.identity.NotebookIdentityProvider",
             "--IdentityProvider.token=",
-            # Nothing is asked of the internet.
+            # No requests to the internet.
             "--LabApp.news_url=",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.extension_manager=readonly",

@@ -62,11 +62,11 @@ class RequestHead:
         return bool(self.header("Upgrade"))
 
     def header(self, name: str) -> str:
-        """Give the first value of a header; empty when there is none."""
+        """Return the first value of a header; empty when there is none."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), "")
 
     def query(self, name: str) -> str | None:
-        """Give the first value of a parameter in the query."""
+        """Return the first value of a parameter in the query."""
         try:
             found = parse_qs(urlsplit(self.target).query, keep_blank_values=True).get(name)
         except ValueError:
@@ -74,7 +74,7 @@ class RequestHead:
         return found[0] if found else None
 
     def cookie(self, name: str) -> str | None:
-        """Give the value of a cookie."""
+        """Return the value of a cookie."""
         for part in self.header("Cookie").split(";"):
             key, _, value = part.strip().partition("=")
             if key == name:

@@ -30,7 +30,7 @@ LOOPBACK = "127.0.0.1"
 MAX_HEAD = 64 * 1024
 HEAD_SECONDS = 60
 SETTLE_SECONDS = 0.2
-"""How often sessions and notebook instances are looked at, in the machine's time."""
+"""Seconds between two checks of sessions and notebook instances, in the machine's time."""
 _DID_NOT_START = "The JupyterLab of this notebook instance did not come up; the log of the local SageMaker says why."
 
 Result = TypeVar("Result")
@@ -114,7 +114,7 @@ class NotebookReverseProxy:
 
     def settle(self) -> None:
         """Return when nothing is open any more that must not be: after a change of time or of a status."""
-        # The clock may be turned by somebody after the end.
+        # The clock may be advanced after the proxy was stopped.
         if self._running:
             self._run(self._settle())
 
@@ -129,7 +129,7 @@ class NotebookReverseProxy:
             await asyncio.sleep(SETTLE_SECONDS)
             try:
                 await self._settle()
-            except Exception:  # Nobody else ends what is over: not a reason to stop looking.
+            except Exception:  # Keep checking, since nothing else closes sessions that have ended.
                 LOG.exception("The gate could not look at its notebook instances.")
 
     async def _close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a person finds in the JupyterLab: a notebook that says where they are."""
+"""The welcome notebook in a JupyterLab, which explains where the user is."""
 
 from __future__ import annotations
 

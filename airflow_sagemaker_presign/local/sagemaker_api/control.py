@@ -1,4 +1,4 @@
-"""Control of the local SageMaker over HTTP, under ``/local``: failures, statuses, the clock, the record."""
+"""HTTP control of the local SageMaker, under ``/local``: faults, statuses, the clock, recorded requests."""
 
 from __future__ import annotations
 

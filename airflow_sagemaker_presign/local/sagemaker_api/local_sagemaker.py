@@ -1,4 +1,4 @@
-"""The handle of the local SageMaker: puts it into moto, scripts its failures, shows what was asked of it."""
+"""The local SageMaker: installs it in moto, scripts its faults, and records its requests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LocalSageMaker:
     Use it as a context manager inside ``mock_aws()`` or around a served moto; entering ``mock_aws`` empties
     moto, so enter that first.
 
-    :param clock: what time it is; turn it with ``clock.advance(seconds)``.
+    :param clock: the clock; advance it with ``clock.advance(seconds)``.
     :param start_seconds: how long a start takes.
     :param stop_seconds: how long a stop or a deletion takes.
     :param training_seconds: how long a training job takes.
@@ -80,11 +80,11 @@ class LocalSageMaker:
         self._lock = threading.RLock()
 
     def install(self) -> None:
-        """Put it into moto."""
+        """Install it in moto."""
         self._patches.install(self._operations, self._jobs, self._before, self._after)
 
     def uninstall(self) -> None:
-        """Leave moto as it was: its SageMaker empty, for the next one in this process."""
+        """Restore moto: its SageMaker empty, for the next one in this process."""
         self._patches.uninstall()
         for backend in self._backends():
             backend.reset()

@@ -1,4 +1,4 @@
-"""Moto's notebook instances, each with a timeline; and the moment of time at which they are looked at."""
+"""Moto's notebook instances, each with a timeline of statuses that is read at the clock's time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class NotebookStore:
     """
     Finds notebook instances in a moto backend and says how they are now.
 
-    :param clock: what time it is.
+    :param clock: the clock.
     :param start_seconds: how long a start takes, where a notebook instance's tags say nothing else.
     :param stop_seconds: how long a stop takes, likewise.
     :param existing: names that exist, Stopped, in every account and region from the start.
@@ -64,14 +64,14 @@ class NotebookStore:
         self.stop_seconds = stop_seconds
         self.existing = existing
         self.host_of: Callable[[str], str] | None = None
-        """Says by its ARN where a notebook really is, as Describe's ``Url`` has it; None: where AWS would have it."""
+        """Returns the host and port of a notebook by its ARN, for Describe's ``Url``; None: AWS's form of it."""
 
     def now(self) -> Any:
-        """Tell the time of the clock."""
+        """Return the clock's time."""
         return self.clock.now()
 
     def seeded(self, backend: SageMakerModelBackend) -> bool:
-        """Whether anybody has used this account and region yet."""
+        """Return whether this account and region have been used."""
         return _SEEDED in vars(backend)
 
     def seed(self, backend: SageMakerModelBackend) -> None:
@@ -161,7 +161,7 @@ class NotebookStore:
         return held
 
     def description(self, notebook: FakeSagemakerNotebookInstance) -> dict[str, Any]:
-        """Say what DescribeNotebookInstance says now."""
+        """Return the current response of DescribeNotebookInstance."""
         timeline = self.timeline(notebook)
         state = timeline.at(self.now())
         described = notebook.to_dict() | {
@@ -175,7 +175,7 @@ class NotebookStore:
         return {key: value for key, value in described.items() if value is not None}
 
     def summary(self, notebook: FakeSagemakerNotebookInstance) -> dict[str, Any]:
-        """Say what ListNotebookInstances says now: no FailureReason among it."""
+        """Return the current response of ListNotebookInstances: no FailureReason among it."""
         described = self.description(notebook)
         return {key: described[key] for key in _SUMMARY if key in described}
 

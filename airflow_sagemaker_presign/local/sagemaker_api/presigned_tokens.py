@@ -30,7 +30,7 @@ _NONCE_BYTES = 32
 
 
 class LinkRefused(Exception):
-    """The link (or the session's cookie) does not let anybody in; the message says why, to a person."""
+    """The link, or the session's cookie, is not valid; the message states why, for a person."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class PresignedTokens:
     Mints and checks.
 
     :param key: the secret that tokens and cookies are signed with.
-    :param clock: what time it is.
+    :param clock: the clock.
     """
 
     def __init__(self, key: bytes, clock: LocalClock) -> None:
@@ -104,7 +104,7 @@ class PresignedTokens:
         return _session(payload)
 
     def cookie_of(self, session: NotebookSession) -> str:
-        """Make the cookie that lets a browser in until the session's end."""
+        """Return the cookie that gives a browser access until the session ends."""
         payload = {
             "notebook": session.notebook_instance_name,
             "instance": session.instance_id,

@@ -23,7 +23,7 @@ class TrainingJobs:
     A tag or hyperparameter ``local:outcome=Failed`` lets a job fail, ``local:seconds=3`` sets how long it
     takes.
 
-    :param clock: what time it is.
+    :param clock: the clock.
     :param training_seconds: how long a job takes that says nothing itself.
     """
 
@@ -47,7 +47,7 @@ class TrainingJobs:
         return result
 
     def described(self, response: SageMakerResponse, result: ActionResult) -> ActionResult:
-        """Say how the job is now."""
+        """Return the state of the job now."""
         self._refresh(response)
         job = response.sagemaker_backend.training_jobs[response._get_param("TrainingJobName")]
         described = dict(job.response_object)
