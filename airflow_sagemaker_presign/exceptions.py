@@ -157,7 +157,7 @@ class NotebookInstanceNotFound(WorkspaceError):
 class NotebookInstanceDeleted(WorkspaceError):
     """The notebook instance was deleted, or is being deleted."""
 
-    advice = "Ask the person who manages the notebooks; a new one has to be created before the task can run."
+    advice = "Ask the person who manages the notebooks; a new one must be created before the task can run."
 
 
 class NotebookInstanceFailed(WorkspaceError):
@@ -184,7 +184,7 @@ class NotebookInstanceQuotaExceeded(WorkspaceError):
 
 
 class NotebookInstanceStopped(WorkspaceError):
-    """Somebody stopped the notebook instance while the task waited for it."""
+    """The notebook instance was stopped while the task waited for it."""
 
     advice = (
         "Ask who stopped it (CloudTrail has the StopNotebookInstance event; an idle-shutdown script may be it), "

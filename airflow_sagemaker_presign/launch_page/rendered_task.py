@@ -35,7 +35,7 @@ class TaskKey:
 @dataclass(frozen=True)
 class RenderedTask:
     """
-    What a task instance rendered.
+    The rendered parameters of a task instance.
 
     :param workspace: the workspace that it opens.
     :param allowed_users: the users who may open it; ``None``: all who may edit the task instance.

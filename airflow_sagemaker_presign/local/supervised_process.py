@@ -154,18 +154,18 @@ def supervise(parent: int, grace: float, command: Sequence[str]) -> int:
     :param command: the command and its arguments.
     """
     _adopt_orphans()
-    told_to_end = False
+    stop_requested = False
 
-    def tell(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal told_to_end
-        told_to_end = True
+    def request_stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal stop_requested
+        stop_requested = True
 
     # Handlers instead of SIG_IGN, which the command would inherit.
-    signal.signal(signal.SIGTERM, tell)
+    signal.signal(signal.SIGTERM, request_stop)
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, lambda _signal, _frame: None)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    while child.poll() is None and os.getppid() == parent and not told_to_end:
+    while child.poll() is None and os.getppid() == parent and not stop_requested:
         if select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
             break
     _end_all(child, grace)

@@ -11,7 +11,7 @@ from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMa
 from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 from airflow_sagemaker_presign.operators.base import WorkspaceOperator
 from airflow_sagemaker_presign.operators.presigned_url import AllowedUsers, PresignedUrlOperator
-from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, is_somebody_elses
+from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, was_not_started_by_run
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
         name = self.notebook_instance_name
         # Each task stores the ARN as soon as it begins.
         arn = self.hook.arn_without_account(self.workspace)
-        if is_somebody_elses(arn, upstream, lambda task: pulled(self.console_link.key, task)):
+        if was_not_started_by_run(arn, upstream, lambda task: pulled(self.console_link.key, task)):
             raise AirflowSkipException(f"No task of this run has started notebook instance {name}.")
         description = self.describe()
         since = began(context["dag_run"], (text for task in upstream for text in pulled(RUN_BEGAN_KEY, task)))

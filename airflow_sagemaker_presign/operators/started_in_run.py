@@ -59,7 +59,7 @@ def began(dag_run: Any, recorded: Iterable[object]) -> datetime | None:
     return min(moments, default=None) or earliest_beginning(dag_run)
 
 
-def is_somebody_elses(
+def was_not_started_by_run(
     notebook_instance_arn: str, starters: Sequence[Any], arns_of: Callable[[Any], Sequence[object]]
 ) -> bool:
     """

@@ -51,7 +51,7 @@ class AirflowStandalone:
     :param users: more who can log in, each with a role of Airflow's simple auth manager (``viewer``, ``user``, ``op``).
         ``self.passwords`` has everybody's password.
     :param port: the port of the UI and API; 0 takes a free one.
-    :param start_timeout: seconds until all of its parts have to be healthy.
+    :param start_timeout: the maximum number of seconds until all components are healthy.
     """
 
     def __init__(
@@ -244,10 +244,10 @@ class AirflowStandalone:
 
 def _reserve(port: int) -> socket.socket:
     """
-    Take a port, so that nobody else gets it in the time until Airflow listens.
+    Reserve a port until Airflow listens on it.
 
-    Bound but not listening is what lets Airflow, which sets SO_REUSEADDR too, have it. Only on Linux; elsewhere the
-    port is only looked up.
+    On Linux, Airflow can bind a port that is bound with SO_REUSEADDR and does not listen. Elsewhere, the port is only
+    checked.
     """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,7 +1,7 @@
 """
 The whole of it on one machine: ``python -m airflow_sagemaker_presign.local.demo [--once] [--port PORT]``.
 
-Starts the local SageMaker and a real Airflow, runs the DAG ``notebook_on_demand``, and says where to look. The link
+Starts the local SageMaker and a real Airflow, runs the DAG ``notebook_on_demand``, and prints the addresses. The link
 itself is in the inbox only; the launch page, which is no credential, is said here.
 """
 
@@ -49,7 +49,7 @@ class DemoError(RuntimeError):
 
 class Ended(BaseException):
     """
-    Somebody ended the demo.
+    The demo was stopped by a signal.
 
     :param number: the signal's.
     """
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def example_dags() -> Path:
-    """Find the example DAGs: a wheel has them in the package, a checkout beside it."""
+    """Return the folder of the example DAGs: in the package (a wheel), or next to it (a checkout)."""
     installed = PACKAGE / "example_dags"
     return installed if installed.is_dir() else PACKAGE.parent / "dags"
 
@@ -182,7 +182,7 @@ def _run_dag(airflow: AirflowStandalone, progress: Progress) -> str:
 
 
 def _reason(log: str) -> str:
-    """Find what a task's log says about its failure."""
+    """Return the error in a failed task's log."""
     reasons = []
     for line in log.splitlines():
         with contextlib.suppress(ValueError):

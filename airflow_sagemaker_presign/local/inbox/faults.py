@@ -81,11 +81,11 @@ class SmtpFaults(_Script):
 
     def fail(self, fault: SmtpFault | str, times: int | None = 1) -> None:
         """
-        Let the mail server fail.
+        Add a fault of the mail server.
 
         :param fault: ``reset-at-connect`` (before any greeting), ``554-at-connect``, ``550-at-rcpt``,
             ``451-at-rcpt`` (greylisting), ``drop-before-data`` (the body is not taken), ``drop-after-data`` and
-            ``hang-after-data`` (the body is taken, the sender does not hear of it).
+            ``hang-after-data`` (the body is taken, the sender gets no reply).
         :param times: the number of occurrences. None: every time.
         """
         self._add(SmtpFault(fault), times)
@@ -110,10 +110,10 @@ class SlackFaults(_Script):
         hang_seconds: float = 60,
     ) -> None:
         """
-        Let Slack fail.
+        Add a fault of Slack.
 
         :param fault: ``429``, ``500``, ``hang`` (nothing is taken), ``hang-after-receipt`` (the message is taken,
-            the sender does not hear of it), or ``not-ok`` (HTTP 200 with ``ok: false``).
+            the sender gets no reply), or ``not-ok`` (HTTP 200 with ``ok: false``).
         :param times: the number of occurrences. None: every time.
         :param method: only this one, for example ``chat.postMessage``, or ``webhook``. None: any.
         :param error: for ``not-ok``: Slack's error code.

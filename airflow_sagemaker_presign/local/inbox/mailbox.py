@@ -21,7 +21,7 @@ class Mail:
 
     :param id: counts up with every message of the inbox.
     :param arrived_at: when the server accepted it, in seconds since the epoch.
-    :param acknowledged: False when a scripted fault kept the sender from hearing that it was accepted.
+    :param acknowledged: False when a scripted fault suppressed the reply to the sender.
     :param sender: the envelope's sender.
     :param recipients: the envelope's recipients, blind copies included.
     :param subject: as the header says.
@@ -49,7 +49,7 @@ class SlackMessage:
 
     :param id: counts up with every message of the inbox.
     :param arrived_at: when the server accepted it, in seconds since the epoch.
-    :param acknowledged: False when a scripted fault kept the sender from hearing that it was accepted.
+    :param acknowledged: False when a scripted fault suppressed the reply to the sender.
     :param channel: the channel as the sender wrote it; for a webhook its path.
     :param recipient: the e-mail address behind a user id or a direct message, where it is known.
     :param text: the plain-text fallback.
@@ -126,7 +126,7 @@ class Inbox:
         :param sender: the envelope's sender.
         :param recipients: the envelope's recipients.
         :param content: the mail as it was sent.
-        :param acknowledged: whether its sender is going to hear of it.
+        :param acknowledged: whether its sender gets a reply.
         """
         arrived_at = self._clock.now().timestamp()
         parsed = BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
@@ -152,7 +152,7 @@ class Inbox:
         :param channel: the channel as the sender wrote it.
         :param recipient: the e-mail address of a person, where it is known.
         :param payload: everything that was sent.
-        :param acknowledged: whether its sender is going to hear of it.
+        :param acknowledged: whether its sender gets a reply.
         """
         message = SlackMessage(
             id=0,

@@ -21,7 +21,7 @@ Reply = Response | tuple[Response, int] | tuple[str, int]
 
 class SlackStandIn:
     """
-    Answers as Slack does; people exist as soon as somebody asks for them by e-mail address.
+    Simulates Slack; a user exists as soon as a client looks up their e-mail address.
 
     :param inbox: where messages go, and the script of faults.
     """

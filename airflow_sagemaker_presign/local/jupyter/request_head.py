@@ -1,4 +1,4 @@
-"""The head of an HTTP request, as far as the gate has to understand it."""
+"""The head of an HTTP request, as far as the proxy needs it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class RequestHead:
         """
         Write it for the server behind, which is to end the connection after its answer.
 
-        :param headers: what that server has to know, in place of whatever the client said of it.
+        :param headers: the headers for that server, which replace the client's.
         """
         own = dict(headers)
         if not self.upgrades:

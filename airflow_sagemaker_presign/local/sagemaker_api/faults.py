@@ -79,7 +79,7 @@ class SageMakerFaults:
         times: int | None = 1,
     ) -> None:
         """
-        Let API calls fail.
+        Add an error for API calls.
 
         :param error: ``throttling``, ``access-denied`` or ``internal-failure``.
         :param operation: only this one, for example ``StartNotebookInstance``. None: any.

@@ -1,8 +1,8 @@
 """
-Puts our operations into moto, and takes them out again.
+Installs our operations in moto, and removes them again.
 
-Moto's table of URLs is bound to its own classes, so a subclass would never be asked: the methods are
-set on the classes themselves. That works in ``mock_aws`` and in a served moto alike.
+Moto's table of URLs is bound to its own classes, so a subclass would never be used: the methods are
+set on the classes themselves. This works in ``mock_aws`` and in a served moto alike.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ _SUMMARY = (
 
 class NotebookStore:
     """
-    Finds notebook instances in a moto backend and says how they are now.
+    Finds notebook instances in a moto backend, with their current status.
 
     :param clock: the clock.
     :param start_seconds: how long a start takes, where a notebook instance's tags say nothing else.
@@ -75,7 +75,7 @@ class NotebookStore:
         return _SEEDED in vars(backend)
 
     def seed(self, backend: SageMakerModelBackend) -> None:
-        """Let those exist that exist from the start; once in an account and region."""
+        """Create the notebook instances that exist from the start, once per account and region."""
         if not self.seeded(backend):
             vars(backend)[_SEEDED] = True
             for name in self.existing:
@@ -90,7 +90,7 @@ class NotebookStore:
         instance_type: str = "ml.t3.medium",
         failure_reason: str | None = None,
     ) -> FakeSagemakerNotebookInstance:
-        """Let a notebook instance exist, in a status of its own."""
+        """Create a notebook instance in a given status."""
         notebook = backend.create_notebook_instance(name, instance_type, _LOCAL_ROLE)
         now = self.now()
         self.timeline(notebook).plan(now, Transition(now, status, failure_reason))
@@ -135,7 +135,7 @@ class NotebookStore:
 
     def find(self, backend: SageMakerModelBackend, name: str) -> FakeSagemakerNotebookInstance:
         """
-        Find one by name.
+        Return a notebook instance by its name.
 
         :raises SagemakerClientError: ValidationException with ``RecordNotFound``, as AWS says it.
         """
@@ -152,7 +152,7 @@ class NotebookStore:
         return list(backend.notebook_instances.values())
 
     def timeline(self, notebook: FakeSagemakerNotebookInstance) -> Timeline:
-        """Find a notebook instance's timeline; one that moto made in another way gets it here."""
+        """Return a notebook instance's timeline, and create it for one that moto created in another way."""
         held: Timeline | None = vars(notebook).get(_TIMELINE)
         if held is None:
             tags = {tag["Key"]: tag["Value"] for tag in notebook.tags}

@@ -1,7 +1,7 @@
 """
 The token in a presigned URL of the local SageMaker, and the session cookie that it is changed for.
 
-Both carry everything there is to know and are signed, so nothing has to be stored. A token is as long as AWS's are,
+Both carry everything there is to know and are signed, so nothing needs to be stored. A token is as long as AWS's are,
 and looks random from its first character to its last: no piece of it occurs in any other token.
 """
 
@@ -36,7 +36,7 @@ class LinkRefused(Exception):
 @dataclass(frozen=True)
 class NotebookSession:
     """
-    Whoever holds it may work in this notebook instance until ``ends_at``.
+    A session, which may use this notebook instance until ``ends_at``.
 
     :param notebook_instance_name: the notebook instance's name.
     :param ends_at: when the session ends.
@@ -71,7 +71,7 @@ class PresignedTokens:
         valid_for: timedelta = URL_VALIDITY,
     ) -> str:
         """
-        Make the token of a presigned URL.
+        Return the token of a presigned URL.
 
         :param notebook: the notebook instance's name.
         :param session_duration: how long the session lasts, from now.
@@ -128,7 +128,7 @@ class PresignedTokens:
 
     def check_not_ended(self, session: NotebookSession) -> None:
         """
-        Check that a session goes on.
+        Check that a session has not ended.
 
         :param session: the session.
         :raises LinkRefused: when it has ended.

@@ -38,7 +38,7 @@ class NotebookState:
 
 def current(transitions: Sequence[Transition], now: datetime) -> Transition:
     """
-    Find the transition that holds at ``now``.
+    Return the transition that applies at ``now``.
 
     :param transitions: in the order of time; the first one always holds, even when the clock is before it.
     :param now: the moment asked for.
@@ -64,7 +64,7 @@ class Timeline:
     def state(self, now: datetime) -> NotebookState:
         """Return the state of the notebook instance at ``now``."""
         begun = [transition for transition in self.transitions if transition.at <= now] or self.transitions[:1]
-        # A status that is set to what it is already goes on.
+        # Setting the current status again does not begin a new period.
         period = sum(before.status != after.status for before, after in pairwise(begun))
         return NotebookState(begun[-1].status, self.instance_id, period)
 

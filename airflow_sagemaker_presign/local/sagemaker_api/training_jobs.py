@@ -18,7 +18,7 @@ OUTCOME, SECONDS = "local:outcome", "local:seconds"
 
 class TrainingJobs:
     """
-    What moto's SageMaker does with training jobs from now on.
+    The operations on training jobs that replace moto's.
 
     A tag or hyperparameter ``local:outcome=Failed`` lets a job fail, ``local:seconds=3`` sets how long it
     takes.
@@ -32,7 +32,7 @@ class TrainingJobs:
         self._training_seconds = training_seconds
 
     def created(self, response: SageMakerResponse, result: ActionResult) -> ActionResult:
-        """Let the job begin now, by our clock."""
+        """Start the job at the clock's time."""
         job = response.sagemaker_backend.training_jobs[response._get_param("TrainingJobName")]
         now = self._clock.now()
         job.creation_time = job.training_start_time = now

@@ -146,7 +146,7 @@ class PendingWaits:
 @dataclass(slots=True)
 class Survey:
     """
-    What all pending waits together need.
+    The combined needs of all pending waits.
 
     :param poll_delay: seconds that may pass between two observations of all workspaces.
     :param wake_in: seconds until the next deadline, or until an unchanged status means that a request was lost.

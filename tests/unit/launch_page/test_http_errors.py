@@ -70,7 +70,7 @@ def test_a_click_by_somebody_who_is_no_longer_signed_in_leads_to_the_login_and_b
 def test_where_the_login_does_not_lead_back_one_is_told_before_one_signs_in() -> None:
     looked = answer_to("GET", HTTPException(401), login_returns=False)
     assert looked.status_code == 401
-    assert "Sign in, then open your link once more." in looked.text
+    assert "Sign in, then open your link again." in looked.text
     assert f'<a class="button" href="{LOGIN}">Sign in</a>' in looked.text
     clicked = answer_to("POST", HTTPException(401), login_returns=False)
     assert (clicked.status_code, "Nothing was opened or started." in clicked.text) == (401, True)
