@@ -1,7 +1,7 @@
 """
-What differs between Airflow's versions: where its names are, and what it can do. No other module asks for a version.
+Differences between Airflow's versions: the modules of its names, and its features. No other module checks a version.
 
-Each name is looked up when it is first asked for, newest place first. ``tests/unit/test_compat.py`` looks up all of
+Each name is looked up when it is first used, in the newest module first. ``tests/unit/test_compat.py`` looks up all of
 them, on every version.
 """
 
@@ -68,8 +68,8 @@ IS_AIRFLOW_2 = AIRFLOW_VERSION < (3,)
 
 HAS_LAUNCH_PAGE = AIRFLOW_VERSION >= (3, 1, 1)
 """
-Whether a page of a plugin can stand behind Airflow's own login. Before 3.1 its login cannot be asked for; 3.1.0's takes
-no cookie, so that no browser gets in.
+Whether Airflow can require its own login for a plugin's page. Before 3.1 this is not possible; 3.1.0 does not accept
+the cookie of a browser.
 """
 
 _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
@@ -155,5 +155,5 @@ def __getattr__(name: str) -> Any:
         globals()[name] = found
         return found
     if name in _PLACES:
-        raise ImportError(f"Airflow {__version__} has {name} in none of {', '.join(_PLACES[name])}.")
+        raise ImportError(f"Airflow {__version__} does not have {name} in any of {', '.join(_PLACES[name])}.")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

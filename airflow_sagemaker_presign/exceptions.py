@@ -1,5 +1,5 @@
 """
-All errors of this package. Each says what happened, to which workspace, and what to do next. None ever holds a URL.
+All errors of this package. Each states what happened, to which workspace, and what to do next; none contains a URL.
 
 * SageMakerPresignError
 
@@ -64,30 +64,30 @@ class SageMakerPresignError(AirflowException):
 
 
 class Named(Protocol):
-    """Whatever an error is about; a workspace, as a rule."""
+    """The subject of an error, normally a workspace."""
 
     @property
     def noun(self) -> str:
-        """AWS's word for it."""
+        """AWS's noun for the kind."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name that people use."""
 
 
 class WorkspaceError(SageMakerPresignError):
     """
-    Something went wrong with a workspace.
+    An error about a workspace.
 
-    :param name: the workspace, such as the notebook instance's name.
-    :param problem: what happened, as a sentence; with the words of AWS where there are any.
-    :param advice: what the reader can do next; default: the class's own.
-    :param noun: what kind of workspace it is.
-    :param code: AWS's error code, where there was one.
-    :param request_id: AWS's request id, where there was one: AWS support asks for it.
+    :param name: the workspace's name, such as the notebook instance's.
+    :param problem: what happened, as a sentence; with AWS's own message if there is one.
+    :param advice: what the reader can do next; default: the advice of the class.
+    :param noun: AWS's noun for the kind of workspace.
+    :param code: AWS's error code; empty: none.
+    :param request_id: AWS's request id, which AWS support asks for; empty: none.
     """
 
-    advice = "Look at it in the SageMaker console, then clear the task to try again."
+    advice = "Check it in the SageMaker console, then clear the task to try again."
 
     def __init__(
         self,
@@ -109,11 +109,11 @@ class WorkspaceError(SageMakerPresignError):
 
     @property
     def notebook_instance_name(self) -> str:
-        """The workspace's name, as 0.1 called it."""
+        """The workspace's name, under the name of version 0.1."""
         return self.name
 
     def as_event(self) -> dict[str, str]:
-        """Return the error as plain JSON values: the way from a trigger to its operator."""
+        """Return the error as plain JSON values, for the event from a trigger to its operator."""
         return {
             "error": type(self).__name__,
             "name": self.name,
@@ -126,7 +126,7 @@ class WorkspaceError(SageMakerPresignError):
 
     @staticmethod
     def from_event(event: Mapping[str, str]) -> WorkspaceError:
-        """Read back what :meth:`as_event` wrote, as the class that it was. It may be of an older version."""
+        """Return the error that :meth:`as_event` of this or an older version wrote."""
         wrote = event["error"]
         kinds = {kind.__name__: kind for kind in WorkspaceError.kinds()}
         kind = kinds.get(_RENAMED.get(wrote, wrote), WorkspaceError)
@@ -139,13 +139,13 @@ class WorkspaceError(SageMakerPresignError):
 
     @classmethod
     def kinds(cls) -> Iterator[type[WorkspaceError]]:
-        """Return all classes below this one."""
+        """Yield all subclasses of this class."""
         for kind in cls.__subclasses__():
             yield kind
             yield from kind.kinds()
 
     def about(self, workspace: Named, problem: str | None = None) -> Self:
-        """Return the same error, about this workspace; with another problem, if one is given."""
+        """Return a copy of this error about a workspace, optionally with another problem."""
         return type(self)(
             workspace.name,
             self.problem if problem is None else problem,
@@ -168,25 +168,25 @@ class NotebookInstanceNotFound(WorkspaceError):
     """There is no notebook instance of this name in this account and region."""
 
     advice = (
-        "Check the name, and that the connection's account and region are the notebook's; names are unique "
-        "per account and region."
+        "Check the name, and that the connection's account and region are the notebook's: names are unique "
+        "within an account and region."
     )
 
 
 class NotebookInstanceDeleted(WorkspaceError):
-    """Somebody deletes, or deleted, the notebook instance."""
+    """The notebook instance was deleted, or is being deleted."""
 
-    advice = "Ask whoever manages the notebooks; a new one has to be created before the task can run."
+    advice = "Ask the person who manages the notebooks; a new one must be created before the task can run."
 
 
 class NotebookInstanceFailed(WorkspaceError):
-    """The notebook instance went to Failed for a reason that has no class of its own."""
+    """The notebook instance is Failed, for a reason that has no class of its own."""
 
 
 class NotebookInstanceNoCapacity(NotebookInstanceFailed):
-    """AWS has no machine of this type free just now."""
+    """AWS has no capacity for this instance type at present."""
 
-    advice = "Try again later, or have the notebook instance changed to another instance type."
+    advice = "Try again later, or change the notebook instance to another instance type."
 
 
 class NotebookInstanceLifecycleConfigFailed(NotebookInstanceFailed):
@@ -203,7 +203,7 @@ class NotebookInstanceQuotaExceeded(WorkspaceError):
 
 
 class NotebookInstanceStopped(WorkspaceError):
-    """Somebody stopped the notebook instance while the task waited for it."""
+    """The notebook instance was stopped while the task waited for it."""
 
     advice = (
         "Ask who stopped it (CloudTrail has the StopNotebookInstance event; an idle-shutdown script may be it), "
@@ -212,51 +212,51 @@ class NotebookInstanceStopped(WorkspaceError):
 
 
 class NotebookInstanceStartNotTaken(WorkspaceError):
-    """AWS accepted the start, twice, and the notebook instance did not move."""
+    """AWS accepted the start twice, and the status did not change."""
 
     advice = "Start it once in the SageMaker console: if that works, clear the task; if not, ask AWS support."
 
 
 class NotebookInstanceStopNotTaken(WorkspaceError):
-    """AWS accepted the stop, twice, and the notebook instance did not move."""
+    """AWS accepted the stop twice, and the status did not change."""
 
     advice = "Stop it in the SageMaker console, since it costs money while it runs; if that fails, ask AWS support."
 
 
 class SageMakerAccessDenied(WorkspaceError):
-    """The connection's AWS identity may not do what the task needs."""
+    """The connection's AWS identity lacks a permission that the task needs."""
 
     advice = (
-        "Allow the action to the connection's role or user (the README has a least-privilege policy), "
+        "Allow the action for the connection's role or user (the documentation has a least-privilege policy), "
         "and check its IP or VPC conditions against the worker's address."
     )
 
 
 class AwsConnectionUnusable(SageMakerAccessDenied):
     """
-    No request can reach AWS with the connection and the parameters as they are, and no waiting changes that.
+    No request can reach AWS with this connection and these parameters, and waiting does not help.
 
     Credentials, a role, a profile, a region, an endpoint, a proxy, a certificate or botocore's configuration is missing
-    or wrong.
+    or invalid.
     """
 
     advice = (
-        "Fix the connection, or the operator's `region_name`, `verify` and `botocore_config`; the README says what "
-        "goes in them. Then clear the task."
+        "Fix the connection, or the operator's `region_name`, `verify` and `botocore_config`, as the documentation "
+        "describes. Then clear the task."
     )
 
 
 class SageMakerUnavailable(WorkspaceError):
-    """AWS throttles, has a fault of its own, or is out of reach. A wait goes on through it until its deadline."""
+    """AWS throttles requests, has an internal error, or is out of reach. A wait continues until its deadline."""
 
     advice = (
-        "It usually passes: clear the task in a minute. If not, check the worker's network and the AWS Health "
+        "This usually passes: clear the task in a minute. If not, check the worker's network and the AWS Health "
         "Dashboard."
     )
 
 
 class SageMakerOutOfReach(SageMakerUnavailable):
-    """No request gets through to AWS, or no answer back. It may pass; a wait that AWS never answered ends early."""
+    """AWS does not respond. This may pass; a wait to which AWS has never responded ends before its deadline."""
 
     advice = (
         "Check that the endpoint, the region and the proxy are right, and that the machine of the worker (or of the "
@@ -265,23 +265,23 @@ class SageMakerOutOfReach(SageMakerUnavailable):
 
 
 class NotebookInstanceWaitTimeout(WorkspaceError):
-    """The deadline passed before the notebook instance was where it should be."""
+    """The deadline passed before the notebook instance reached the goal."""
 
     advice = (
-        "Clear the task to wait on; if its starts are always that slow, give the operator a longer `timeout` "
+        "Clear the task to wait again; if starts always take that long, give the operator a longer `timeout` "
         "or shorten the lifecycle configuration."
     )
 
 
 class LinkDeliveryError(SageMakerPresignError):
     """
-    At least one notifier did not deliver a link that still works.
+    At least one notifier did not deliver a valid link.
 
-    :param name: the workspace, such as the notebook instance's name.
-    :param failures: for each notifier that failed, its name and why.
-    :param delivered: the names of the notifiers that did deliver.
-    :param advice_for: for each notifier that failed, what to do about it; default: what helps mostly.
-    :param noun: what kind of workspace it is.
+    :param name: the workspace's name, such as the notebook instance's.
+    :param failures: the reason for each notifier that failed, by its name.
+    :param delivered: the names of the notifiers that delivered.
+    :param advice_for: what to do, for each notifier that failed; default: the advice of the class.
+    :param noun: AWS's noun for the kind of workspace.
     """
 
     advice = "Fix the notifier's recipient or connection, then clear the task."
@@ -315,7 +315,7 @@ class LinkDeliveryError(SageMakerPresignError):
 
 
 class WorkspaceErrors(NamedTuple):
-    """The errors that a kind of workspace has of its own."""
+    """The error classes of one kind of workspace."""
 
     not_found: type[WorkspaceError]
     deleted: type[WorkspaceError]
@@ -327,7 +327,7 @@ class WorkspaceErrors(NamedTuple):
 
 
 def _together(advice_for: Mapping[str, str]) -> str:
-    """Return what several notifiers' failures need, each thing once, with the notifiers it is for where they differ."""
+    """Return the advice for several notifiers as one text, naming the notifiers only where their advice differs."""
     notifiers: dict[str, list[str]] = {}
     for name, advice in advice_for.items():
         notifiers.setdefault(advice, []).append(name)

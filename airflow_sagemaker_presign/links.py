@@ -1,4 +1,4 @@
-"""Links to where a person looks next. None of them is a credential."""
+"""Links to the AWS console and to the launch page, and the task's buttons. None of them is a credential."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["SageMakerNotebookConsoleLink", "SageMakerNotebookLaunchLink"]
 
 LAUNCH_PAGE_PREFIX = "/sagemaker-notebooks"
-"""Where the launch page is, below the api-server's ``[api] base_url``."""
+"""The path of the launch page, below the api-server's ``[api] base_url``."""
 
 CONSOLE_DOMAINS = {
     "aws": "console.aws.amazon.com",
@@ -25,35 +25,35 @@ CONSOLE_DOMAINS = {
 
 def console_open_url(notebook_instance_arn: str) -> str | None:
     """
-    Link to the AWS console's own "Open JupyterLab", which mints in the clicker's IAM session: no credential.
+    Return the link of the AWS console's "Open JupyterLab", which mints in the IAM session of the user who clicks.
 
-    :param notebook_instance_arn: what DescribeNotebookInstance answers as ``NotebookInstanceArn``.
-    :return: the link, or ``None`` for a partition whose console is not known.
+    :param notebook_instance_arn: ``NotebookInstanceArn`` as DescribeNotebookInstance returns it.
+    :return: the link; ``None`` for a partition whose console is unknown.
     """
     page = _console_page(notebook_instance_arn)
     return page and "{}#/notebook-instances/openNotebook/{}?view=lab".format(*page)
 
 
 def console_page_url(notebook_instance_arn: str) -> str | None:
-    """Link to the notebook instance's page in the AWS console; ``None`` for an unknown partition."""
+    """Return the link to the notebook instance's page in the AWS console; ``None`` for an unknown partition."""
     page = _console_page(notebook_instance_arn)
     return page and "{}#/notebook-instances/{}".format(*page)
 
 
 def region_of(notebook_instance_arn: str) -> str:
-    """Return in which region the notebook instance is; empty when the ARN is not one."""
+    """Return the notebook instance's region; empty if the ARN is not valid."""
     parts = notebook_instance_arn.split(":", 5)
     return parts[3] if len(parts) == 6 else ""
 
 
 def launch_page_is_supported() -> bool:
-    """Return whether this Airflow can have a launch page."""
+    """Return whether this version of Airflow supports the launch page."""
     return HAS_LAUNCH_PAGE
 
 
 def launch_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
     """
-    Return where the launch page of a task instance is, below the api-server's base URL.
+    Return the path of a task instance's launch page, below the api-server's base URL.
 
     :param map_index: the mapped task's index; -1: it is not mapped.
     """
@@ -63,11 +63,10 @@ def launch_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> 
 
 def launch_url(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
     """
-    Link to the launch page of a task instance: a page that mints when it is clicked, behind Airflow's login. No
-    credential.
+    Return the link to a task instance's launch page, which mints a URL on a click, behind Airflow's login.
 
     :param map_index: the mapped task's index; -1: it is not mapped.
-    :return: the link, or ``None`` where there is no launch page: Airflow before 3.1.1, or no ``[api] base_url``.
+    :return: the link; ``None`` where there is no launch page: Airflow before 3.1.1, or no ``[api] base_url``.
     """
     base_url = conf.get("api", "base_url", fallback="") if launch_page_is_supported() else ""
     if urlsplit(base_url).scheme not in ("http", "https"):
@@ -88,20 +87,20 @@ class SageMakerConsoleLink(BaseOperatorLink):
     """The task's button to its workspace in the AWS console."""
 
     key: str
-    """The XCom that the ARN is in."""
+    """The key of the XCom that holds the ARN."""
 
     def console_url(self, arn: str) -> str | None:
-        """Return the console page for an ARN; ``None``: there is none."""
+        """Return the link to the console page of an ARN; ``None`` if there is none."""
         raise NotImplementedError
 
     def persist(self, context: Context, arn: str) -> None:
-        """Keep the ARN for the link, and show the button from now on."""
+        """Store the ARN for the link, and show the button."""
         ti: Any = context["ti"]
         ti.xcom_push(key=self.key, value=arn)
         _show(self, context, self.console_url(arn))
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the console page, or nothing before the task knows the region."""
+        """Return the link to the console page; empty until the task has determined the region."""
         arn = XCom.get_value(key=self.key, ti_key=ti_key)
         return (self.console_url(arn) or "") if isinstance(arn, str) else ""
 
@@ -113,22 +112,22 @@ class SageMakerNotebookConsoleLink(SageMakerConsoleLink):
     key = "sagemaker_notebook_instance_arn"
 
     def console_url(self, arn: str) -> str | None:
-        """Return the notebook instance's page."""
+        """Return the link to the notebook instance's page."""
         return console_page_url(arn)
 
 
 class SageMakerNotebookLaunchLink(BaseOperatorLink):
-    """The task's button to its launch page; there as soon as the task is, whatever it waits for."""
+    """The task's button to its launch page, available as soon as the task runs."""
 
     name = "Open notebook"
 
     def persist(self, context: Context) -> None:
-        """Show the button from now on."""
+        """Show the button."""
         ti: Any = context["ti"]
         _show(self, context, launch_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the launch page, or nothing where there is none."""
+        """Return the link to the launch page; empty where there is none."""
         return launch_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index) or ""
 
 
@@ -144,8 +143,8 @@ def _show(link: BaseOperatorLink, context: Context, url: str | None) -> None:
     """
     Show a button while its task runs.
 
-    Airflow 3 keeps a button's address as an XCom, which it writes by itself when the task defers or ends: too late for
-    a task that waits in its worker. Airflow 2 asks the link each time that somebody looks.
+    Airflow 3 stores a button's address as an XCom, which it writes only when the task defers or ends: too late for a
+    task that waits in its worker. Airflow 2 calls ``get_link`` whenever the button is displayed.
     """
     key, ti = getattr(link, "xcom_key", None), context["ti"]
     if key and url:

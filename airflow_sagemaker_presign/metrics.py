@@ -1,5 +1,5 @@
 """
-What operators of Airflow watch, through Airflow's own metrics; the README lists the names.
+Metrics, sent through Airflow's own metrics system; the documentation lists the names.
 
 https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/logging-monitoring/metrics.html
 """
@@ -16,17 +16,17 @@ log = logging.getLogger(__name__)
 
 
 def incr(name: str, by: int = 1) -> None:
-    """Count something that happened."""
+    """Increment a counter."""
     _send("incr", name, by)
 
 
 def timing(name: str, duration: timedelta) -> None:
-    """Say how long something took."""
+    """Record a duration."""
     _send("timing", name, duration)
 
 
 def gauge(name: str, value: float) -> None:
-    """Say how much there is of something."""
+    """Set the current value of a gauge."""
     _send("gauge", name, value)
 
 
@@ -36,5 +36,5 @@ def _send(kind: str, name: str, value: Any) -> None:
     try:
         getattr(Stats, kind)(f"{PREFIX}.{name}", value)
     except Exception as error:
-        # A link that arrived has arrived, whatever becomes of the figures.
+        # A failure to send a metric must not fail a task that has delivered its link.
         log.debug("The metric %s was not sent: %s", name, type(error).__name__)

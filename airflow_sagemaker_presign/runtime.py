@@ -1,4 +1,4 @@
-"""Time, sleep and threads, handed to each component as one argument, so that tests can hand in their own."""
+"""Clock, sleep and threads as one argument of each component, so that tests can replace them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Return the time."""
+    """Return the current time, as an aware datetime in UTC."""
     return datetime.now(UTC)
 
 
 class Runtime:
-    """The system's own."""
+    """The system's clock, sleep and threads."""
 
     def utc_now(self) -> datetime:
-        """Return the time."""
+        """Return the current time, as an aware datetime in UTC."""
         return utc_now()
 
     def time(self) -> float:
@@ -27,15 +27,15 @@ class Runtime:
         return self.utc_now().timestamp()
 
     def monotonic(self) -> float:
-        """Return the seconds of a clock that never goes back."""
+        """Return the seconds of a monotonic clock."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Block for some seconds."""
         time.sleep(seconds)
 
     async def pause(self, seconds: float, wake: asyncio.Event | None = None) -> None:
-        """Let time pass on the event loop, at the longest until ``wake`` is set."""
+        """Suspend the coroutine for some seconds, or until ``wake`` is set."""
         if wake is None:
             await asyncio.sleep(seconds)
             return
@@ -46,13 +46,13 @@ class Runtime:
 
     def thread(self, run: Callable[[], None]) -> threading.Thread:
         """
-        Return a thread, not started yet.
+        Return a new thread, which the caller starts.
 
-        A daemon, so that a send that hangs for ever does not keep the task's process; with the caller's context, so
-        that logs and traces belong to the task.
+        It is a daemon, so that a send that hangs does not keep the task's process alive; it has the caller's context,
+        so that logs and traces belong to the task.
         """
         return threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
 
 
 RUNTIME = Runtime()
-"""What components take by default."""
+"""The default of all components."""

@@ -22,14 +22,14 @@ _NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
 _MAX_NAME_LENGTH = 63
 
 _NO_PATHS = frozenset({"0", "1", "n", "no", "off", "on", "y", "yes"})
-"""Texts by which people mean True or False, and which a client would look for as a file."""
+"""Texts that mean True or False, and that a client would take for the path of a file."""
 _EMPTY = "; it looks like what a template makes of a value that is not there"
 
 Landing = Literal["lab", "classic"]
 
 
 def is_template(value: object) -> bool:
-    """Return whether a value is known only when the task runs: Jinja, or another task's output."""
+    """Return whether a value is a template: Jinja, or another task's output."""
     return hasattr(value, "resolve") or (isinstance(value, str) and ("{{" in value or "{%" in value))
 
 
@@ -37,7 +37,7 @@ def notebook_instance_name_of(value: object) -> str:
     """
     Check a notebook instance's name.
 
-    :param value: a text; or a whole number, which is what ``render_template_as_native_obj`` makes of one of digits.
+    :param value: the name as text, or as a whole number, to which ``render_template_as_native_obj`` turns digits.
     :raises ValueError: when AWS would refuse it.
     """
     name = _digits_or(value)
@@ -53,11 +53,11 @@ def notebook_instance_name_of(value: object) -> str:
 
 def text_of(name: str, value: object) -> str | None:
     """
-    Check a text that may be left out: a connection's or a region's name.
+    Check an optional text, such as the name of a connection or a region.
 
     :param name: the parameter's name, for the message.
     :param value: the text, or ``None``; a whole number counts as its digits.
-    :raises ValueError: when it is something else, or what a template makes of a value that is not there.
+    :raises ValueError: for any other value, and for what a template renders from a missing value.
     """
     text = _digits_or(value)
     if text is None:
@@ -71,10 +71,10 @@ def text_of(name: str, value: object) -> str | None:
 
 def verify_of(value: object) -> bool | str | None:
     """
-    Check how TLS certificates are to be checked.
+    Check the parameter ``verify``.
 
-    :param value: ``True``, ``False``, these as text (what a template renders to), the path of a CA bundle, or ``None``.
-    :raises ValueError: when it is none of these.
+    :param value: ``True``, ``False``, these as text (as a template renders them), the path of a CA bundle, or ``None``.
+    :raises ValueError: for any other value.
     """
     allowed = "True, False, the path of a file or folder with CA certificates, or None"
     if value is None or isinstance(value, bool):
@@ -91,10 +91,10 @@ def verify_of(value: object) -> bool | str | None:
 
 def ca_bundle_of(verify: bool | str | None) -> bool | str | None:
     """
-    Check that a CA bundle is there, on this machine.
+    Check that a CA bundle exists on this machine.
 
-    :param verify: as :func:`verify_of` returns it.
-    :raises ValueError: when it is a path, and nothing is there.
+    :param verify: the parameter, as :func:`verify_of` returns it.
+    :raises ValueError: for a path that does not exist.
     """
     if isinstance(verify, str) and not os.path.exists(verify):
         reject(
@@ -107,9 +107,9 @@ def ca_bundle_of(verify: bool | str | None) -> bool | str | None:
 
 def botocore_config_of(value: object) -> dict[str, Any] | None:
     """
-    Check botocore's options, as far as that is possible without botocore.
+    Check botocore's options, as far as possible without importing botocore.
 
-    :raises ValueError: when they are no dict, or hold something that does not fit into a trigger's arguments.
+    :raises ValueError: when they are not a dict of JSON values, which a trigger's arguments must be.
     """
     allowed = "a dict of botocore's Config options, each a plain JSON value, or None"
     if value is not None and not isinstance(value, dict):
@@ -123,9 +123,9 @@ def botocore_config_of(value: object) -> dict[str, Any] | None:
 
 def extra_of(extra: object) -> None:
     """
-    Check a connection's extra; the message has nothing of it, since there may be secrets in it.
+    Check a connection's extra; the error does not quote it, since it may contain secrets.
 
-    :raises ValueError: when it is no JSON object.
+    :raises ValueError: when it is not a JSON object.
     """
     try:
         read = json.loads(extra) if isinstance(extra, str) and extra.strip() else {}
@@ -137,11 +137,10 @@ def extra_of(extra: object) -> None:
 
 def session_expiration_duration_of(value: object) -> timedelta:
     """
-    Check how long a Jupyter session is to last.
+    Check the duration of a Jupyter session.
 
-    :param value: a timedelta, or seconds as a whole number (whatever its type) or its digits (what a template renders
-        to).
-    :raises ValueError: when it is none of these, or out of the range that AWS allows.
+    :param value: a timedelta, or whole seconds as a number of any type or as digits (as a template renders it).
+    :raises ValueError: for any other value, and for one outside the range that AWS allows.
     """
     duration = _timedelta_of(value)
     low, high = MIN_SESSION_EXPIRATION_DURATION, MAX_SESSION_EXPIRATION_DURATION
@@ -157,15 +156,15 @@ def session_expiration_duration_of(value: object) -> timedelta:
 
 def landing_of(value: object) -> Landing | None:
     """
-    Check which page a notebook opens with.
+    Check the page that a notebook opens with.
 
-    :raises ValueError: when it is no such page.
+    :raises ValueError: for an unknown page.
     """
     return cast("Landing | None", one_of("landing", value, ("lab", "classic", None)))
 
 
 def one_of(name: str, value: object, allowed: tuple[Any, ...]) -> Any:
-    """Check a parameter that takes one of a few values."""
+    """Check a parameter that must be one of a few values."""
     if value not in allowed:
         reject(name, value, " or ".join(map(repr, allowed)))
     return value
@@ -173,11 +172,11 @@ def one_of(name: str, value: object, allowed: tuple[Any, ...]) -> Any:
 
 def positive_duration_of(name: str, value: object) -> timedelta:
     """
-    Check a duration that has to be longer than nothing.
+    Check a duration that must be positive.
 
     :param name: the parameter's name, for the message.
     :param value: a timedelta, or seconds.
-    :raises ValueError: when it is no duration, or not a positive one.
+    :raises ValueError: when it is not a positive duration.
     """
     duration = _seconds_or(value)
     if not isinstance(duration, timedelta) or duration <= timedelta(0):
@@ -187,9 +186,9 @@ def positive_duration_of(name: str, value: object) -> timedelta:
 
 def min_validity_of(value: object) -> timedelta:
     """
-    Check how long a URL has to live on, on arrival.
+    Check how long a URL must still be valid on arrival.
 
-    :raises ValueError: when it is no duration, not above 0, or longer than a URL lives at all.
+    :raises ValueError: when it is not a duration between 0 and the validity of a URL.
     """
     duration = _seconds_or(value)
     if not isinstance(duration, timedelta) or not timedelta(0) < duration < URL_VALIDITY:
@@ -198,7 +197,7 @@ def min_validity_of(value: object) -> timedelta:
 
 
 def positive_int_of(name: str, value: object) -> int:
-    """Check a count that has to be 1 or more."""
+    """Check a number that must be 1 or more."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         reject(name, value, "a whole number, 1 or more")
     return value
@@ -206,10 +205,10 @@ def positive_int_of(name: str, value: object) -> int:
 
 def notifiers_of(value: object) -> tuple[Any, ...]:
     """
-    Check the notifiers: at least one, and each one of Airflow's notifiers.
+    Check the notifiers: at least one, and each a subclass of Airflow's ``BaseNotifier``.
 
     :param value: one notifier, or several.
-    :raises ValueError: when there is none, or something else among them.
+    :raises ValueError: when there is none, or one is not a notifier.
     """
     from airflow_sagemaker_presign.compat import BaseNotifier
 
@@ -243,7 +242,7 @@ def _timedelta_of(value: object) -> timedelta | None:
 
 
 def _seconds_or(value: object) -> object:
-    """Read a number as seconds; leave anything else, and what no timedelta can hold, as it is."""
+    """Convert a number to seconds; return any other value, and one too large for a timedelta, unchanged."""
     if not isinstance(value, (Real, Decimal)) or isinstance(value, bool):
         return value
     try:
@@ -253,12 +252,12 @@ def _seconds_or(value: object) -> object:
 
 
 def _digits_or(value: object) -> object:
-    """Read a whole number as its digits; leave anything else as it is."""
+    """Convert a whole number to its digits; return any other value unchanged."""
     return str(int(value)) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 def _made_native(value: object) -> str:
-    """Say, where a text was wanted and something else came, what may have made it that."""
+    """Return a hint for the message if a template may have rendered to something other than text."""
     if value is None or isinstance(value, (str, timedelta)):
         return ""
     return (

@@ -1,4 +1,4 @@
-"""AWS's errors as this package's exceptions."""
+"""Translates the errors of botocore and Airflow into this package's exceptions."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ _SIGNATURE_CODES = frozenset({"AuthFailure", "InvalidSignatureException", "Signa
 _CLOCK_SKEW_MESSAGE = re.compile(r"signature expired|signature not yet current|too skewed|request timestamp", re.I)
 
 ANY = "*"
-"""In the place of a name, where a call is about no notebook instance in particular."""
+"""The name in an error of a call that is not about one workspace."""
 
 
 _ABOUT_CREDENTIALS = (
-    "Give the connection credentials (or a role) and a region; the README says how. If it has them, Airflow "
-    "could not read it just now: clear the task."
+    "Give the connection credentials (or a role) and a region; see the documentation. If it has them, Airflow "
+    "could not read the connection at that moment: clear the task."
 )
 _ABOUT_THE_CLOCK = (
-    "Set the clock of the machine that asked (the worker's, or the triggerer's if the task is deferred), and keep it "
-    "right with NTP: AWS refuses what is signed more than five minutes before or after its own time. Then clear the "
-    "task."
+    "Set the clock of the machine that sent the request (worker, or triggerer if the task is deferred), and keep it "
+    "right with NTP: AWS refuses requests that were signed more than five minutes before or after its own time. Then "
+    "clear the task."
 )
-_ABOUT_THE_PROXY = "The answer is by a proxy, which wants other credentials: fix its address; then clear the task."
+_ABOUT_THE_PROXY = "The response is a proxy's, which requires credentials: fix its address; then clear the task."
 _ABOUT_EXPIRED = (
-    "Give the connection fresh credentials (or a role: botocore renews those of one by itself), or repair what should "
+    "Give the connection new credentials (or a role, whose credentials botocore renews by itself), or fix what should "
     "have renewed them; then clear the task."
 )
 _ABOUT_SSO = "Sign in with `aws sso login` where the task runs, or give the connection other credentials."
 
 _NO_IDENTITY = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.ProfileNotFound, boto.NoRegionError)
 _STILL_EXPIRED = "refreshed credentials are still expired"
-"""botocore's words, in a plain RuntimeError, where a profile's process goes on giving out old credentials."""
+"""The text of botocore's RuntimeError for a profile whose credential process keeps returning expired credentials."""
 
 _NO_TOKEN = (boto.SSOError, boto.TokenRetrievalError, boto.NoAuthTokenError)
 _WRONG_CONNECTION = (
@@ -64,28 +64,28 @@ _WRONG_CONNECTION = (
     NotADirectoryError,
     PermissionError,
 )
-"""What Airflow, the amazon provider and boto3 raise for a connection or a configuration that is written wrong."""
+"""Raised by Airflow, the amazon provider and boto3 for an invalid connection or configuration."""
 
 
 Subject = Workspace | type[Workspace] | None
-"""What a call was about: a workspace; its kind, for a list; ``None``: nothing yet, while a client is made."""
+"""The subject of a call: a workspace; a kind, for a list; ``None`` while a client is created."""
 
 
 def translate(
     error: Exception, subject: Subject, action: str, route: Route | None = None
 ) -> exceptions.WorkspaceError | None:
     """
-    Translate into this package's errors why a call failed.
+    Translate an error of a call into one of this package.
 
-    AWS's text is kept word for word; it names the workspace and the action, never a URL.
+    The message keeps AWS's text, which names the workspace and the action but never a URL.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html
 
-    :param error: what botocore raised.
-    :param subject: what the call was about.
-    :param action: what was tried, as a word for the message ("start").
-    :param route: the way that the request took, for the message.
-    :return: the error to raise, or ``None`` when the given one says it best.
+    :param error: the error that botocore raised.
+    :param subject: the subject of the call.
+    :param action: the verb for the message, such as "start".
+    :param route: the route of the request, for the message.
+    :return: the error to raise; ``None``: raise ``error`` itself.
     """
     translated = (
         _error_response(error, subject, action, route or Route())
@@ -105,10 +105,10 @@ def _error_response(error: boto.ClientError, subject: Subject, action: str, rout
 def _meaning(
     error: boto.ClientError, subject: Subject, action: str, route: Route
 ) -> tuple[type[exceptions.WorkspaceError], str, str | None]:
-    """Return the error's class, its problem, and its advice where the class's own is not the best."""
+    """Return the class of the error, its problem, and its advice; ``None``: the advice of the class."""
     code, message = code_and_message(error)
     if _is_not_from_aws(code):
-        problem = f"AWS could not {action} it just now: what answers has the HTTP status {code}, and no code of AWS."
+        problem = f"AWS could not {action} it just now: the response has the HTTP status {code} and no AWS code."
         return exceptions.SageMakerOutOfReach, f"{problem} ({route})", None
     problem = f"AWS refused to {action} it: {code}: {message}"
     if isinstance(subject, Workspace) and subject.is_not_found(code, message):
@@ -120,7 +120,7 @@ def _meaning(
     if code in ACCESS_DENIED_CODES:
         return exceptions.SageMakerAccessDenied, problem, None
     if code == "407":
-        return exceptions.AwsConnectionUnusable, f"No request gets to AWS: {error}.", _ABOUT_THE_PROXY
+        return exceptions.AwsConnectionUnusable, f"No request reaches AWS: {error}.", _ABOUT_THE_PROXY
     if is_transient(error):
         advice = _ABOUT_EXPIRED if code in EXPIRED_CREDENTIALS_CODES else None
         return exceptions.SageMakerUnavailable, f"AWS could not {action} it just now: {message or error}.", advice
@@ -143,26 +143,26 @@ def _no_response(error: Exception, action: str, route: Route) -> exceptions.Work
         return exceptions.SageMakerUnavailable(ANY, problem)
     if isinstance(error, RuntimeError) and _STILL_EXPIRED in said:
         return exceptions.SageMakerUnavailable(ANY, problem, _ABOUT_EXPIRED, code="ExpiredToken")
-    # AirflowException: what the provider raises for what it does not support. What passes, Airflow raises as others.
+    # AirflowException: the provider raises it for unsupported settings; transient errors have other classes.
     if isinstance(error, (boto.BotoCoreError, AirflowException, *_WRONG_CONNECTION)):
         return unusable(ANY, f"The AWS connection is not usable: {said}.")
     if isinstance(error, OSError):
-        # Credentials may come from elsewhere: an identity provider, a file on a network drive.
+        # Credentials may come from an identity provider, or from a file on a network drive.
         return exceptions.SageMakerUnavailable(ANY, problem)
     return None
 
 
 def is_response(error: exceptions.WorkspaceError) -> bool:
-    """Return whether AWS answered, be it with a refusal; that credentials have expired is no answer to the request."""
+    """Return whether an error is a response of AWS to the request; one about expired credentials does not count."""
     return bool(error.code) and error.code not in EXPIRED_CREDENTIALS_CODES
 
 
 def connection_error(error: Exception, route: Route | None = None) -> exceptions.WorkspaceError:
     """
-    Translate into this package's errors why there is no client.
+    Translate an error that prevented the creation of a client into one of this package.
 
-    :param error: what was raised while the connection was looked up or the client was made.
-    :param route: the way that a request for credentials took, for the message.
+    :param error: the error that was raised while the connection was looked up or the client was created.
+    :param route: the route of a request for credentials, for the message.
     """
     if isinstance(error, exceptions.WorkspaceError):
         return error
@@ -170,7 +170,7 @@ def connection_error(error: Exception, route: Route | None = None) -> exceptions
     if translated is None:
         return exceptions.SageMakerUnavailable(ANY, f"The AWS connection could not be read just now: {error}.")
     if type(translated) is exceptions.WorkspaceError:
-        # Refused credentials, for a reason that is none of SageMaker's: a role whose name is wrong, for one.
+        # An error of another service than SageMaker, such as STS's for a role whose name is wrong.
         problem = f"The AWS connection is not usable: {translated.problem}"
         return exceptions.AwsConnectionUnusable(ANY, problem, code=translated.code, request_id=translated.request_id)
     return translated
@@ -178,24 +178,24 @@ def connection_error(error: Exception, route: Route | None = None) -> exceptions
 
 def connection_went_missing(aws_conn_id: str) -> exceptions.WorkspaceError:
     """
-    Say that a connection is not there that was there when the task began.
+    Create the error for a connection that existed when the task began and is missing now.
 
-    Airflow calls one missing that it cannot read just now, and the amazon provider goes on without one, as whoever
-    the machine is.
+    Airflow reports a connection that it cannot read at present as missing, and the amazon provider would then silently
+    use the machine's credentials.
 
     :param aws_conn_id: the connection.
     """
     return exceptions.SageMakerUnavailable(
-        ANY, f"Airflow does not find the connection {aws_conn_id!r} just now, which it had when the task began."
+        ANY, f"Airflow does not find the connection {aws_conn_id!r} just now; it existed when the task began."
     )
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether the same call may well work a little later: throttled, a fault of AWS, no answer."""
+    """Return whether the same call may work a little later: throttled, an error in AWS, or no response."""
     if isinstance(error, (*NO_RESPONSE, ResponseParserError)):
         return True
     code, _ = code_and_message(error)
-    # AWS gives its refusals a code. One that only has its HTTP status was cut short, or is not by AWS.
+    # AWS's error responses have a code. One that has an HTTP status only was cut short, or does not come from AWS.
     return code in TRANSIENT_CODES or code.isdigit() or _http_status(error) >= 500
 
 
@@ -205,7 +205,7 @@ def _is_not_from_aws(code: str) -> bool:
 
 
 def code_and_message(error: Exception) -> tuple[str, str]:
-    """Return the code and the text of AWS's error response; empty for an error without one."""
+    """Return the code and the message of AWS's error response; both empty for any other error."""
     if not isinstance(error, boto.ClientError):
         return "", ""
     described = error.response.get("Error", {})

@@ -1,4 +1,4 @@
-"""The AWS connection of all hooks of this package, and their calls about any kind of workspace."""
+"""Base of the hooks: the AWS connection, and the AWS calls for any kind of workspace."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ NO_RETRIES = Config(retries={"total_max_attempts": 1}, max_pool_connections=1)
 
 class WorkspaceHook(AwsBaseHook):
     """
-    AWS calls about workspaces, over Airflow's ordinary AWS connection.
+    AWS calls for workspaces, over Airflow's standard AWS connection.
 
     https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/connections/aws.html
 
-    :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain.
+    :param aws_conn_id: the Airflow connection; ``None``: boto3's own credential chain.
     :param region_name: the region; default: the connection's.
     :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
     :param config: botocore's client configuration, as a dict or a ``Config``; default: the connection's.
     :param clock: returns the time, as an aware datetime.
-    :raises AwsConnectionUnusable: when no client can be made with a parameter.
+    :raises AwsConnectionUnusable: when a parameter is not valid.
     """
 
     def __init__(
@@ -62,53 +62,53 @@ class WorkspaceHook(AwsBaseHook):
 
     def describe(self, workspace: Workspace) -> dict[str, Any]:
         """
-        Return what AWS says about a workspace.
+        Return AWS's description of a workspace.
 
-        :raises WorkspaceError: the class that says why AWS did not answer.
+        :raises WorkspaceError: when the request fails; its class says why.
         """
         with self._translated(workspace, "describe"):
             description = workspace.describe(self._client)
             try:
                 workspace.observation_of(description)
             except (KeyError, TypeError):
-                # Any server's page passes for an answer if its HTTP status is 200: botocore reads nothing in it.
+                # botocore accepts any page with the HTTP status 200, from whatever server, as an empty response.
                 problem = f"AWS answered with a description without a status. ({self._route()})"
                 raise exceptions.SageMakerOutOfReach(workspace.name, problem, noun=workspace.noun) from None
         return description
 
     def observe(self, workspace: Workspace) -> Observation:
         """
-        Describe a workspace, and take from it what a wait needs.
+        Describe a workspace and return its status.
 
-        :raises WorkspaceError: the class that says why AWS did not answer.
+        :raises WorkspaceError: when the request fails; its class says why.
         """
         return workspace.observation_of(self.describe(workspace))
 
     def start(self, workspace: Workspace) -> bool:
         """
-        Send a Start.
+        Start a workspace.
 
-        :return: ``False`` when somebody else was first, which is no error.
-        :raises WorkspaceError: the class that says why AWS refused.
+        :return: ``False`` when it was already starting, which is no error.
+        :raises WorkspaceError: when AWS refuses the request; its class says why.
         """
         return self._send("start", workspace, workspace.start)
 
     def stop(self, workspace: Workspace) -> bool:
         """
-        Send a Stop.
+        Stop a workspace.
 
-        :return: ``False`` when somebody else was first, which is no error.
-        :raises WorkspaceError: the class that says why AWS refused.
+        :return: ``False`` when it was already stopping, which is no error.
+        :raises WorkspaceError: when AWS refuses the request; its class says why.
         """
         return self._send("stop", workspace, workspace.stop)
 
     def mint(self, workspace: Workspace, session: timedelta, landing: str | None) -> PresignedUrl:
         """
-        Mint a URL that opens the workspace for whoever holds it, for the next five minutes.
+        Mint a URL that opens the workspace for anybody who has it, for five minutes.
 
         :param session: how long the session lasts once opened.
-        :param landing: what opens first.
-        :raises WorkspaceError: the class that says why AWS refused.
+        :param landing: the page that the workspace opens with.
+        :raises WorkspaceError: when AWS refuses the request; its class says why.
         """
         minted_at = self._clock()
         with redacted_before_logging(), self._translated(workspace, "presign a URL for"):
@@ -133,13 +133,13 @@ class WorkspaceHook(AwsBaseHook):
         next_token: str | None = None,
     ) -> Page:
         """
-        Return a page of all workspaces of a kind in the account and region.
+        Return a page of the list of all workspaces of a kind in the account and region.
 
-        :param kind: the kind; it has to have a list.
-        :param changed_after: only what changed after this moment of AWS's clock.
-        :param status: only what has this status.
-        :param next_token: the previous page's; the other arguments have to be the same.
-        :raises WorkspaceError: the class that says why AWS did not answer.
+        :param kind: the kind of workspace; AWS must have a list of it.
+        :param changed_after: list only workspaces that changed after this time on AWS's clock.
+        :param status: list only workspaces with this status.
+        :param next_token: the previous page's token; the other arguments must be the same.
+        :raises WorkspaceError: when the request fails; its class says why.
         """
         with self._translated(kind, "list"):
             try:
@@ -150,34 +150,33 @@ class WorkspaceHook(AwsBaseHook):
 
     def arn_without_account(self, workspace: Workspace) -> str:
         """
-        Return the workspace's ARN without a request; the account, which no console link needs, is left out.
+        Return the workspace's ARN without its account, which no console link needs; no request is sent.
 
-        :raises WorkspaceError: the class that says why there is no client, which knows the region.
+        :raises WorkspaceError: when no client, which knows the region, can be created; its class says why.
         """
         return workspace.arn_in(str(self.conn_partition), str(self.conn_region_name))
 
     @property
     def config(self) -> Config:
         """
-        Botocore's configuration, as the connection has it.
+        The connection's botocore configuration, with shorter default timeouts.
 
-        A request that is never answered is given up sooner than botocore does, unless the connection says otherwise:
-        a deadline may pass meanwhile, and a URL that was minted grows old.
+        A request without a response would otherwise block for minutes, during which deadlines pass and URLs expire.
         """
         return DEFAULT_TIMEOUTS.merge(super().config)
 
     @property
     def verify(self) -> bool | str | None:
-        """Whether, or with which CA bundle, TLS certificates are checked; the connection may say so as text."""
+        """Whether, or with which CA bundle, TLS certificates are checked; the connection's value may be text."""
         verify: bool | str | None = ca_bundle_of(verify_of(super().verify))
         return verify
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Any:
         """
-        Look the connection up.
+        Return the Airflow connection.
 
-        :raises ValueError: when its extra is not JSON; Airflow would go on as if it were empty.
+        :raises ValueError: when its extra is not a JSON object, which Airflow would treat as empty.
         """
         connection = super().get_connection(conn_id)
         extra_of(connection.extra)
@@ -185,10 +184,10 @@ class WorkspaceHook(AwsBaseHook):
 
     def connect_without_retries(self) -> None:
         """
-        Make this hook's client one that sends a request once, over one connection: its caller decides on retries.
+        Create a client that does not retry and has one network connection: the caller decides on retries.
 
-        :raises SageMakerUnavailable: when that may work later.
-        :raises AwsConnectionUnusable: when no client can be made of the connection.
+        :raises SageMakerUnavailable: for a failure that may pass.
+        :raises AwsConnectionUnusable: when no client can be created with the connection.
         """
         with _connecting(self._route):
             self.conn = self.get_client_type(region_name=self.region_name, config=self.config.merge(NO_RETRIES))
@@ -200,15 +199,15 @@ class WorkspaceHook(AwsBaseHook):
     @property
     def has_connection(self) -> bool:
         """
-        Whether Airflow has the connection. It has not, too, while its database is away.
+        Whether Airflow has the connection; ``False``, too, while Airflow's database is not available.
 
-        :raises WorkspaceError: the class that says why it cannot be read.
+        :raises WorkspaceError: when the connection cannot be read; its class says why.
         """
         with _connecting(self._route):
             return bool(self.conn_config)
 
     def renew(self) -> None:
-        """Look the connection up anew: the next request is sent with the credentials that it has now."""
+        """Look the connection up again, so that the next request uses its current credentials."""
         with self._making_client:
             before = self.__dict__.pop("conn_config", None)
             self.__dict__.pop("conn", None)
@@ -222,14 +221,14 @@ class WorkspaceHook(AwsBaseHook):
 
     @property
     def _client(self) -> Any:
-        # Threads share a hook's client; since Python 3.12 nothing but this keeps each from making one.
+        # Threads share a hook's client; since Python 3.12, cached_property does not lock.
         with self._making_client, _connecting(self._route):
             client: Any = self.conn
             capture_minted_urls(client)
             return client
 
     def _route(self) -> Route:
-        """Return which way a request takes, without making a client: it may be that that failed."""
+        """Return the route of a request, without creating a client, since that may be what failed."""
         client: Any = self.__dict__.get("conn")
         connection: Any = self.__dict__.get("conn_config")
         config = getattr(connection, "botocore_config", None)
@@ -247,14 +246,14 @@ class WorkspaceHook(AwsBaseHook):
             except ClientError as error:
                 if not workspace.is_wrong_status(*aws_errors.code_and_message(error)):
                     raise
-                self.log.info("The %s %s was already on its way: %s", workspace.noun, workspace.name, error)
+                self.log.info("The %s %s was already in transition: %s", workspace.noun, workspace.name, error)
                 return False
         self.log.info("Sent a %s to the %s %s.", action, workspace.noun, workspace.name)
         return True
 
     @contextmanager
     def _translated(self, workspace: Workspace | type[Workspace], action: str) -> Iterator[None]:
-        """Turn botocore's errors into this package's; AWS's text stays, the chain (which is long) does not."""
+        """Translate botocore's errors into this package's, with AWS's text and without the long exception chain."""
         try:
             yield
         except exceptions.WorkspaceError as error:
@@ -272,7 +271,7 @@ class WorkspaceHook(AwsBaseHook):
 
 @contextmanager
 def _connecting(route: Callable[[], Route]) -> Iterator[None]:
-    """Turn what can be raised while a connection is looked up, or a client made, into this package's errors."""
+    """Translate errors of a connection's lookup, or of a client's creation, into this package's errors."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""One view of an AWS account: what has to be equal for two waits to share a client, and the client that they share."""
+"""The client key: the arguments of an AWS client. Waits with equal keys share a client."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ H = TypeVar("H", bound="WorkspaceHook")
 
 class ClientKey(NamedTuple):
     """
-    The arguments that make an AWS client what it is.
+    The arguments of an AWS client.
 
-    :param aws_conn_id: the Airflow connection, which is there; ``None``: boto3's own credential chain.
+    :param aws_conn_id: the Airflow connection, which must exist; ``None``: boto3's own credential chain.
     :param region_name: the region; ``None``: the connection's.
     :param verify: how TLS certificates are checked; ``None``: the connection's.
     :param botocore_config: botocore's client configuration, as JSON; ``None``: the connection's.
@@ -35,26 +35,26 @@ class ClientKey(NamedTuple):
         verify: bool | str | None,
         botocore_config: dict[str, Any] | None,
     ) -> Self:
-        """Make one of a trigger's arguments; they come from JSON, so the configuration can go back there."""
+        """Create one from a trigger's arguments, which are JSON values."""
         config = None if botocore_config is None else json.dumps(botocore_config, sort_keys=True)
         return cls(aws_conn_id, region_name, verify, config)
 
     def make_hook(self, kind: Callable[..., H]) -> H:
         """
-        Make a hook; its client is made when it is first needed.
+        Create a hook, which creates its client when it is first needed.
 
         :param kind: the hook's class.
-        :raises AwsConnectionUnusable: when no client can be made with these arguments.
+        :raises AwsConnectionUnusable: when an argument is not valid.
         """
         config = None if self.botocore_config is None else json.loads(self.botocore_config)
         return kind(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
 
     def connect(self) -> WorkspaceHook:
         """
-        Look the connection up and make the client. Slow, and it imports boto3: never on an event loop.
+        Return a hook with a client. This blocks and imports boto3, so it must not run on an event loop.
 
-        :raises SageMakerUnavailable: when that may well work later.
-        :raises AwsConnectionUnusable: when no client can be made of the connection.
+        :raises SageMakerUnavailable: for a failure that may pass.
+        :raises AwsConnectionUnusable: when no client can be created with the connection.
         """
         from airflow_sagemaker_presign.hooks import aws_errors
         from airflow_sagemaker_presign.hooks.base import WorkspaceHook

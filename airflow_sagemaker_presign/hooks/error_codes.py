@@ -1,5 +1,5 @@
 """
-AWS's error codes by what they mean for a caller. Without botocore, so that a triggerer can load it on its event loop.
+AWS's error codes, grouped by meaning. This module does not import botocore: a triggerer loads it on its event loop.
 
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html
 """
@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html
 from __future__ import annotations
 
 EXPIRED_CREDENTIALS_CODES = frozenset({"ExpiredToken", "ExpiredTokenException"})
-"""Others may take the place of such credentials; until then, AWS answers no request with them."""
+"""AWS refuses every request until the credentials are replaced, which may happen at any time."""
 
 ACCESS_DENIED_CODES = frozenset(
     {
@@ -65,6 +65,6 @@ STALE_CREDENTIALS_CODES = EXPIRED_CREDENTIALS_CODES | frozenset(
         "UnrecognizedClientException",
     }
 )
-"""What AWS says to credentials that were good once; a client made anew may have better ones."""
+"""AWS's errors for credentials that may have been valid earlier; a new client may have newer ones."""
 
 CLOCK_SKEW_CODES = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})

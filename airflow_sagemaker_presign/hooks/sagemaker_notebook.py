@@ -1,4 +1,4 @@
-"""AWS calls about notebook instances, by name."""
+"""The public hook for notebook instances."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
     """
     Start, stop and open Amazon SageMaker notebook instances.
 
-    The connection is Airflow's ordinary AWS connection.
+    The connection is Airflow's standard AWS connection.
     https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/connections/aws.html
 
-    :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain.
+    :param aws_conn_id: the Airflow connection; ``None``: boto3's own credential chain.
     :param region_name: the region; default: the connection's.
     :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
     :param config: botocore's client configuration, as a dict or a ``Config``; default: the connection's.
     :param clock: returns the time, as an aware datetime.
-    :raises AwsConnectionUnusable: when no client can be made with a parameter.
+    :raises AwsConnectionUnusable: when a parameter is not valid.
     """
 
     def describe_notebook_instance(self, name: str) -> dict[str, Any]:
         """
-        Return what AWS says about a notebook instance.
+        Return AWS's description of a notebook instance.
 
         https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookInstance.html
 
         :param name: the notebook instance.
         :raises ValueError: when AWS would refuse the name.
-        :raises WorkspaceError: the class that says why AWS did not answer.
+        :raises WorkspaceError: when the request fails; its class says why.
         """
         return self.describe(NotebookInstance(name))
 
     def start_notebook_instance(self, name: str) -> str:
         """
-        Start a notebook instance if its status lets it; safe to call in any status.
+        Start a notebook instance if its status allows it; safe to call in any status.
 
         https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartNotebookInstance.html
 
         :param name: the notebook instance.
         :return: the status after the call.
         :raises ValueError: when AWS would refuse the name.
-        :raises WorkspaceError: the class that says why AWS refused.
+        :raises WorkspaceError: when AWS refuses the request; its class says why.
         """
         notebook_instance = NotebookInstance(name)
         observation = self.observe(notebook_instance)
@@ -61,14 +61,14 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
 
     def stop_notebook_instance(self, name: str) -> str:
         """
-        Stop a notebook instance if its status lets it; safe to call in any status.
+        Stop a notebook instance if its status allows it; safe to call in any status.
 
         https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopNotebookInstance.html
 
         :param name: the notebook instance.
-        :return: the status after the call. AWS stops from InService only: a Pending one has to be waited for.
+        :return: the status after the call. AWS stops InService instances only: a Pending one stays Pending.
         :raises ValueError: when AWS would refuse the name.
-        :raises WorkspaceError: the class that says why AWS refused.
+        :raises WorkspaceError: when AWS refuses the request; its class says why.
         """
         notebook_instance = NotebookInstance(name)
         observation = self.observe(notebook_instance)
@@ -83,16 +83,16 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
         landing: Literal["lab", "classic"] | None = None,
     ) -> PresignedUrl:
         """
-        Mint a URL that opens the notebook instance for whoever holds it, for the next five minutes.
+        Mint a URL that opens the notebook instance for anybody who has it, for five minutes.
 
         https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
 
-        :param name: the notebook instance; it has to be InService.
+        :param name: the notebook instance; it must be InService.
         :param session_expiration_duration: how long the Jupyter session lasts once opened: 30 minutes to 12 hours,
             as a timedelta or in seconds; default: 12 hours.
-        :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` what AWS opens.
-        :raises ValueError: when a parameter is out of its range; before any request.
-        :raises WorkspaceError: the class that says why AWS refused.
+        :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` AWS's default.
+        :raises ValueError: when a parameter is out of range; no request is sent.
+        :raises WorkspaceError: when AWS refuses the request; its class says why.
         """
         duration = (
             DEFAULT_SESSION_EXPIRATION_DURATION

@@ -1,4 +1,4 @@
-"""What botocore says when there is no answer from AWS: which of it may pass, and what no waiting changes."""
+"""Requests without a response from AWS: which failures may pass, and which are permanent."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ NO_RESPONSE = (boto.HTTPClientError, boto.ConnectionError, boto.CredentialRetrie
 
 _NO_SUCH_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 _BAD_FILE_LIBRARIES = frozenset({"X509", "PEM", "ASN1"})
-"""The parts of OpenSSL that read certificates out of files."""
+"""The parts of OpenSSL that read certificates from files."""
 
 _HOST_MISMATCH = re.compile(r"hostname .* doesn't match", re.IGNORECASE)
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 _PASSWORD = re.compile(r"//[^/@\s]+@")
 TRANSIENT_HTTP_STATUSES = frozenset({"408", "425", "429"})
-"""The HTTP statuses below 500 by which a server, or a proxy, asks to retry later."""
+"""The HTTP statuses below 500 with which a server, or a proxy, requests a later retry."""
 
 _ABOUT_CERTIFICATES = (
     "If a proxy of your network signs certificates of its own, give the operator or the connection its CA bundle as "
     "`verify`; then clear the task."
 )
 _ABOUT_THE_CA_FILE = (
-    "Give `verify` (in the operator or the connection's extra, or AWS_CA_BUNDLE) a CA file that is there on each "
+    "Give `verify` (in the operator or the connection's extra, or AWS_CA_BUNDLE) a CA file that exists on each "
     "worker and triggerer; then clear the task."
 )
 _ABOUT_PROXIES = (
-    "Check the proxy's address and credentials, and that it lets AWS's endpoint through (HTTPS_PROXY, NO_PROXY or "
+    "Check the proxy's address and credentials, and that it allows AWS's endpoint (HTTPS_PROXY, NO_PROXY or "
     "`proxies` in `botocore_config`); then clear the task."
 )
 _ABOUT_REGIONS = "Fix the region's name, in the operator's `region_name` or in the connection; then clear the task."
@@ -41,12 +41,12 @@ _ABOUT_REGIONS = "Fix the region's name, in the operator's `region_name` or in t
 
 class Route(NamedTuple):
     """
-    The way that a request takes.
+    The route of a request.
 
-    :param endpoint: the URL that it goes to; empty: not known.
+    :param endpoint: the URL of the endpoint; empty: unknown.
     :param region: the region; empty: none.
-    :param proxies: the proxies that botocore's configuration has, by scheme.
-    :param proven: whether an answer came back on it before.
+    :param proxies: the proxies in botocore's configuration, by scheme.
+    :param proven: whether AWS has already responded over this route.
     """
 
     endpoint: str = ""
@@ -63,24 +63,24 @@ class Route(NamedTuple):
 
     @property
     def proxy(self) -> str:
-        """The proxy that botocore takes; empty: none."""
+        """The proxy that botocore uses; empty: none."""
         proxies = self.proxies if self.proxies is not None else get_environ_proxies(self.endpoint)
         return str(proxies.get(self.endpoint.partition(":")[0]) or "")
 
     def to(self, error: Exception) -> Route:
-        """Return the route of the request that failed: it may have gone to STS, with an endpoint of its own."""
+        """Return the route of the request that failed, which may have gone to another endpoint, such as STS's."""
         endpoint = getattr(error, "kwargs", {}).get("endpoint_url")
         return self._replace(endpoint=str(endpoint)) if endpoint else self
 
 
 def without_passwords(text: str) -> str:
-    """Take the user and password out of each URL in a text; botocore leaves them in some."""
+    """Mask user and password in each URL of a text; botocore leaves them in some messages."""
     return _PASSWORD.sub("//***@", text)
 
 
 class PermanentFailure(NamedTuple):
     """
-    Why no waiting helps.
+    A failure that does not pass.
 
     :param problem: what is wrong, as a sentence.
     :param advice: what the reader can do.
@@ -92,10 +92,10 @@ class PermanentFailure(NamedTuple):
 
 def permanent_failure(error: Exception, route: Route) -> PermanentFailure | None:
     """
-    Return why a request that was not answered never will be; ``None``: it may be, a little later.
+    Return why a request will never succeed; ``None``: it may succeed later.
 
-    :param error: what botocore raised.
-    :param route: the way that the request took.
+    :param error: the error that botocore raised.
+    :param route: the route of the request.
     """
     about_files = isinstance(error, boto.SSLError) or type(error) is boto.HTTPClientError
     for cause in _chain(error):
@@ -106,18 +106,17 @@ def permanent_failure(error: Exception, route: Route) -> PermanentFailure | None
             return PermanentFailure(f"The server's certificate is not trusted: {cause} ({route}).", _advice(cause))
         refused = _TUNNEL_REFUSED.search(str(cause))
         if refused and refused[1].startswith("4") and refused[1] not in TRANSIENT_HTTP_STATUSES:
-            return PermanentFailure(f"The proxy refuses: {cause} ({route}).", _ABOUT_PROXIES)
+            return PermanentFailure(f"The proxy refused the request: {cause} ({route}).", _ABOUT_PROXIES)
         if type(error) is boto.HTTPClientError and isinstance(cause, (LocationValueError, ProxySchemeUnsupported)):
             return PermanentFailure(f"No request can be sent: {cause} ({route}).", _ABOUT_PROXIES)
     if isinstance(error, boto.ProxyConnectionError) and str(error).count("://") > 1:
-        # botocore knows http:// and https:// only, and puts the one before whatever else it is given.
-        return PermanentFailure(f"The proxy's address is none of an HTTP proxy ({route}).", _ABOUT_PROXIES)
+        # botocore supports http:// and https:// only, and puts http:// before any other address.
+        return PermanentFailure(f"The proxy's address is not that of an HTTP proxy ({route}).", _ABOUT_PROXIES)
     return None if route.proven else _unknown_region(error, route)
 
 
 def _unknown_region(error: Exception, route: Route) -> PermanentFailure | None:
-    # A region that this botocore does not know may be a new one: only together with a host that is not found is it
-    # wrong.
+    # A region that this botocore does not know may be new: it is wrong only if its host is not found, either.
     host = route.endpoint.partition("://")[2].partition("/")[0].lower()
     if not route.region or f".{route.region.lower()}." not in host or not _host_is_unknown(error):
         return None
@@ -129,7 +128,7 @@ def _unknown_region(error: Exception, route: Route) -> PermanentFailure | None:
 def _host_is_unknown(error: Exception) -> bool:
     chain = list(_chain(error))
     if isinstance(error, boto.ProxyConnectionError):
-        # The proxy looked the name up, and says that it came to nothing.
+        # The proxy resolves the name, and reports a failure to do so as a 5xx status.
         refused = next(filter(None, (_TUNNEL_REFUSED.search(str(cause)) for cause in chain)), None)
         return refused is not None and refused[1].startswith("5")
     return any(isinstance(cause, socket.gaierror) for cause in chain)
@@ -148,7 +147,7 @@ def _known_regions() -> set[str]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Go from botocore's error to urllib3's, and on to Python's: each keeps its cause in another place."""
+    """Yield botocore's error, urllib3's and Python's: each library keeps the cause in another place."""
     seen: list[BaseException] = []
     rest: list[BaseException | None] = [error]
     while rest:
@@ -163,5 +162,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _advice(cause: BaseException) -> str:
     if "expired" in str(cause) or "not yet valid" in str(cause):
-        return f"Check the clock of the machine that asks, and the certificate's dates. {_ABOUT_CERTIFICATES}"
+        return f"Check the clock of the worker or triggerer, and the certificate's dates. {_ABOUT_CERTIFICATES}"
     return _ABOUT_CERTIFICATES

@@ -1,8 +1,8 @@
 """
-What a data scientist can do about an error that the page shows.
+The advice for data scientists about each error that the page shows.
 
-The errors' own advice is for the DAG's author, who reads a task's log: nobody at the page can clear a task or change an
-operator's parameter.
+The errors' own advice is for the DAG's author, who reads a task's log: users of the page cannot clear a task or change
+an operator's parameter.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
 
-MANAGER = "whoever manages the notebooks"
-AIRFLOW_ADMIN = "whoever runs this Airflow"
+MANAGER = "the person who manages the notebooks"
+AIRFLOW_ADMIN = "an administrator of Airflow"
 
 ADVICE: dict[type[WorkspaceError], str] = {
     WorkspaceError: f"Try again in a minute. If it stays like this, tell {MANAGER} what AWS said.",
     exceptions.NotebookInstanceNotFound: (
-        "It may have been deleted or renamed, or be in another account or region. Ask whoever sent you the link."
+        "It may have been deleted or renamed, or be in another account or region. Ask the person who sent you the link."
     ),
     exceptions.NotebookInstanceDeleted: f"Ask {MANAGER} for a new one.",
     exceptions.NotebookInstanceNoCapacity: f"Try again later, or ask {MANAGER} for another instance type.",
@@ -34,26 +34,25 @@ ADVICE: dict[type[WorkspaceError], str] = {
     exceptions.NotebookInstanceStopNotTaken: f"It is still running and costs money: tell {MANAGER}.",
     exceptions.NotebookInstanceFailed: f"Start it again. If it fails again, tell {MANAGER} what AWS said.",
     exceptions.SageMakerAccessDenied: (
-        f"Airflow’s own access to AWS is not enough, or not set up. Tell {AIRFLOW_ADMIN} what AWS said."
+        f"Airflow’s own access to AWS is missing or not sufficient. Tell {AIRFLOW_ADMIN} what AWS said."
     ),
     exceptions.AwsConnectionUnusable: (
-        f"Airflow’s connection to AWS is not set up as it must be. Tell {AIRFLOW_ADMIN} what is said here."
+        f"Airflow’s connection to AWS is not set up correctly. Show this message to {AIRFLOW_ADMIN}."
     ),
     exceptions.SageMakerOutOfReach: (
-        f"Airflow does not get through to AWS. Press the button again in a minute; if that does not help, tell "
-        f"{AIRFLOW_ADMIN}."
+        f"Airflow cannot reach AWS. Use the button again in a minute; if that does not help, tell {AIRFLOW_ADMIN}."
     ),
     exceptions.SageMakerUnavailable: (
-        f"It usually passes: press the button again in a minute. If it does not, ask {AIRFLOW_ADMIN}."
+        f"This usually passes: use the button again in a minute. If it does not help, ask {AIRFLOW_ADMIN}."
     ),
     exceptions.NotebookInstanceWaitTimeout: f"Start it again. If it takes that long again, ask {MANAGER}.",
 }
 
 
 def advice_for(error: WorkspaceError) -> str:
-    """Return what the person at the page can do about an error."""
-    if isinstance(error, UnusableConnection):  # Raised for this page only, whose words are its own.
+    """Return what the user of the page can do about an error."""
+    if isinstance(error, UnusableConnection):  # Raised by the launch page only, so its own advice fits.
         return error.advice
-    # A class that is not in the table is a kind of one that is.
+    # A class that is not in the table has the advice of its base class.
     advice = next(ADVICE[kind] for kind in type(error).__mro__ if kind in ADVICE)
     return advice.format(name=error.name)

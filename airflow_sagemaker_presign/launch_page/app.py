@@ -1,5 +1,5 @@
 """
-The launch page's requests: GET shows the page; POST mints and leads there, or starts.
+The launch page's routes: GET shows the page; POST starts the notebook, or mints and redirects to it.
 
 A GET or HEAD changes nothing, since mail scanners and link previews send both.
 """
@@ -28,13 +28,13 @@ from airflow_sagemaker_presign.launch_page.service import LaunchService
 from airflow_sagemaker_presign.launch_page.thread_limits import ThreadLimits
 
 MAX_MAP_INDEX = 2**31 - 1
-"""What the column in Airflow's database holds."""
+"""The largest value of the column in Airflow's database."""
 
 ANYBODY = "Anonymous"
-"""As whom ``[core] simple_auth_manager_all_admins`` signs in everybody who comes."""
+"""The name under which ``[core] simple_auth_manager_all_admins`` signs in every request."""
 _ANYBODY_IN_WORDS = (
-    "This Airflow lets in everybody as Anonymous ([core] simple_auth_manager_all_admins), and a notebook opens only "
-    "for somebody who is signed in by name. Whoever runs this Airflow can turn that off."
+    "This Airflow signs in everybody as Anonymous ([core] simple_auth_manager_all_admins), and a notebook opens only "
+    "for a user who is signed in by name. An administrator of Airflow can turn this off."
 )
 
 may_see_task_instance = requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE)
@@ -42,13 +42,17 @@ may_edit_task_instance = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANC
 
 
 def utc_now() -> datetime:
-    """Return the time."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 def task_key(request: Request, dag_id: str, run_id: str, task_id: str) -> TaskKey:
-    """Read the address of a page."""
-    # A slash inside of an id has become one between ids by now; no id of Airflow's has one.
+    """
+    Return the task instance of a page's path.
+
+    :raises HTTPException: 404 when the path cannot be one of a task instance.
+    """
+    # An encoded slash in an id has been decoded to a path separator by now; Airflow's ids have none.
     has_slash = b"%2f" in request.scope.get("raw_path", b"").lower()
     if has_slash or request.path_params.get("map_index", -1) > MAX_MAP_INDEX:
         raise HTTPException(404)
@@ -56,14 +60,19 @@ def task_key(request: Request, dag_id: str, run_id: str, task_id: str) -> TaskKe
 
 
 def current_user_of(request: Request, user: GetUserDep) -> CurrentUser:
-    """Return who is signed in. Airflow has checked cookie or bearer token; it may let in people whom nobody knows."""
+    """
+    Return the signed-in user. Airflow has checked the cookie or bearer token, but may accept anonymous users.
+
+    :raises HttpError: 403 where Airflow signs in everybody as the same user.
+    :raises HTTPException: 401 for an anonymous user.
+    """
     if isinstance(user, SimpleAuthManagerUser) and user.get_name() == ANYBODY:
-        # Not the way to the login, which would lead back at once.
-        raise HttpError(403, "Nobody is signed in", _ANYBODY_IN_WORDS)
+        # No redirect to the login, which would redirect back at once.
+        raise HttpError(403, "You are not signed in by name", _ANYBODY_IN_WORDS)
     current_user = CurrentUser.of(user, address=request.client.host if request.client else "")
     if current_user is None:
         raise HTTPException(401, "Not authenticated")
-    # For a refusal, which says as whom somebody is signed in.
+    # For error pages, which show the signed-in user.
     request.state.signed_in_as = current_user.in_words
     return current_user
 
@@ -72,7 +81,7 @@ CurrentUserDep = Annotated[CurrentUser, Depends(current_user_of)]
 
 
 def rights_of(request: Request, user: GetUserDep, current_user: CurrentUserDep) -> CurrentUser:
-    """Return what the person may do with the task instance. Of whom nobody knows Airflow is not asked that."""
+    """Return the user with their permissions for the task instance; anonymous users are rejected before this check."""
     may_see = _is_allowed(may_see_task_instance, request, user)
     return replace(
         current_user, may_see=may_see, may_edit=may_see and _is_allowed(may_edit_task_instance, request, user)
@@ -95,9 +104,9 @@ KeyDep = Annotated[TaskKey, Depends(task_key)]
 
 def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
     """
-    Make the app.
+    Create the launch page's app.
 
-    :param clock: tells the time; for tests.
+    :param clock: returns the time; for tests.
     """
     app = FastAPI(
         title="SageMaker notebook launch page", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
@@ -116,7 +125,7 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
         try:
             asked.update(await form.read(request))
             if not csrf.is_same_origin(request.headers, base_url, request.url.scheme):
-                raise HttpError(403, "Not from here", "Open the page in your browser and press its button.")
+                raise HttpError(403, "The request came from another page", "Open the page and use its button.")
             task = await thread_limits.run(service.authorize, key, current_user)
             action, token = asked.get("action", ""), asked.get("token", "")
             answer = await thread_limits.run_for_connection(task, service.submit, task, current_user, action, token)
@@ -139,7 +148,7 @@ def _add_assets(app: FastAPI) -> None:
     def asset(name: str, v: str = "") -> Response:
         if name not in templating.ASSETS:
             raise HTTPException(404)
-        # While api-servers are updated one after the other, a page of one may load a file from another: not for good.
+        # During a rolling upgrade, a page of one api-server may load a file from another: do not cache that one.
         is_this_one = templating.asset_path(name).endswith(f"?v={v}")
         cached = "public, max-age=31536000, immutable" if is_this_one else "no-cache"
         headers = {**templating.security_headers(), "Cache-Control": cached}

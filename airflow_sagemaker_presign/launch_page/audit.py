@@ -1,4 +1,4 @@
-"""Each mint and start through the launch page is a row of Airflow's audit log, before it happens: no row, no URL."""
+"""Audit log: each mint and start is recorded in Airflow's audit log before it happens; without a row, no URL."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ log = logging.getLogger(__name__)
 OPEN = "open_sagemaker_notebook_instance"
 START = "start_sagemaker_notebook_instance"
 DENIED_EVENT = "{}_refused"
-"""What was refused: by SageMaker, as a second row after the one that announced it; or by the launch page."""
+"""The event of a denied action: by SageMaker, after the row of the attempt itself; or by the launch page."""
 
 
 @dataclass(frozen=True)
 class Limit:
     """
-    How often something may be done with a task instance.
+    A rate limit for one action on a task instance.
 
-    :param event: what.
-    :param times: so often ...
-    :param per: ... in this time.
-    :param is_personal: whether by each person, or by all together.
+    :param event: the event of the action.
+    :param times: the maximum number of actions ...
+    :param per: ... in this period.
+    :param is_personal: whether the limit applies to each user, or to all together.
     """
 
     event: str
@@ -45,28 +45,28 @@ class Limit:
 
 
 MINTS = Limit(OPEN, 6, timedelta(minutes=1), is_personal=True)
-"""How many URLs a person gets for a task instance."""
+"""The limit of URLs for each user of a task instance."""
 STARTS = Limit(START, 1, timedelta(seconds=2), is_personal=False)
 """Another api-server may have sent a start that AWS does not show yet."""
 
 MAX_DENIALS_PER_MINUTE = 20
-"""How many refusals of a person at a task instance one api-server writes down within a minute: enough to see it."""
+"""The number of denials per user and task instance that one api-server records within a minute."""
 
 
 def record(
     event: str, key: TaskKey, current_user: CurrentUser, session: Any, task: RenderedTask | None = None, **more: str
 ) -> None:
     """
-    Write a row of the audit log, for good.
+    Write and commit a row of the audit log.
 
     https://airflow.apache.org/docs/apache-airflow/stable/security/audit_logs.html
 
-    :param event: what happened, or is about to.
+    :param event: the event.
     :param key: the task instance.
-    :param current_user: who does it.
-    :param session: of Airflow's database.
-    :param task: what the task instance rendered, where that was read.
-    :param more: more to say.
+    :param current_user: the user.
+    :param session: a session of Airflow's database.
+    :param task: what the task instance rendered, if it was read.
+    :param more: further values for the row's ``extra``.
     """
     session.add(_row(event, key, current_user, task, more))
     session.commit()
@@ -74,23 +74,23 @@ def record(
 
 def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: datetime, session: Any) -> int:
     """
-    Write down what is about to happen, unless that was too often already.
+    Record an action that is about to happen, unless it exceeds its limit.
 
-    The audit log is the memory of it, so that it holds for all api-servers together.
+    The limit counts rows of the audit log, so that it applies to all api-servers together.
 
-    :param limit: what, and how often.
-    :param task: the task instance whose notebook it is about.
-    :param current_user: who does it.
+    :param limit: the action and its limit.
+    :param task: the task instance.
+    :param current_user: the user.
     :param now: the time.
-    :param session: of Airflow's database.
-    :return: for how many seconds the person has to wait; 0: it may happen, and its row is there.
+    :param session: a session of Airflow's database.
+    :return: the seconds until the user may try again; 0: the action is recorded and may happen.
     """
     from airflow.models.log import Log
 
     _queue_up(task.key, session)
     row = _row(limit.event, task.key, current_user, task, {})
     session.add(row)
-    # Written before the count: whoever comes at the same moment counts this one.
+    # Written before the count, so that a concurrent request counts this row.
     session.flush()
     same = [*_of(Log, task.key), Log.event == limit.event, Log.dttm > now - limit.per]
     if limit.is_personal:
@@ -103,16 +103,16 @@ def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: date
         return 0
     session.rollback()
     oldest: datetime = others[-1]
-    # The oldest may be younger than now, which was before the others' turns.
+    # The oldest row may be later than ``now``, which was taken before this request waited for others.
     return max(1, math.ceil(min(oldest + limit.per - now, limit.per).total_seconds()))
 
 
 class DenialLog:
     """
-    Writes down what the launch page refuses, but not without end.
+    Records requests that the launch page denies, up to a limit.
 
-    :param session: makes a session of Airflow's database.
-    :param timer: counts seconds; for tests.
+    :param session: returns a session of Airflow's database.
+    :param timer: a monotonic clock, in seconds; for tests.
     """
 
     def __init__(self, session: Callable[[], Any], timer: Callable[[], float] = time.monotonic) -> None:
@@ -125,13 +125,13 @@ class DenialLog:
         self, event: str, key: TaskKey, current_user: CurrentUser, why: str, task: RenderedTask | None = None
     ) -> None:
         """
-        Write down that somebody was refused, where there is such a task instance.
+        Record a denied request, if the task instance exists.
 
-        :param event: what they asked for: an opening or a start.
+        :param event: the requested action: ``OPEN`` or ``START``.
         :param key: the task instance.
-        :param current_user: the person.
-        :param why: why it was refused.
-        :param task: what the task instance rendered, where that was read.
+        :param current_user: the user.
+        :param why: the reason.
+        :param task: what the task instance rendered, if it was read.
         """
         from airflow.models.taskinstance import TaskInstance
 
@@ -141,7 +141,7 @@ class DenialLog:
         if number > MAX_DENIALS_PER_MINUTE:
             if number == MAX_DENIALS_PER_MINUTE + 1:
                 log.warning(
-                    "%s is refused so often at %s that the rest of the minute is not written down",
+                    "%s was denied access to %s too often; further denials are not recorded in this minute",
                     current_user.name,
                     key,
                 )
@@ -153,10 +153,10 @@ class DenialLog:
 
 def _queue_up(key: TaskKey, session: Any) -> None:
     """
-    Have those who come for the same task instance at once go one after the other.
+    Lock the task instance's row of rendered fields, so that concurrent requests for it are serialized.
 
-    Nobody but its task writes what a task rendered, so that nobody else waits. SQLite knows no such lock; there the
-    first write of a transaction is one.
+    Only the task itself writes this row, so nothing else waits for the lock. SQLite has no row locks; there, the first
+    write of a transaction locks the database.
     """
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
 

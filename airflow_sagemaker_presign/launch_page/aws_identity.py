@@ -1,4 +1,4 @@
-"""As whom the launch page acts in AWS: as the task's own connection says, and never as the api-server by chance."""
+"""The launch page's AWS identity: that of the task's connection, and never the api-server's by accident."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 SECTION, OPTION = "sagemaker_presign", "allow_default_credentials"
 
 TEAM_SEPARATOR = "___"
-"""Between a team and a connection in the environment's names, by which Airflow 3.2 finds another team's."""
+"""Separates team and connection in names of environment variables; Airflow 3.2 finds other teams' connections by it."""
 
 OF_A_PROFILE = frozenset(
     {
@@ -32,26 +32,28 @@ OF_A_PROFILE = frozenset(
         "sso",
     }
 )
-"""Where the credentials of a profile come from, as botocore calls it. Where a profile has none, botocore goes on to the
-machine's."""
+"""
+botocore's names of the sources from which a profile's credentials come. If a profile has none, botocore falls back to
+the machine's.
+"""
 
 
 class UnusableConnection(WorkspaceError):
-    """The launch page does not act as the task would have."""
+    """The launch page cannot use the task's AWS identity."""
 
-    advice = "This is for an administrator of Airflow."
+    advice = "Tell an administrator of Airflow."
 
 
 def find_connection(aws_conn_id: str | None, team_name: str | None, notebook: str) -> Connection | None:
     """
-    Find a connection as the task finds it. Where the task takes what its machine has, there is none.
+    Return the task's connection; ``None`` if the task uses boto3's own credential chain.
 
     https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/multi-team.html
 
     :param aws_conn_id: the connection.
     :param team_name: the team of the task's DAG.
-    :param notebook: the notebook instance, for the message.
-    :raises UnusableConnection: when Airflow does not find it, or cannot look for a team's.
+    :param notebook: the workspace's name, for the message.
+    :raises UnusableConnection: when Airflow does not find it, or does not support connections of teams.
     """
     from airflow.models.connection import Connection
 
@@ -60,7 +62,7 @@ def find_connection(aws_conn_id: str | None, team_name: str | None, notebook: st
     arguments: dict[str, str | None] = {}
     if conf.getboolean("core", "multi_team", fallback=False):
         if "team_name" not in inspect.signature(Connection.get_connection_from_secrets).parameters:
-            problem = "This Airflow cannot look for the connections of a team, which [core] multi_team asks for."
+            problem = "This Airflow does not support connections of teams, which [core] multi_team requires."
             raise UnusableConnection(notebook, problem)
         arguments = {"team_name": team_name}
     try:
@@ -78,11 +80,11 @@ def find_connection(aws_conn_id: str | None, team_name: str | None, notebook: st
 
 
 def own_identity_is_allowed() -> bool:
-    """Return whether the launch page may act as the api-server's machine where a task takes what its machine has."""
+    """Return whether the launch page may use the api-server's own credentials for a task without credentials."""
     try:
         return bool(conf.getboolean(SECTION, OPTION, fallback=False))
-    except Exception:  # Airflow has several classes for it, one for each of its packages.
-        log.exception("[%s] %s is neither True nor False: taken for False", SECTION, OPTION)
+    except Exception:  # Airflow has several exception classes for this, one per package.
+        log.exception("[%s] %s is neither True nor False; using False", SECTION, OPTION)
         return False
 
 
@@ -90,15 +92,15 @@ def check_identity(
     config: AwsConnectionWrapper, aws_conn_id: str | None, notebook: str, session: Callable[[], Any]
 ) -> None:
     """
-    See that a connection says as whom to act.
+    Check that a connection has an AWS identity of its own.
 
-    A role to assume does: AWS lets nobody assume it whom its trust policy does not name.
+    A role to assume is enough: its trust policy names who may assume it.
 
-    :param config: what the connection says.
+    :param config: the connection's settings.
     :param aws_conn_id: the connection.
-    :param notebook: the notebook instance, for the message.
-    :param session: makes a boto3 session of the connection.
-    :raises UnusableConnection: when it would be the api-server's own identity, and that is not allowed.
+    :param notebook: the workspace's name, for the message.
+    :param session: returns a boto3 session of the connection.
+    :raises UnusableConnection: when AWS would see the api-server's own identity, and that is not allowed.
     """
     if (config.aws_access_key_id and config.aws_secret_access_key) or config.role_arn or own_identity_is_allowed():
         return
@@ -107,7 +109,7 @@ def check_identity(
     which = f"The connection {aws_conn_id!r} has no credentials" if aws_conn_id else "The task names no connection"
     raise UnusableConnection(
         notebook,
-        f"{which}, and the api-server's own are not for this page.",
+        f"{which}, and this page does not use the api-server's own.",
         "An administrator of Airflow can give the connection credentials or a role; or, where all who write DAGs may "
         f"use the api-server's own, set [{SECTION}] {OPTION} = True.",
     )

@@ -1,4 +1,4 @@
-"""Tell a click on the launch page from a request that some other page made the browser send."""
+"""CSRF protection: accept a submit of the launch page's form, reject a request that another page caused."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 
 TOKEN_MAX_AGE_SECONDS = 12 * 3600
-"""For how many seconds a page's form works; a page that is open renews its token by itself."""
+"""Seconds for which a page's form works; an open page renews its token by itself."""
 
 
 class TokenMatch(Enum):
-    """Whether a token is one of the page for which it is shown."""
+    """Whether a token matches the page that it was submitted to."""
 
     OF_THIS_PAGE = auto()
     OF_ANOTHER_NOTEBOOK = auto()
-    """The task has rendered something else since the page was made."""
+    """The task has rendered another notebook since the page was loaded."""
     NONE = auto()
 
 
 class CsrfTokens:
     """
-    Signed tokens for the form, each good for one person, one task instance, and the notebook that the page names.
+    Issues and checks the form's tokens, each valid for one user, one task instance, and the notebook on the page.
 
-    :param secret_key: Airflow's ``[api] secret_key``, which all its api-servers share.
+    :param secret_key: Airflow's ``[api] secret_key``, which all api-servers share.
     """
 
     def __init__(self, secret_key: str) -> None:
         self._serializer = URLSafeTimedSerializer(secret_key, salt="airflow_sagemaker_presign.launch_page")
 
     def issue(self, user_id: str, task: RenderedTask) -> str:
-        """Make the token of a page."""
+        """Return a new token for a page."""
         return str(self._serializer.dumps([_page(user_id, task), _notebook(task)]))
 
     def match_token(self, token: str, user_id: str, task: RenderedTask) -> TokenMatch:
-        """Return whether a token was made for this person, task instance and notebook, not too long ago."""
+        """Return whether a token was issued for this user, task instance and notebook, and has not expired."""
         try:
             said = self._serializer.loads(token, max_age=TOKEN_MAX_AGE_SECONDS)
         except BadSignature:
@@ -65,15 +65,15 @@ _PORTS = {"http": 80, "https": 443}
 
 def is_same_origin(headers: Mapping[str, str], base_url: str, scheme: str = "http") -> bool:
     """
-    Return whether a page of this very Airflow made the browser send a request.
+    Return whether a page of this Airflow made the browser send a request.
 
-    ``Sec-Fetch-Site`` is the browser's own word, which no proxy in between changes; it comes with HTTPS and localhost
-    only. Where it is missing, ``Origin`` has to be there and ours; where both are there, both have to say so. An
-    ``Origin`` of "null" says nothing: browsers send it for a page that keeps its address to itself.
+    Browsers send ``Sec-Fetch-Site`` over HTTPS and to localhost only, and no proxy changes it. Without it, ``Origin``
+    must be present and ours; with both headers, both must match. An ``Origin`` of "null" carries no information:
+    browsers send it for a page that hides its address.
 
-    :param headers: the request's.
+    :param headers: the request's headers.
     :param base_url: Airflow's ``[api] base_url``; may be empty.
-    :param scheme: how the request came in, for the api-server: behind a proxy that ends TLS mostly ``http``.
+    :param scheme: the scheme of the request as the api-server sees it: usually ``http`` behind a proxy that ends TLS.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     is_ours = origin is not None and _origin_of(origin) in _our_origins(headers.get("host", ""), base_url, scheme)
@@ -84,11 +84,11 @@ def is_same_origin(headers: Mapping[str, str], base_url: str, scheme: str = "htt
 
 def _our_origins(host: str, base_url: str, scheme: str) -> set[Origin]:
     """
-    Return under which origins this Airflow is opened.
+    Return the origins of this Airflow.
 
-    ``base_url`` is the one that is known. People may use another name, which only ``Host`` tells; over HTTPS in any
-    case (a proxy may have ended it), and over plain HTTP unless ``base_url`` says that this host has HTTPS: whoever can
-    write into plain HTTP could else press the button of the page behind HTTPS.
+    Apart from ``base_url``, people may use another host name, which only ``Host`` has. Accept it over HTTPS (a proxy
+    may have ended TLS), and over plain HTTP unless ``base_url`` shows that this host has HTTPS: otherwise an attacker
+    who can inject into plain HTTP could submit the form of the page behind HTTPS.
     """
     base = _origin_of(base_url, whole=False)
     by_name = {_origin_of(f"https://{host}"), _origin_of(f"{scheme}://{host}")}
@@ -104,16 +104,16 @@ def _is_host_of(host: str, base: Origin) -> bool:
 
 def _origin_of(url: str, *, whole: bool = True) -> Origin | None:
     """
-    Read an origin, with its scheme's usual port where none is given.
+    Return the origin of a URL, with the scheme's default port where none is given.
 
-    :param url: what to read.
-    :param whole: there may be nothing but the origin.
-    :return: ``None`` when it is none of the web.
+    :param url: the URL.
+    :param whole: whether the URL must consist of nothing but the origin.
+    :return: the origin; ``None`` when it is not an HTTP origin.
     """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        # As browsers write it.
+        # In the form that browsers send.
         host = host if host.isascii() else host.encode("idna").decode()
     except ValueError:
         return None

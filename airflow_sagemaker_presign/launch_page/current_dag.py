@@ -1,4 +1,4 @@
-"""What a task's DAG says now, whatever it said when the task ran: whether there is such a task, and who may open."""
+"""The latest version of a task's DAG: whether the task still exists, and which users may open its notebook."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 
 AllowedUsers = tuple[str, ...] | None
-"""Exactly these; ``None``: all who may edit the task."""
+"""Exactly these users; ``None``: all who may edit the task."""
 
 _DAGS = 256
 
 _Rules = dict[str, tuple[AllowedUsers, ...]]
 
-# By DAG: what a serialized DAG is told apart by, and each task's rules. A whole DAG is not read for every look.
+# For each DAG: the identity of its latest version, and each task's rules, so that not every request reads the DAG.
 _known: LruDict[str, tuple[object, _Rules]] = LruDict(_DAGS)
 _lock = threading.Lock()
 
 
 def allowed_now(dag_id: str, task_id: str, session: Any) -> tuple[AllowedUsers, ...]:
     """
-    Return whom the latest version of a DAG lets open a task's notebook.
+    Return the users whom the latest version of a DAG allows to open a task's notebook.
 
     :param dag_id: the DAG.
     :param task_id: the task.
-    :param session: of Airflow's database.
-    :return: nothing where only a run can tell, since templates or other tasks name the users.
-    :raises HttpError: 410 when the DAG or its task is there no more.
+    :param session: a session of Airflow's database.
+    :return: the rule; empty where only a run can determine it, since templates or other tasks name the users.
+    :raises HttpError: 410 when the DAG or its task no longer exists.
     """
     from airflow.models.dag import DagModel
     from airflow.models.serialized_dag import SerializedDagModel
@@ -61,11 +61,11 @@ def allowed_now(dag_id: str, task_id: str, session: Any) -> tuple[AllowedUsers, 
 
 def tasks_of(serialized_dag: Mapping[str, Any]) -> _Rules:
     """
-    Take each task's rule, where it has one that is not a template, out of a serialized DAG.
+    Return each task's rule from a serialized DAG; empty for a task whose users are a template.
 
     https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/dag-serialization.html
 
-    :param serialized_dag: as Airflow keeps it.
+    :param serialized_dag: the DAG as Airflow stores it.
     """
     dag = serialized_dag["dag"]
     tasks = (task["__var"] for task in dag["tasks"])
@@ -76,16 +76,16 @@ def _rule_of(task: Mapping[str, Any], dag: Mapping[str, Any]) -> tuple[AllowedUs
     if "allowed_users" not in task.get("template_fields", ()):
         return ()
     if task.get("_is_mapped"):
-        # What it is mapped over differs from one index to the next.
+        # An argument that the task is mapped over differs between its instances.
         named_for_all = task.get("partial_kwargs", {})
         if "allowed_users" not in named_for_all:
             is_in_group = task["task_id"] not in dag.get("task_group", {}).get("children", ())
-            # A group's default_args are not kept. The DAG's are, and come to a mapped task with its run only.
+            # Airflow stores the DAG's default_args, not a group's, and applies them to a mapped task at run time only.
             if is_in_group or _may_be_mapped_over(task.get("expand_input", {})):
                 return ()
             named_for_all = _decoded(dag.get("default_args")) or {}
         task = named_for_all
-    # None or left out: how 0.1 wrote "editors".
+    # Missing or None: an earlier release wrote "editors" like that.
     users = _decoded(task.get("allowed_users"))
     if users is None or users == EDITORS:
         return (None,)
@@ -95,7 +95,7 @@ def _rule_of(task: Mapping[str, Any], dag: Mapping[str, Any]) -> tuple[AllowedUs
 
 
 def _decoded(value: Any) -> Any:
-    """Take a value out of what Airflow writes around tuples and dicts."""
+    """Return a value without the wrapper that Airflow's serialization adds to tuples and dicts."""
     return value["__var"] if isinstance(value, Mapping) and "__var" in value else value
 
 
@@ -105,5 +105,5 @@ def _may_be_mapped_over(expand_input: Mapping[str, Any]) -> bool:
 
 
 def _gone(what: str, where: str) -> HttpError:
-    words = f"Airflow has {what} of this link no more, {where}. Ask the author of the DAG for a new link."
-    return HttpError(410, "This link has ended", words)
+    words = f"Airflow no longer has {what} of this link, {where}. Ask the author of the DAG for a new link."
+    return HttpError(410, "This link has expired", words)

@@ -1,4 +1,4 @@
-"""Who is signed in, and whether the notebook opens for them."""
+"""The signed-in user, and whether they may open a notebook."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 @dataclass(frozen=True)
 class CurrentUser:
     """
-    A signed-in person.
+    A signed-in user.
 
-    :param user_id: as Airflow's auth manager identifies them.
-    :param name: as Airflow shows them.
-    :param user_name: what they sign in as.
-    :param email: their e-mail address; empty when they have none; ``None`` where the auth manager keeps none.
-    :param address: where the request came from, as Airflow knows it.
-    :param may_see: whether Airflow lets them see the task instance.
-    :param may_edit: whether it lets them edit it.
+    :param user_id: the id in Airflow's auth manager.
+    :param name: the name that Airflow displays.
+    :param user_name: the name with which they sign in.
+    :param email: their e-mail address; empty: they have none; ``None``: the auth manager stores none.
+    :param address: the client address of the request, as Airflow sees it.
+    :param may_see: whether they may see the task instance.
+    :param may_edit: whether they may edit the task instance.
     """
 
     user_id: str
@@ -33,7 +33,7 @@ class CurrentUser:
 
     @classmethod
     def of(cls, user: Any, *, address: str) -> CurrentUser | None:
-        """Take what the launch page needs of an auth manager's user; ``None`` for one who is nobody in particular."""
+        """Create one from an auth manager's user; return ``None`` for an anonymous user."""
         if user is None or _is_anonymous(user):
             return None
         user_id, name, user_name = _text(user.get_id()), _text(user.get_name()), getattr(user, "username", None)
@@ -43,7 +43,7 @@ class CurrentUser:
         return cls(
             user_id=user_id,
             name=name,
-            # A name that is only for showing may be anybody's own choice; where there is another, it names nobody.
+            # A display name may be chosen freely, so it identifies nobody if there is a user name.
             user_name=user_name if isinstance(user_name, str) and user_name else name,
             email=email if isinstance(email, str) else None,
             address=address,
@@ -51,15 +51,15 @@ class CurrentUser:
 
     @property
     def in_words(self) -> str:
-        """What they are known as, for a refusal: where there is an e-mail address, it is what counts."""
+        """The name for error pages, with the e-mail address, which decides if there is one."""
         return f"{self.name} ({self.email})" if self.email and self.email != self.name else self.name
 
 
 def may_open(current_user: CurrentUser, task: RenderedTask) -> bool:
     """
-    Decide: exactly those whom the DAG's author named; where nobody is named, all who may edit the task instance.
+    Return whether a user may open a task's notebook: users whom the DAG names, else all who may edit the task instance.
 
-    That holds for what the task rendered, and for what its DAG says now: whom the author takes out is out.
+    Both the rendered rule and the latest version of the DAG must allow it: removing a user from the DAG revokes access.
     """
     return current_user.may_see and all(
         _is_let_in(current_user, users) for users in (task.allowed_users, *task.allowed_now)
@@ -71,7 +71,7 @@ def _is_let_in(current_user: CurrentUser, users: Iterable[str] | None) -> bool:
 
 
 def _is(current_user: CurrentUser, user: str) -> bool:
-    # Anybody may have a user name that looks like somebody else's address.
+    # A user name may look like another user's e-mail address.
     if "@" in user and current_user.email is not None:
         return _same_address(user, current_user.email)
     return user == current_user.user_name or (
@@ -80,7 +80,7 @@ def _is(current_user: CurrentUser, user: str) -> bool:
 
 
 def _same_address(one: str, other: str) -> bool:
-    # Mail systems take no notice of case; beyond ASCII, case is a way to look like somebody else.
+    # Mail systems ignore case; beyond ASCII, case folding would let different names match.
     return one == other or ("@" in one and one.isascii() and other.isascii() and one.lower() == other.lower())
 
 

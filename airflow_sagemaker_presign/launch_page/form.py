@@ -1,4 +1,4 @@
-"""The form of the launch page, as it arrives: small, and of the one kind that the page sends."""
+"""Read the submitted form of the launch page, with limits on its size and type."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 
 TYPE = "application/x-www-form-urlencoded"
 MAX_BYTES = 8192
-"""A token has about a kilobyte when all ids are as long as Airflow takes them, and names beyond ASCII are quoted."""
+"""A token has about a kilobyte when all ids have Airflow's maximum length and non-ASCII names are quoted."""
 
-_GO_BACK = "Go back to the notebook and press its button."
+_GO_BACK = "Go back to the notebook and use its button."
 
 
 async def read(request: Request) -> dict[str, str]:
     """
-    Read the form. No more of it comes into memory than one may have, and nothing onto the disk.
+    Return the fields of the form. The body is limited to ``MAX_BYTES`` in memory and never written to disk.
 
-    :param request: of a person who is known by now.
-    :raises HttpError: 413 when there is more, 415 when it is something else, 400 when it cannot be read.
+    :param request: the request of a signed-in user.
+    :raises HttpError: 413 when the body is too large, 415 for another content type, 400 when it cannot be parsed.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != TYPE:
-        raise HttpError(415, "Not this way", f"The page sends its form as {TYPE}. {_GO_BACK}")
+        raise HttpError(415, "Unsupported form", f"The page sends its form as {TYPE}. {_GO_BACK}")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > MAX_BYTES:
         raise _too_much()
@@ -39,4 +39,4 @@ async def read(request: Request) -> dict[str, str]:
 
 
 def _too_much() -> HttpError:
-    return HttpError(413, "That is too much", f"The page sends a few hundred bytes. {_GO_BACK}")
+    return HttpError(413, "The form is too large", f"The page sends a few hundred bytes. {_GO_BACK}")

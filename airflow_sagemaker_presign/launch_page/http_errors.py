@@ -1,4 +1,4 @@
-"""The launch page's answers other than its page: the way to Airflow's login, and error pages."""
+"""The launch page's error responses: the redirect to Airflow's login, and error pages."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from airflow_sagemaker_presign.links import launch_path
 
 class HttpError(Exception):
     """
-    An answer other than the page.
+    An error response.
 
     :param status: the HTTP status.
     :param title: what happened, as a headline.
-    :param words: why, and what to do next.
+    :param words: the reason, and what to do next.
     :param retry_after: seconds after which the same request may work.
     """
 
@@ -33,20 +33,20 @@ class HttpError(Exception):
 
 def login_returns(auth_manager: str) -> bool:
     """
-    Return whether a login ends on the page that asked for it. Keycloak's and AWS's end on Airflow's home.
+    Return whether a login returns to the page that required it. Keycloak's and AWS's return to Airflow's home page.
 
-    :param auth_manager: the class, as in ``[core] auth_manager``.
+    :param auth_manager: the path of the class, as in ``[core] auth_manager``.
     """
     return not auth_manager.startswith(("airflow.providers.keycloak.", "airflow.providers.amazon."))
 
 
 def add_error_handlers(app: FastAPI, prefix: str, *, login_returns: bool = True) -> None:
     """
-    Have an app answer its own and Airflow's errors.
+    Add handlers for this package's and Airflow's errors to an app.
 
     :param app: the app.
-    :param prefix: the path of Airflow's base URL, without the last slash.
-    :param login_returns: whether Airflow's login ends on the page that asked for it; else one is told beforehand.
+    :param prefix: the path of Airflow's base URL, without a trailing slash.
+    :param login_returns: whether Airflow's login returns to the page; if not, a page explains what to do first.
     """
 
     @app.exception_handler(HttpError)
@@ -55,7 +55,7 @@ def add_error_handlers(app: FastAPI, prefix: str, *, login_returns: bool = True)
 
     @app.exception_handler(HTTPException)
     def airflow_error(request: Request, error: HTTPException) -> Response:
-        # An expired or foreign cookie is "Invalid JWT token" for Airflow: somebody who is not signed in.
+        # Airflow reports an expired or foreign cookie as "Invalid JWT token": the user is not signed in.
         is_unknown = error.status_code == 401 or (error.status_code == 403 and "JWT" in str(error.detail))
         if is_unknown:
             looks = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
@@ -66,7 +66,7 @@ def add_error_handlers(app: FastAPI, prefix: str, *, login_returns: bool = True)
             return _error_page(request, words, prefix, again=login, again_text="Sign in")
         answer = _error_page(request, _in_words(error.status_code), prefix)
         if error.status_code == 405:
-            # The framework names one route's only; a page has two.
+            # The framework names the methods of one route only; a page has two.
             answer.headers["Allow"] = "GET, HEAD" if _path_of(request) == "/" else "GET, HEAD, POST"
         return answer
 
@@ -76,7 +76,7 @@ def add_error_handlers(app: FastAPI, prefix: str, *, login_returns: bool = True)
 
     @app.exception_handler(Exception)
     def broke(request: Request, _: Exception) -> Response:
-        # The server logs it; the person gets a page all the same.
+        # The server logs the error; the user gets a page.
         return _error_page(request, _in_words(500), prefix)
 
 
@@ -88,20 +88,20 @@ def _path_of(request: Request) -> str:
 
 
 def _login_path(request: Request, prefix: str) -> str:
-    """Return where to sign in, and come back from there to the page."""
+    """Return the path of the login, which returns to the page."""
     return f"{prefix}/api/v2/auth/login?next={quote(prefix + _path_of(request), safe='')}"
 
 
 _SIGN_IN = HttpError(
     401,
     "You are not signed in",
-    "Nothing was opened or started. Sign in to Airflow, then press the button again; if you do not get back to the "
-    "notebook’s page, open your link once more.",
+    "Nothing was opened or started. Sign in to Airflow, then use the button again; if you do not get back to the "
+    "notebook’s page, open your link again.",
 )
 _SIGN_IN_FIRST = HttpError(
     401,
     "Sign in to Airflow first",
-    "Airflow’s login does not lead back here: it ends on Airflow’s home. Sign in, then open your link once more.",
+    "Airflow’s login does not return to this page. Sign in, then open your link again.",
 )
 
 
@@ -109,18 +109,18 @@ def _in_words(status: int) -> HttpError:
     if status == 403:
         return HttpError(
             403,
-            "Not for you",
-            "Airflow does not let this account see the task that the notebook belongs to. Ask whoever sent you "
-            "the link, or an administrator of Airflow, to let you; or sign out, and in with another account.",
+            "You have no access",
+            "Your account may not see the task that the notebook belongs to. Ask the person who sent you "
+            "the link, or an administrator of Airflow, for access; or sign in with another account.",
         )
     if status == 404:
-        return HttpError(404, "No such page", "Airflow has no task instance of this address. Is the whole link there?")
+        return HttpError(404, "Page not found", "Airflow has no such task instance. Check that the link is complete.")
     if status == 405:
-        return HttpError(405, "Not this way", "The page is opened with GET; its button sends a POST.")
+        return HttpError(405, "Method not allowed", "Use GET to open the page and POST to submit its form.")
     return HttpError(
         status,
-        "That did not work",
-        "Open the page again in a minute. If it stays like this, tell whoever runs this Airflow: its log says more.",
+        "Something went wrong",
+        "Open the page again in a minute. If the problem stays, tell an administrator of Airflow.",
     )
 
 

@@ -1,4 +1,4 @@
-"""One at a time for each key: many threads that want the same thing wait for one of them to get it."""
+"""Locks by key, so that threads which need the same resource wait for one of them to fetch it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 
 class KeyLocks:
-    """Locks by key; each is there for as long as somebody holds it or waits for it."""
+    """Locks by key; each exists as long as a thread holds it or waits for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -17,7 +17,7 @@ class KeyLocks:
 
     @contextmanager
     def hold(self, *key: Hashable) -> Iterator[None]:
-        """Wait until nobody else has the turn of a key, and have it."""
+        """Acquire the lock of a key, and release it after the block."""
         with self._lock:
             key_lock = self._locks.setdefault(key, _KeyLock())
         with key_lock.lock:

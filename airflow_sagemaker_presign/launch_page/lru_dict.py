@@ -1,4 +1,4 @@
-"""A mapping that does not grow without end."""
+"""A mapping of limited size."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ V = TypeVar("V")
 
 class LruDict(OrderedDict[K, V], Generic[K, V]):
     """
-    Drops what was not asked for or set for the longest time. Who uses it from several threads holds a lock.
+    A dict that drops its least recently used entry. It is not thread-safe: callers must hold a lock.
 
-    :param size: how many entries there may be.
+    :param size: the maximum number of entries.
     """
 
     def __init__(self, size: int) -> None:
@@ -21,7 +21,7 @@ class LruDict(OrderedDict[K, V], Generic[K, V]):
         self._size = size
 
     def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]
-        """Return an entry, which is the one used last from now on."""
+        """Return an entry, and mark it as the most recently used one."""
         if key in self:
             self.move_to_end(key)
         return super().get(key, default)

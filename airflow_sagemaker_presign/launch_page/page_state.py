@@ -1,4 +1,4 @@
-"""What the page says and offers for each status of the notebook instance: decisions without side effects."""
+"""The text and the button of the page for each status of the workspace: decisions without side effects."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ OPEN = "open"
 START = "start"
 
 CHANGING_REFRESH_SECONDS = 3
-"""Seconds between two observations while the status is about to change."""
+"""Seconds between two refreshes while the status is about to change."""
 IDLE_REFRESH_SECONDS = 15
-"""The same while it changes only if somebody does something."""
+"""Seconds between two refreshes while the status changes only if somebody acts."""
 
 _USUAL = "A start usually takes 2 to 10 minutes."
 LONG, VERY_LONG = 10 * 60, 30 * 60
-"""Seconds after which a change takes longer than usual, and so long that somebody has to look after it."""
+"""Seconds after which a change takes longer than usual, and so long that somebody should check it."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class PageState:
     """
     The part of the page that changes.
 
-    :param status: the notebook instance's, in SageMaker's words.
-    :param headline: what that means.
+    :param status: the status in AWS's words.
+    :param headline: the status in plain words.
     :param words: what to do, or what happens next.
-    :param problem: what went wrong; mostly empty.
-    :param refused: why the click that led here did nothing; mostly empty. It stays until the state changes.
-    :param action: what the button does: ``open``, ``start`` or nothing.
-    :param button: the button's words.
-    :param elapsed: for how many seconds the status has been what it is; shown while it is on its way.
-    :param refresh_seconds: seconds until the page looks again.
+    :param problem: what went wrong; empty: nothing.
+    :param refused: why the last click had no effect; empty: it had one. Shown until the state changes.
+    :param action: what the button does: ``open`` or ``start``; empty: there is no button.
+    :param button: the label of the button.
+    :param elapsed: the seconds since the status last changed; shown during a transition.
+    :param refresh_seconds: seconds until the page refreshes.
     :param tone: ``good``, ``busy``, ``idle`` or ``bad``.
     """
 
@@ -61,18 +61,18 @@ class PageState:
 
     @property
     def state(self) -> str:
-        """What the page compares to see that something changed."""
+        """A digest that the page compares to detect a change."""
         shown = "|".join((self.status, self.action, self.headline, self.problem, self.words))
         return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
     @property
     def elapsed_words(self) -> str:
-        """How long the status has been what it is; the page's script goes on counting in the same words."""
+        """The time since the status last changed; the page's script continues to count in the same words."""
         minutes, seconds = divmod(self.elapsed or 0, 60)
         return f"{minutes} min {seconds} s so far" if minutes else f"{seconds} s so far"
 
     def after(self, error: WorkspaceError) -> PageState:
-        """Return the same, with what went wrong when the button was pressed."""
+        """Return the same state, with the error of the last click."""
         return replace(self, refused=f"{error.problem} {advice_for(error)}")
 
 
@@ -80,11 +80,11 @@ def page_state_of(
     workspace: Workspace, description: Mapping[str, Any], landing: str | None, now: datetime
 ) -> PageState:
     """
-    Return what to show.
+    Return what to show for a description.
 
-    :param workspace: what the page opens.
-    :param description: what AWS's Describe answered.
-    :param landing: what opens first.
+    :param workspace: the workspace that the page opens.
+    :param description: the response of AWS's Describe.
+    :param landing: the page that the workspace opens with.
     :param now: the time.
     """
     observation = workspace.observation_of(description)
@@ -110,45 +110,45 @@ def page_state_of(
         case Phase.STARTING:
             return on_its_way("Starting", _words_of_a_start(elapsed))
         case Phase.STOPPING:
-            words = "Once it has stopped it can be started again, here."
+            words = "Once it has stopped, you can start it again here."
             return on_its_way("Stopping", _words_of_a_change(words, elapsed))
         case Phase.CHANGING:
-            words = "AWS is changing it. Once it has stopped it can be started, here."
-            return on_its_way("Being changed", _words_of_a_change(words, elapsed))
+            words = "AWS is updating it. Once it has stopped, you can start it here."
+            return on_its_way("Being updated", _words_of_a_change(words, elapsed))
         case Phase.GONE:
             return PageState(status, "Being deleted", f"Ask {MANAGER} for a new one.", "bad")
         case _:
-            words = "This status is not known here. This page goes on looking."
+            words = "This status is unknown to the page, which keeps checking."
             return on_its_way(f"Status {status}", _words_of_a_change(words, elapsed))
 
 
 def _elapsed(observation: Observation, now: datetime) -> int | None:
-    """Return for how many seconds the status has been what it is; ``None`` where AWS does not say."""
+    """Return the seconds since the status last changed; ``None`` where AWS does not report it."""
     if not observation.changed_at:
         return None
     return max(0, int((now - datetime.fromisoformat(observation.changed_at)).total_seconds()))
 
 
 def page_state_of_error(error: WorkspaceError, workspace: Workspace) -> PageState:
-    """Return what to show when AWS did not describe the workspace."""
+    """Return what to show when the workspace could not be described."""
     if isinstance(error, SageMakerUnavailable):
-        words = f"This page goes on trying. If it stays like this, ask {AIRFLOW_ADMIN}."
-        return PageState("unknown", "AWS does not answer just now", words, "bad", error.problem)
+        words = f"This page keeps trying. If the problem stays, ask {AIRFLOW_ADMIN}."
+        return PageState("unknown", "AWS is not responding right now", words, "bad", error.problem)
     return PageState("unknown", _headline_of(error, workspace), advice_for(error), "bad", error.problem)
 
 
 def _headline_of(error: WorkspaceError, workspace: Workspace) -> str:
     if isinstance(error, UnusableConnection):
-        return "Airflow cannot ask AWS"
+        return "Airflow cannot connect to AWS"
     if isinstance(error, (workspace.errors.not_found, workspace.errors.deleted)):
         return f"There is no such {workspace.title.lower()}"
     if isinstance(error, SageMakerAccessDenied):
         return "Airflow has no access to it"
-    return "AWS says no"
+    return "AWS refused the request"
 
 
 def _words_of_a_start(elapsed: int | None) -> str:
-    follows = "This page follows it."
+    follows = "This page updates by itself."
     if (elapsed or 0) < LONG:
         return f"{_USUAL} {follows}"
     if (elapsed or 0) < VERY_LONG:

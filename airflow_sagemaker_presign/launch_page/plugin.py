@@ -13,7 +13,7 @@ AsgiApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message
 
 
 class LaunchPageApp:
-    """The launch page's ASGI app, made with the first request: only the api-server ever needs it."""
+    """The launch page's ASGI app, created by the first request: only the api-server ever needs it."""
 
     def __init__(self) -> None:
         self._app: AsgiApp | None = None
@@ -22,12 +22,12 @@ class LaunchPageApp:
     async def __call__(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
-        """Respond to a request."""
+        """Handle a request."""
         app = self._app or await self._made()
         await app(scope, receive, send)
 
     async def _made(self) -> AsgiApp:
-        # One for all who come first at once: each app has AWS clients of its own.
+        # Concurrent first requests share one app, since each app has AWS clients of its own.
         async with self._making:
             if self._app is None:
                 # Off the event loop: it imports boto3.

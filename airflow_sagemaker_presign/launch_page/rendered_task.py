@@ -1,4 +1,4 @@
-"""Which notebook a task instance opens: what Airflow keeps of it says, never the request and never XCom."""
+"""Which notebook a task instance opens: read from its rendered fields in Airflow's database, never from the request."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from airflow_sagemaker_presign.workspaces.base import Workspace
 from airflow_sagemaker_presign.workspaces.kinds import workspace_of
 
 ABOUT_TO_BEGIN = frozenset({None, "scheduled", "queued", "restarting"})
-"""States of a task instance that has been cleared, or waits for its next try, or goes on after it was deferred."""
+"""States of a task instance that was cleared, waits for its next try, or resumes after a deferral."""
 
 _FORMER_FIELDS = {"door_open_for": "launch_page_valid_for"}
-"""Runs from before an upgrade keep what they rendered then: the links that they sent still open."""
+"""Former names of template fields, so that links which were sent before an upgrade still open."""
 
 
 @dataclass(frozen=True)
 class TaskKey:
-    """Which task instance. ``map_index`` is -1 for a task that is not mapped."""
+    """Identifies a task instance; ``map_index`` is -1 for a task that is not mapped."""
 
     dag_id: str
     run_id: str
@@ -37,12 +37,12 @@ class TaskKey:
 @dataclass(frozen=True)
 class RenderedTask:
     """
-    What a task instance rendered for itself.
+    The rendered parameters of a task instance.
 
-    :param workspace: what it opens.
-    :param allowed_users: who may open; ``None``: all who may edit the task instance.
-    :param team_name: the team whose connections the task has.
-    :param allowed_now: the same as ``allowed_users``, as the DAG says it now; nothing where only a run can tell.
+    :param workspace: the workspace that it opens.
+    :param allowed_users: the users who may open it; ``None``: all who may edit the task instance.
+    :param team_name: the team whose connections the task uses.
+    :param allowed_now: ``allowed_users`` of the latest version of the DAG; empty where only a run can determine it.
     """
 
     key: TaskKey
@@ -64,10 +64,10 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
 
     :param key: the task instance.
     :param now: the time.
-    :param session: of Airflow's database.
-    :raises HttpError: 404 when there is none, or it is of another operator; 409 when it has not begun, or not
-        again; 410 when it is too old, its DAG is gone, or Airflow has pruned what it rendered; 500 when what it
-        rendered makes no sense.
+    :param session: a session of Airflow's database.
+    :raises HttpError: 404 when there is no such task instance, or it has another operator; 409 when it has not started
+        yet; 410 when it is too old, its DAG is gone, or Airflow has pruned its rendered fields; 500 when these are not
+        readable.
     """
     from airflow.models.dag import DagModel
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
@@ -76,10 +76,10 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
     allowed_now = current_dag.allowed_now(key.dag_id, key.task_id, session)
     fields = RenderedTaskInstanceFields.get_templated_fields(key, session=session)  # type: ignore[arg-type]
     if (fields is None and task_began is None) or (state in ABOUT_TO_BEGIN and not next_method):
-        # What a cleared task rendered before is of the past: the DAG's author may have cleared it for that.
-        raise HttpError(409, "Not yet", "This task has not begun; its notebook opens here once it has. Reload then.")
+        # The fields of a cleared task are out of date: the DAG's author may have cleared it to change them.
+        raise HttpError(409, "The task has not started yet", "Reload this page once it has, to open its notebook.")
     if fields is None:
-        raise _gone("Airflow keeps what a task rendered for its latest runs only, and has dropped this run's.")
+        raise _gone("Airflow keeps the data of a task for its latest runs only, and this run is an older one.")
     task = rendered_task_of(key, fields, try_number=try_number, began=task_began or run_began or run_after, now=now)
     return replace(task, team_name=DagModel.get_team_name(key.dag_id, session=session), allowed_now=allowed_now)
 
@@ -88,47 +88,49 @@ def rendered_task_of(
     key: TaskKey, fields: Mapping[str, Any], *, try_number: int, began: datetime, now: datetime
 ) -> RenderedTask:
     """
-    Take what the launch page needs out of a task's rendered fields.
+    Return what the launch page needs from a task's rendered fields.
 
     :param key: the task instance.
     :param fields: the rendered template fields.
-    :param try_number: the task instance's.
+    :param try_number: the task instance's try number.
     :param began: when the task began.
     :param now: the time.
-    :raises HttpError: as in :func:`read`.
+    :raises HttpError: 404, 410 or 500, as in :func:`read`.
     """
     fields = {_FORMER_FIELDS.get(field, field): value for field, value in fields.items()}
     if "launch_page_valid_for" not in fields:
-        raise HttpError(404, "No notebook here", "This task opens no notebook.")
+        raise HttpError(404, "There is no notebook here", "This task does not open a notebook.")
     try:
-        workspace = workspace_of(fields)
-        if workspace is None:
-            raise KeyError("what it opens")
-        open_for = timedelta(seconds=float(fields["launch_page_valid_for"]))
-        task = RenderedTask(
-            key=key,
-            try_number=try_number,
-            workspace=workspace,
-            session_expiration_duration=validation.session_expiration_duration_of(
-                fields["session_expiration_duration"]
-            ),
-            landing=workspace.landing_of(fields["landing"]),
-            aws_conn_id=_optional_text(fields["aws_conn_id"]),
-            region_name=_optional_text(fields["region_name"]),
-            verify=_verify_of(fields["verify"]),
-            allowed_users=_allowed_users_of(fields["allowed_users"]),
-        )
+        valid_for = timedelta(seconds=float(fields["launch_page_valid_for"]))
+        task = _task_from(fields, key, try_number)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise HttpError(
             500,
             "This task cannot be read",
-            f"What Airflow keeps of it is not what the task rendered ({type(error).__name__}: {error}). "
+            f"Airflow’s copy of its fields differs from what the task rendered ({type(error).__name__}: {error}). "
             "Airflow cuts fields that are longer than [core] max_templated_field_length, and masks what it takes for "
-            "a secret. Tell the DAG’s author, or whoever runs this Airflow.",
+            "a secret. Tell the author of the DAG, or an administrator of Airflow.",
         ) from None
-    if now - began > open_for:
-        raise _gone(f"It was open for {format_duration(open_for)} from the start of the task.")
+    if now - began > valid_for:
+        raise _gone(f"It was open for {format_duration(valid_for)} from the start of the task.")
     return task
+
+
+def _task_from(fields: Mapping[str, Any], key: TaskKey, try_number: int) -> RenderedTask:
+    workspace = workspace_of(fields)
+    if workspace is None:
+        raise KeyError("workspace")
+    return RenderedTask(
+        key=key,
+        try_number=try_number,
+        workspace=workspace,
+        session_expiration_duration=validation.session_expiration_duration_of(fields["session_expiration_duration"]),
+        landing=workspace.landing_of(fields["landing"]),
+        aws_conn_id=_optional_text(fields["aws_conn_id"]),
+        region_name=_optional_text(fields["region_name"]),
+        verify=_verify_of(fields["verify"]),
+        allowed_users=_allowed_users_of(fields["allowed_users"]),
+    )
 
 
 def _task_instance(key: TaskKey, session: Any) -> Any:
@@ -153,19 +155,19 @@ def _task_instance(key: TaskKey, session: Any) -> Any:
         )
     ).one_or_none()
     if row is None:
-        raise HttpError(404, "No such task", "Airflow has no task instance of this address. Is the whole link there?")
+        raise HttpError(404, "Task not found", "Airflow has no such task instance. Check that the link is complete.")
     return row
 
 
 def _gone(why: str) -> HttpError:
     return HttpError(
-        410, "This link has ended", f"{why} Ask whoever sent it for a new one: running its DAG again sends one."
+        410, "This link has expired", f"{why} Ask the sender for a new one: running the DAG again sends it."
     )
 
 
 def _optional_text(value: object) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a string")
     return value
 
 
@@ -174,9 +176,13 @@ def _verify_of(value: object) -> bool | str | None:
 
 
 def _allowed_users_of(value: object) -> tuple[str, ...] | None:
-    """Read the list. Whatever is no list of names lets nobody in: a list that Airflow cut short is a text."""
+    """
+    Return the list; ``None`` for editors.
+
+    :raises ValueError: for anything else, such as a list that Airflow cut short and stored as text: no access then.
+    """
     if value is None or value == EDITORS:
         return None
     if isinstance(value, list) and value and all(isinstance(user, str) and user.strip() for user in value):
         return tuple(value)
-    raise ValueError("allowed_users is no list of names")
+    raise ValueError("allowed_users is not a list of names")

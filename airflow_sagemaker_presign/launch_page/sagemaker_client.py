@@ -1,4 +1,4 @@
-"""The launch page's way to SageMaker: one client for each client key, and responses cached for a moment."""
+"""The launch page's SageMaker client: one hook per client key, and responses that are cached for seconds."""
 
 from __future__ import annotations
 
@@ -26,20 +26,24 @@ if TYPE_CHECKING:
     from airflow.models.connection import Connection
 
 THREADS_PER_CONNECTION = 10
-"""How many requests may talk to SageMaker at once over one connection. They have threads of their own: when SageMaker
-hangs there, neither Airflow's own pages nor those of other connections do."""
+"""
+The number of concurrent requests to SageMaker per connection. Each connection has threads of its own, so that a
+connection that hangs blocks neither Airflow's own pages nor other connections.
+"""
 
 CONNECTION_CACHE_SECONDS = 60
-"""Seconds until a changed connection takes effect. One that has not changed keeps its client: a new one each minute
-costs a tenth of a second of CPU, and more memory than all that the launch page does with it."""
+"""
+Seconds until a changed connection takes effect. An unchanged connection keeps its client: a new one each minute would
+cost a tenth of a second of CPU, and memory.
+"""
 
 RESPONSE_CACHE_SECONDS = 2
-"""Seconds for which all who follow the same start share one Describe."""
+"""Seconds for which all pages of the same notebook share one Describe."""
 
 ERROR_CACHE_SECONDS = 4
-"""Seconds for which nobody asks again what just failed."""
+"""Seconds for which a failed request is not repeated."""
 
-# A person waits: rather say soon that SageMaker does not answer. The connection's own settings come first.
+# A person waits, so fail early when SageMaker does not respond. The connection's own settings take precedence.
 _SHORT_TIMEOUTS = Config(
     connect_timeout=5,
     read_timeout=10,
@@ -50,9 +54,9 @@ _SHORT_TIMEOUTS = Config(
 
 class LaunchPageHook(WorkspaceHook):
     """
-    The hook of a connection that has been looked up already, as the task would have.
+    A hook for a connection that has already been looked up.
 
-    :param connection: Airflow's; ``None``: what the api-server's machine has.
+    :param connection: the Airflow connection; ``None``: boto3's own credential chain on the api-server.
     """
 
     def __init__(self, connection: Connection | None, aws_conn_id: str | None, **arguments: Any) -> None:
@@ -60,13 +64,13 @@ class LaunchPageHook(WorkspaceHook):
         self._connection = connection
 
     def get_connection(self, conn_id: str) -> Any:  # type: ignore[override]
-        """Return the connection. The provider's own look-up goes on without one where it finds none."""
+        """Return the connection. The provider's own lookup would silently continue without one if it is missing."""
         return self._connection
 
 
 @dataclass(frozen=True)
 class _Access:
-    """A hook, what the connection that it was made from said, and when that was looked up last."""
+    """A hook, the settings of the connection that it was created from, and when these were last looked up."""
 
     hook: WorkspaceHook
     connection: object
@@ -75,7 +79,7 @@ class _Access:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What came of a Describe: a description, or an error."""
+    """The result of a Describe: a description, or an error."""
 
     asked_at: float
     answered_at: float
@@ -84,10 +88,10 @@ class _Answer:
 
     def is_good(self, now: float, since: float | None) -> bool:
         """
-        Return whether nobody has to ask again.
+        Return whether the result may be used without another request.
 
         :param now: the time.
-        :param since: only answers to what was asked since then; ``None``: those of a moment ago will do.
+        :param since: the earliest time of the request; ``None``: a result from the cache is good enough.
         """
         if self.error is not None:
             return now - self.answered_at < ERROR_CACHE_SECONDS
@@ -98,7 +102,7 @@ class SageMakerClient:
     """
     Describes, starts and mints with the connections of the tasks.
 
-    :param monotonic: counts seconds; for tests.
+    :param monotonic: a monotonic clock, in seconds; for tests.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -111,11 +115,11 @@ class SageMakerClient:
 
     def describe(self, task: RenderedTask, *, since: float | None = None) -> dict[str, Any]:
         """
-        Return what AWS says of the task's notebook instance. All who want to know share one request.
+        Return the description of the task's workspace. Concurrent callers share one request.
 
-        :param task: which.
-        :param since: not what AWS was asked before then; default: what it said a moment ago will do.
-        :raises WorkspaceError: when AWS does not say, or did not a moment ago.
+        :param task: the task.
+        :param since: the earliest time of the request; default: a response from the cache is good enough.
+        :raises WorkspaceError: when the request fails, or failed a moment ago.
         """
         with self._locks.hold("describe", _notebook(task)):
             answer = self._known_answer(task, since) or self._ask(task)
@@ -124,19 +128,19 @@ class SageMakerClient:
         return answer.description or {}
 
     def hold_start_lock(self, task: RenderedTask) -> AbstractContextManager[None]:
-        """Wait until nobody else is about to start the task's notebook instance."""
+        """Hold the lock of the task's workspace, so that only one thread starts it."""
         return self._locks.hold("start", _notebook(task))
 
     def start(self, task: RenderedTask) -> None:
-        """Start the task's notebook instance; from now on nobody is told how it was before."""
+        """Start the task's workspace, and drop its cached description."""
         with _in_words(task):
             self.hook(task).start(task.workspace)
-        # Whoever asked before the start has had the answer by then.
+        # With the lock, so that a response from before the start is not cached after it.
         with self._locks.hold("describe", _notebook(task)), self._lock:
             self._answers.pop(_notebook(task), None)
 
     def mint(self, task: RenderedTask) -> PresignedUrl:
-        """Mint as the task would have."""
+        """Mint a URL with the parameters of the task."""
         with _in_words(task):
             return self.hook(task).mint(task.workspace, task.session_expiration_duration, task.landing)
 
@@ -176,13 +180,13 @@ class SageMakerClient:
         with self._lock:
             self._answers[_notebook(task)] = answer
             if isinstance(answer.error, SageMakerUnavailable) and not answer.error.code:
-                # Not even a refusal: what hangs for one notebook would hang for the next one.
+                # Without any response from AWS, requests for other notebooks over this connection would hang, too.
                 self._out_of_reach[client_key(task)] = answer
         return answer
 
 
 def client_key(task: RenderedTask) -> tuple[str | None, str | None, str | None, bool | str | None]:
-    """Return what decides how AWS is reached for a task."""
+    """Return the arguments of the AWS client for a task; tasks with equal ones share a client."""
     return task.team_name, task.aws_conn_id, task.region_name, task.verify
 
 
@@ -191,7 +195,7 @@ def _notebook(task: RenderedTask) -> tuple[Any, ...]:
 
 
 def _what_counts(connection: Connection | None) -> object:
-    """Return what of an Airflow connection, and of Airflow's configuration, decides how AWS is reached."""
+    """Return the settings of the connection, and of Airflow, whose change requires a new client."""
     own_identity = aws_identity.own_identity_is_allowed()
     if connection is None:
         return own_identity
@@ -206,20 +210,20 @@ def _hook(connection: Connection | None, task: RenderedTask) -> WorkspaceHook:
     aws_identity.check_identity(plain.conn_config, task.aws_conn_id, task.workspace.name, plain.get_session)
     config = _SHORT_TIMEOUTS.merge(theirs) if theirs else _SHORT_TIMEOUTS
     hook = LaunchPageHook(connection, task.aws_conn_id, **where, config=config)
-    # Made here, where what is wrong with the connection is said of the connection.
+    # Create the client here, where an error is reported as one of the connection.
     _ = hook.conn
     return hook
 
 
 @contextmanager
 def _in_words(task: RenderedTask) -> Iterator[None]:
-    """Say of the connection what neither AWS nor the hook says of the notebook instance."""
+    """Turn errors that are neither AWS's nor the hook's into errors about the connection."""
     try:
         yield
     except WorkspaceError:
         raise
-    # Whatever Airflow, the provider and botocore raise at values that they do not expect, or cannot decrypt, or for a
-    # package that is not installed: it has no end.
+    # Airflow, the provider and botocore raise all kinds of errors for values that they do not expect or cannot decrypt,
+    # and for packages that are not installed.
     except Exception as error:
         translated = aws_errors.translate(error, task.workspace, "reach")
         if translated is None:

@@ -1,4 +1,4 @@
-"""What a request through the launch page does, step by step: read, decide, write down, then do."""
+"""The launch service: reads the task, decides, writes the audit log, and only then starts a notebook or mints."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 class LaunchService:
     """
-    Shows, starts and opens notebooks. Its methods block; they are called in threads.
+    Shows, starts and opens notebooks. Its methods block, so they must be called in threads.
 
-    :param clock: tells the time.
-    :param tokens: for the form.
-    :param prefix: the path of Airflow's base URL, without the last slash.
+    :param clock: returns the time.
+    :param tokens: creates and checks the form's CSRF tokens.
+    :param prefix: the path of Airflow's base URL, without a trailing slash.
     """
 
     def __init__(self, clock: Callable[[], datetime], tokens: CsrfTokens, prefix: str) -> None:
@@ -44,31 +44,31 @@ class LaunchService:
 
     def authorize(self, key: TaskKey, current_user: CurrentUser) -> RenderedTask:
         """
-        Return what the task instance rendered.
+        Return what the task instance rendered, if the user may open its notebook.
 
-        :raises HttpError: when there is none, or not for this user.
+        :raises HttpError: when there is no such task instance, or the user has no access.
         """
         if not current_user.may_see:
-            words = "Airflow does not let you see this task. Ask whoever sent you the link."
-            raise HttpError(403, "Not for you", words)
+            words = "Airflow does not let you see this task. Ask the person who sent you the link."
+            raise HttpError(403, "You have no access", words)
         with _session() as session:
             task = rendered_task.read(key, self.clock(), session)
         if may_open(current_user, task):
             return task
         whom = (
-            "those who may edit its task. Ask an administrator of Airflow to let you,"
+            "users who may edit its task. Ask an administrator of Airflow for access,"
             if None in (task.allowed_users, *task.allowed_now)
-            else "the persons whom its DAG names. Ask whoever sent you the link, or the author of the DAG "
+            else "the users whom its DAG names. Ask the person who sent you the link, or the author of the DAG "
             f"{key.dag_id}, to add you by this name,"
         )
         words = (
-            f"You are signed in as {current_user.in_words}, and this notebook is opened by {whom} or sign out, and "
-            "in with another account."
+            f"You are signed in as {current_user.in_words}, and this notebook opens only for {whom} or sign in with "
+            "another account."
         )
-        raise HttpError(403, "Not for you", words)
+        raise HttpError(403, "You have no access", words)
 
     def show(self, task: RenderedTask, current_user: CurrentUser) -> Response:
-        """Show the page."""
+        """Return the page."""
         return self._page(task, current_user)
 
     def submit(self, task: RenderedTask, current_user: CurrentUser, action: str, token: str) -> Response:
@@ -76,30 +76,28 @@ class LaunchService:
         Open or start the notebook.
 
         :param action: ``open`` or ``start``.
-        :param token: the form's.
-        :raises HttpError: when that may not be.
+        :param token: the form's CSRF token.
+        :raises HttpError: when the token or the action is not valid.
         """
         token_match = self.tokens.match_token(token, current_user.user_id, task)
         if token_match is TokenMatch.OF_ANOTHER_NOTEBOOK:
-            words = f"The page is of another notebook: the task has begun anew, for {task.workspace.name} now."
-            raise HttpError(409, "This page is out of date", f"{words} Go back and look before you press its button.")
+            words = f"The page shows another notebook: the task has run again, for {task.workspace.name}."
+            raise HttpError(409, "This page is out of date", f"{words} Go back and check before you use the button.")
         if token_match is not TokenMatch.OF_THIS_PAGE:
-            raise HttpError(403, "This page has expired", "Go back to the notebook and press its button again.")
+            raise HttpError(403, "This page has expired", "Go back to the notebook and use its button again.")
         if action == OPEN:
             return self._open(task, current_user)
         if action == START:
             return self._start(task, current_user)
-        raise HttpError(400, "That is no button of this page", "Go back to the notebook and press its button.")
+        raise HttpError(400, "There is no such action", "Go back to the notebook and use its button.")
 
     def record_denial(self, key: TaskKey, current_user: CurrentUser, action: str, why: str) -> None:
-        """Write down that somebody was turned away; not being able to turns nobody in."""
+        """Record a denied request in the audit log; a failure to do so does not change the response."""
         event = audit.START if action == START else audit.OPEN
         try:
             self.denials.record(event, key, current_user, why)
         except Exception:
-            log.exception(
-                "%s: %s was refused (%s), which could not be written down", _path(key), current_user.name, why
-            )
+            log.exception("%s: %s was denied (%s), which could not be recorded", _path(key), current_user.name, why)
 
     def _open(self, task: RenderedTask, current_user: CurrentUser) -> Response:
         if self._phase(task, self.sagemaker.now()) is not Phase.READY:
@@ -107,8 +105,8 @@ class LaunchService:
         with _session() as session:
             wait = audit.claim(audit.MINTS, task, current_user, self.clock(), session)
         if wait:
-            words = f"You have opened this notebook {audit.MINTS.times} times within a minute."
-            raise HttpError(429, "Slowly, please", words, retry_after=wait)
+            words = f"You have opened this notebook {audit.MINTS.times} times within a minute. Wait a moment."
+            raise HttpError(429, "Too many requests", words, retry_after=wait)
         try:
             presigned_url = self.sagemaker.mint(task)
         except Exception as error:
@@ -130,14 +128,14 @@ class LaunchService:
         return self._back(task)
 
     def _phase(self, task: RenderedTask, since: float) -> Phase:
-        """Return the workspace's phase as it is now; ``UNKNOWN`` when AWS does not answer: the page shows why."""
+        """Return the workspace's current phase; ``UNKNOWN`` if the request fails: the page shows the error."""
         try:
             return task.workspace.observation_of(self.sagemaker.describe(task, since=since)).phase
         except WorkspaceError:
             return Phase.UNKNOWN
 
     def _back(self, task: RenderedTask) -> Response:
-        """Lead back to the page by a GET, so that a reload presses no button again."""
+        """Redirect to the page with a GET, so that a reload does not submit the form again."""
         location = self.prefix + _path(task.key)
         return Response(status_code=303, headers={**templating.security_headers(), "Location": location})
 

@@ -1,4 +1,4 @@
-"""Write the launch page's pages, and the headers that keep them to themselves."""
+"""Render the launch page's templates, and define its security headers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ASSETS = {"launch_page.css": "text/css", "launch_page.js": "text/javascript"}
 
 HEADERS = {
     "Cache-Control": "no-store",
-    # Not "no-referrer": with that a browser on plain HTTP says of our own form that it came from "null".
+    # Not "no-referrer": a browser on plain HTTP would then send our own form with an Origin of "null".
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -29,42 +29,42 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 REDIRECT_BY_PAGE = "by=page"
-"""The query with which the page's own form asks to be led on by a page."""
+"""The query with which the page's form requests a redirect by an HTML page."""
 
 
 def security_headers() -> dict[str, str]:
-    """Return the headers of every answer."""
+    """Return the headers of every response."""
     return {**HEADERS, "Content-Security-Policy": _POLICY}
 
 
 def write(template: str, **values: Any) -> str:
     """
-    Write a page. Everything that is shown is escaped.
+    Return a rendered page. All values are escaped.
 
     :param template: ``notebook.html``, ``redirect.html`` or ``error.html``.
-    :param values: what it shows.
+    :param values: the template's variables.
     """
     return _environment().get_template(template).render(**values, frame=_frame(values))
 
 
 @cache
 def asset(name: str) -> bytes:
-    """Return a file that the pages load."""
+    """Return the content of a static file."""
     return files(__package__).joinpath("assets", name).read_bytes()
 
 
 @cache
 def asset_path(name: str) -> str:
-    """Return where a file is, in a way that changes with its content."""
+    """Return the path of a static file, with a version that changes with its content."""
     digest = hashlib.sha256(asset(name)).hexdigest()[:12]
     return f"{LAUNCH_PAGE_PREFIX}/assets/{name}?v={digest}"
 
 
 def _frame(values: dict[str, Any]) -> str:
     """
-    Return what the script cannot take over into a page that is open: whose it is, of which notebook, in which version.
+    Return a digest of what the script cannot update in place: the user, the notebook, and the version of the page.
 
-    A page that comes with another one replaces the whole page.
+    The script reloads the whole page when this changes.
     """
     parts = [str(values.get(name, "")) for name in ("name", "session", "current_user", "path")]
     return hashlib.sha256("|".join((*parts, *map(asset_path, ASSETS))).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Threads in which requests block: a connection behind which nothing answers blocks its own only."""
+"""Thread limits for blocking requests: a connection that hangs blocks its own threads only."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MAX_CONNECTIONS = 256
 
 class ThreadLimits:
     """
-    Runs what blocks. Who waits for a thread has none meanwhile.
+    Runs blocking functions in threads. A request that waits for a free thread does not occupy one.
 
-    :param for_a_connection: how many requests may talk to SageMaker at once over one connection.
+    :param for_a_connection: the number of concurrent requests to SageMaker per connection.
     """
 
     def __init__(self, for_a_connection: int) -> None:
@@ -32,11 +32,11 @@ class ThreadLimits:
         self._connections: LruDict[object, anyio.CapacityLimiter] = LruDict(MAX_CONNECTIONS)
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run what asks Airflow's database."""
+        """Run a function that uses Airflow's database."""
         return await anyio.to_thread.run_sync(functools.partial(function, *arguments), limiter=self._own)
 
     async def run_for_connection(self, task: RenderedTask, function: Callable[..., T], *arguments: Any) -> T:
-        """Run what asks SageMaker, in one of the threads of a task's connection."""
+        """Run a function that calls SageMaker, in one of the threads of the task's connection."""
         connection = task.team_name, task.aws_conn_id
         limiter = self._connections.get(connection)
         if limiter is None:

@@ -1,5 +1,5 @@
 """
-SageMaker notebook instances on this machine: for a first look, for the demo, and for tests.
+SageMaker notebook instances on this machine: to try it out, for the demo, and for tests.
 
 From a shell: ``python -m airflow_sagemaker_presign.local --help``.
 

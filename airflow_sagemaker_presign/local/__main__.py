@@ -1,4 +1,4 @@
-"""``python -m airflow_sagemaker_presign.local``: SageMaker on this machine, until Ctrl-C."""
+"""``python -m airflow_sagemaker_presign.local``: run SageMaker on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_sagemaker_presign.local.services import LocalServices
 
 DESCRIPTION = """\
 SageMaker notebook instances on this machine, without an AWS account: the API for any AWS client, real JupyterLabs
 behind the presigned URLs, and an inbox that shows the mails and Slack messages sent to it. Everything listens on
-127.0.0.1 and nowhere else, keeps what it gets in memory, and ends with Ctrl-C."""
+127.0.0.1 only, keeps its data in memory, and stops with Ctrl-C."""
 EPILOG = """\
 failures on demand:
   as a tag of a notebook instance when it is created:
@@ -27,7 +30,7 @@ failures on demand:
     curl -X POST http://127.0.0.1:5100/local/clock/advance --json '{"seconds": 300}'
     curl -X POST http://127.0.0.1:5100/inbox/faults/slack --json '{"fault": "429", "retry_after": 3}'
     curl -X POST http://127.0.0.1:5100/inbox/faults/smtp --json '{"fault": "451-at-rcpt"}'
-  what has been asked of the API, what is still to go wrong, and how to forget either:
+  show, and clear, the recorded API requests and the pending faults:
     curl http://127.0.0.1:5100/local/requests
     curl http://127.0.0.1:5100/local/faults
     curl http://127.0.0.1:5100/inbox/faults
@@ -38,7 +41,7 @@ failures on demand:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Return the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_sagemaker_presign.local",
         description=DESCRIPTION,
@@ -52,11 +55,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--notebook",
         action="append",
         metavar="NAME",
-        help="it exists, Stopped; may be repeated (default: research)",
+        help="create this notebook instance, Stopped; may be repeated (default: research)",
     )
     add("--start-seconds", type=_seconds, default=10, metavar="S", help="how long a start takes (default: 10)")
     add("--stop-seconds", type=_seconds, default=5, metavar="S", help="how long a stop takes (default: 5)")
-    add("--no-jupyter", action="store_true", help="no JupyterLab; presigned URLs then lead nowhere")
+    add("--no-jupyter", action="store_true", help="run no JupyterLab; presigned URLs then open nothing")
     add("--folder", type=Path, help="where JupyterLab keeps notebooks and its log (default: a temporary folder)")
     add("--ready-file", type=Path, metavar="PATH", help="write all addresses there, as JSON, when everything is up")
     return parser.parse_args(arguments)
@@ -64,30 +67,21 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     """
-    Run until SIGINT or SIGTERM.
+    Run the local services until SIGINT or SIGTERM.
 
-    :return: the exit code: 0 after a clean stop, 1 when JupyterLab does not come up, 2 for a port in use.
+    :return: the exit code: 0 after a clean stop, 1 when JupyterLab does not start, 2 for a port in use.
     """
     options = parse(arguments)
     stop = _stop_at_signals()
-    # Only now: moto takes a second to import, and --help shall not.
+    # Imported here, because moto takes a second to import, and --help should not.
     from airflow_sagemaker_presign.local.http_server import PortInUse
     from airflow_sagemaker_presign.local.jupyter.process import JupyterFailed
-    from airflow_sagemaker_presign.local.services import LocalServices
 
     if options.ready_file:
         options.ready_file.parent.mkdir(parents=True, exist_ok=True)
-        # One of an earlier run would tell a reader that we are up.
+        # A file of an earlier run would signal that this one is ready.
         options.ready_file.unlink(missing_ok=True)
-    services = LocalServices(
-        port=options.port,
-        smtp_port=options.smtp_port,
-        jupyter=not options.no_jupyter,
-        start_seconds=options.start_seconds,
-        stop_seconds=options.stop_seconds,
-        notebooks=tuple(dict.fromkeys(options.notebook or ["research"])),
-        folder=options.folder,
-    )
+    services = _services(options)
     try:
         services.start()
     except PortInUse as error:
@@ -108,6 +102,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _services(options: argparse.Namespace) -> LocalServices:
+    from airflow_sagemaker_presign.local.services import LocalServices
+
+    return LocalServices(
+        port=options.port,
+        smtp_port=options.smtp_port,
+        jupyter=not options.no_jupyter,
+        start_seconds=options.start_seconds,
+        stop_seconds=options.stop_seconds,
+        notebooks=tuple(dict.fromkeys(options.notebook or ["research"])),
+        folder=options.folder,
+    )
+
+
 def _stop_at_signals() -> threading.Event:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -118,7 +126,7 @@ def _stop_at_signals() -> threading.Event:
 
 
 def _write_ready_file(path: Path, addresses: dict[str, Any]) -> None:
-    # In one step, so that a reader who waits for the file never sees half of it.
+    # Replaced atomically, so that a process that waits for the file never reads half of it.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     unfinished.write_text(json.dumps(addresses, indent=2))
     unfinished.replace(path)
@@ -132,7 +140,7 @@ def _where_things_are(addresses: dict[str, Any], options: argparse.Namespace) ->
     )
     command = "aws sagemaker {} --notebook-instance-name " + name
     lines = [
-        "SageMaker runs on this machine. Ctrl-C ends it.",
+        "SageMaker runs on this machine. Ctrl-C stops it.",
         "",
         f"  SageMaker API  {addresses['endpoint_url']}",
         f"  Inbox          {addresses['inbox_url']}",
@@ -153,14 +161,14 @@ def _where_things_are(addresses: dict[str, Any], options: argparse.Namespace) ->
 def _port(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port; 0 to 65535 are")
+        raise argparse.ArgumentTypeError(f"{text} is not a port; use 0 to 65535")
     return number
 
 
 def _seconds(text: str) -> float:
     number = float(text)
     if not 0 <= number < 86400:
-        raise argparse.ArgumentTypeError(f"{text} is no time that a start or stop can take, in seconds")
+        raise argparse.ArgumentTypeError(f"{text} is not valid; use seconds from 0 to below 86400")
     return number
 
 

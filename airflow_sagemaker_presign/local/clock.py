@@ -1,4 +1,4 @@
-"""The clock that everything in this room reads, so that a test turns it instead of sleeping."""
+"""The clock of all local services, which tests advance instead of sleeping."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 class LocalClock:
     """
-    A clock that can be turned forward.
+    A clock that can be advanced.
 
-    :param start: stand still at this moment (aware) until somebody advances the clock. None: run with the
-        machine's time, plus what it was advanced by.
+    :param start: the time (aware) at which the clock stands still until it is advanced. None: the machine's time,
+        plus the time by which the clock was advanced.
     """
 
     def __init__(self, start: datetime | None = None) -> None:
@@ -20,19 +20,20 @@ class LocalClock:
         self._listeners: list[Callable[[], None]] = []
 
     def now(self) -> datetime:
-        """Tell the time, aware, in UTC."""
+        """Return the time, aware, in UTC."""
         return (self._start or datetime.now(UTC)) + self._ahead
 
     def advance(self, seconds: float | timedelta) -> datetime:
         """
-        Turn the clock forward.
+        Advance the clock.
 
-        :param seconds: by how much; not negative, because a status never goes back in time.
-        :return: what the clock shows now.
+        :param seconds: the time to add; not negative.
+        :return: the new time.
+        :raises ValueError: for a negative time.
         """
         step = seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
         if step < timedelta():
-            raise ValueError(f"A clock is turned forward only, not by {seconds}.")
+            raise ValueError(f"The clock can only be advanced, not changed by {seconds}.")
         self._ahead += step
         for listener in self._listeners:
             listener()
@@ -40,11 +41,11 @@ class LocalClock:
 
     @property
     def seconds_ahead(self) -> float:
-        """How far this clock is ahead of the machine's (another process has to be told)."""
+        """Seconds by which this clock is ahead of the machine's, for other processes."""
         if self._start is None:
             return self._ahead.total_seconds()
         return (self.now() - datetime.now(UTC)).total_seconds()
 
     def on_advance(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` each time the clock is turned."""
+        """Call ``listener`` each time the clock is advanced."""
         self._listeners.append(listener)

@@ -1,4 +1,4 @@
-"""One HTTP port for everything: moto's API for signed requests, our own pages for all others."""
+"""The HTTP server: moto's API for signed requests and our own pages for all others, on one port."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class PortInUse(OSError):
-    """Somebody else listens on the port that was asked for; the message says which."""
+    """The requested port is in use."""
 
 
 def bind(port: int, purpose: str) -> socket.socket:
@@ -55,12 +55,12 @@ def bind(port: int, purpose: str) -> socket.socket:
 
 
 class _QuietHandler(MotoRequestHandler):
-    # A line per request tells a person nothing, and no address shall be logged here.
+    # A line per request is of no use to a person, and addresses must not be logged here.
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Log nothing."""
+        """Do not log requests."""
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Log what went wrong, as far as it holds no address."""
+        """Log an error without addresses."""
         LOG.debug("HTTP %s", type)
 
 
@@ -88,7 +88,7 @@ class HttpServer:
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-http", daemon=True)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to answer."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -112,19 +112,19 @@ class _Dispatcher:
         if not signed and (first in _OURS or browser):
             return self._ours(environ, start_response)
         try:
-            # Moto's own pages, and what AWS wants no signature for, are known by other signs.
-            if not path.startswith(_MOTO_PATHS) and not self._wants_no_signature(environ, path):
+            # Moto's own pages, and operations that AWS accepts without a signature, are recognised differently.
+            if not path.startswith(_MOTO_PATHS) and not self._needs_no_signature(environ, path):
                 check_signed(environ)
             answer: Iterable[bytes] = self._moto(environ, start_response)
             return answer
         except ApiError as error:
             return _answer(error, start_response)
         except Exception as error:
-            # Not its words: they may have an address in them.
-            LOG.error("A request could not be answered: %s", type(error).__name__)
+            # Without the message, which may contain an address.
+            LOG.error("A request failed: %s", type(error).__name__)
             return _answer(internal_failure(), start_response)
 
-    def _wants_no_signature(self, environ: dict[str, Any], path: str) -> bool:
+    def _needs_no_signature(self, environ: dict[str, Any], path: str) -> bool:
         if environ.get("HTTP_AUTHORIZATION"):
             return False
         try:
@@ -147,7 +147,7 @@ def _pages(blueprints: list[Blueprint]) -> Flask:
 
     @app.before_request
     def only_local_names() -> AnyResponse | None:
-        # A foreign page can point a name of its own at 127.0.0.1 and read the inbox from a visitor's browser.
+        # DNS rebinding: a foreign page could resolve its own name to 127.0.0.1 and read the inbox.
         if request.host.rpartition(":")[0] in (LOOPBACK, "localhost"):
             return None
         return Response("Reach this server as 127.0.0.1 or localhost.\n", 403)

@@ -1,4 +1,4 @@
-"""Everything that this room has, started and stopped together."""
+"""All local services, started and stopped together."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class LocalServices:
 
     :param port: for the SageMaker API and all pages; 0 for a free one.
     :param smtp_port: for mail; 0 for a free one.
-    :param jupyter: run real JupyterLabs behind the presigned URLs. False: they have AWS's form and lead nowhere.
+    :param jupyter: run real JupyterLabs behind the presigned URLs. False: the URLs have AWS's form and open nothing.
     :param start_seconds: how long a notebook instance's start takes.
     :param stop_seconds: how long its stop takes.
     :param training_seconds: how long a training job takes.
     :param notebooks: notebook instances that exist, Stopped, from the start.
-    :param clock: what time it is.
+    :param clock: the clock.
     :param folder: where JupyterLab keeps its notebooks and log. None: a folder that is removed at the end.
     """
 
@@ -63,7 +63,7 @@ class LocalServices:
         self.inbox = Inbox(self.clock)
         self.port, self.smtp_port = port, smtp_port
         self.jupyter: JupyterLabs | None = None
-        self._gate: NotebookReverseProxy | None = None
+        self._proxy: NotebookReverseProxy | None = None
         self._wants_jupyter = jupyter
         self._folder = folder
         self._smtp: SmtpServer | None = None
@@ -71,7 +71,7 @@ class LocalServices:
 
     def start(self) -> LocalServices:
         """
-        Start everything; return when all of it answers.
+        Start all services, and return when they respond.
 
         :raises PortInUse: when a port is taken; nothing is left running then.
         """
@@ -81,7 +81,7 @@ class LocalServices:
         return self
 
     def stop(self) -> None:
-        """Stop everything and leave no process behind."""
+        """Stop all services and their processes."""
         self._stack.close()
 
     def __enter__(self) -> LocalServices:
@@ -119,17 +119,17 @@ class LocalServices:
 
     def notebook_url(self, name: str, region: str = DEFAULT_REGION) -> str | None:
         """
-        Tell a notebook instance's own address, without a slash at the end; it lets nobody in without a presigned URL.
+        Return a notebook instance's own address, without a trailing slash; it requires a presigned URL.
 
         :param name: the notebook instance.
         :param region: its region.
         :return: None without JupyterLab.
         """
         arn = f"arn:aws:sagemaker:{region}:{DEFAULT_ACCOUNT_ID}:notebook-instance/{name}"
-        return f"http://{self._gate.host_of(arn)}" if self._gate else None
+        return f"http://{self._proxy.host_of(arn)}" if self._proxy else None
 
     def addresses(self) -> dict[str, Any]:
-        """Where everything is, as the ready file says it."""
+        """Return all addresses, as in the ready file."""
         return {
             "endpoint_url": self.endpoint_url,
             "port": self.port,
@@ -183,9 +183,9 @@ class LocalServices:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         self.jupyter = JupyterLabs(folder.resolve())
-        self._gate = NotebookReverseProxy(self.jupyter, self.sagemaker.tokens, self.sagemaker.look_up)
-        self._gate.start()
-        stack.callback(self._gate.stop)
+        self._proxy = NotebookReverseProxy(self.jupyter, self.sagemaker.tokens, self.sagemaker.look_up)
+        self._proxy.start()
+        stack.callback(self._proxy.stop)
         self.jupyter.start_spare()
-        self.sagemaker.serve_notebooks_at(self._gate.host_of)
-        self.sagemaker.on_change(self._gate.settle)
+        self.sagemaker.serve_notebooks_at(self._proxy.host_of)
+        self.sagemaker.on_change(self._proxy.settle)

@@ -1,9 +1,9 @@
 """
-A process that ends with all its descendants: when it is told to, and when the one who started it is gone, however.
+A process that ends with all its descendants, on request and when its parent process ends for any reason.
 
-A process group is not enough for Airflow: its task supervisors move to groups of their own. So a small supervisor
-stands between: it adopts what is orphaned below it (on Linux), and ends only when everything below it has ended. It
-watches a pipe and its parent's process id, for a parent killed with SIGKILL cannot stop anything any more.
+A process group is not enough for Airflow, whose task supervisors move to groups of their own. So a small supervisor
+process adopts orphaned descendants (on Linux), and ends only when all of them have ended. It watches a pipe and its
+parent's process id, since a parent that was killed with SIGKILL cannot stop anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from types import FrameType
 import psutil  # type: ignore[import-untyped]
 
 _PR_SET_CHILD_SUBREAPER = 36
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 class SupervisedProcess:
@@ -57,19 +57,19 @@ class SupervisedProcess:
 
     @property
     def pid(self) -> int:
-        """The supervisor's process id; everything else is below it."""
+        """The supervisor's process id; all other processes are its descendants."""
         return self._supervisor.pid
 
     def returncode(self) -> int | None:
-        """Tell how the command ended; None while it, or anything below it, runs."""
+        """Return the exit code of the command; None while it, or a descendant, runs."""
         return self._supervisor.poll()
 
     def tail(self, lines: int = 25) -> str:
-        """Give the end of the output."""
+        """Return the end of the output."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> None:
-        """End it and all below it, and come back when they are gone."""
+        """Stop the process and its descendants, and return when they have ended."""
         assert self._supervisor.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._supervisor.stdin.close()
@@ -81,10 +81,10 @@ class SupervisedProcess:
             self._supervisor.wait()
 
     def kill(self) -> None:
-        """End it and all below it at once, as a machine ends that loses its power: none gets to tell another."""
+        """Kill the process and its descendants at once, as in a power failure, so that none reacts to another's end."""
         self.killed = True
         family = [psutil.Process(self.pid)]
-        # First all stand still, the supervisor before the others, so that none acts on the end of another.
+        # Suspend all of them first, the supervisor before the others, so that none reacts to another's end.
         _signal(signal.SIGSTOP, set(family))
         while new := _alive(_descendants(family[0])) - set(family):
             _signal(signal.SIGSTOP, new)
@@ -122,13 +122,13 @@ def _signal(number: signal.Signals, processes: set[psutil.Process]) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of whatever is orphaned below; Linux knows how, elsewhere the list of descendants must do."""
+    """Become the parent of orphaned descendants (Linux only; elsewhere, the list of descendants has to suffice)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _end_all(child: subprocess.Popen[bytes], grace: float) -> None:
-    """Ask everything below to end, then make sure."""
+    """Terminate all descendants, and kill those that remain."""
     me = psutil.Process()
     known = _descendants(me)
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -140,7 +140,7 @@ def _end_all(child: subprocess.Popen[bytes], grace: float) -> None:
         child.poll()
         time.sleep(0.05)
     child.wait()
-    with contextlib.suppress(ChildProcessError):  # the adopted ones, whom nobody else waits for
+    with contextlib.suppress(ChildProcessError):  # Reap adopted processes.
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass
 
@@ -154,19 +154,19 @@ def supervise(parent: int, grace: float, command: Sequence[str]) -> int:
     :param command: the command and its arguments.
     """
     _adopt_orphans()
-    told_to_end = False
+    stop_requested = False
 
-    def tell(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal told_to_end
-        told_to_end = True
+    def request_stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal stop_requested
+        stop_requested = True
 
-    # Handlers, not SIG_IGN: the command would inherit that and be deaf to them as well.
-    signal.signal(signal.SIGTERM, tell)
+    # Handlers instead of SIG_IGN, which the command would inherit.
+    signal.signal(signal.SIGTERM, request_stop)
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, lambda _signal, _frame: None)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    while child.poll() is None and os.getppid() == parent and not told_to_end:
-        if select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
+    while child.poll() is None and os.getppid() == parent and not stop_requested:
+        if select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
             break
     _end_all(child, grace)
     return child.returncode

@@ -1,4 +1,4 @@
-"""Keep a presigned URL out of everything this process writes, for as long as the process holds it."""
+"""Redaction: keep presigned URLs out of this process's logs and consoles for as long as it holds them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 MASK = "***"
 
-# Whatever follows the token's name is a token, even one that nobody registered (an AWS answer is logged by botocore
-# before anybody could know it).
+# The value of a parameter named authToken is a token, even if it is not registered: botocore may log a response before
+# the URL in it is known.
 _TOKEN = re.compile(r"""(authToken["']?(?:=|:\s*|%3D|%253D|&#61;|\\u003d)["']?)[^\s&"'<>\\,;)}\]|]+""", re.IGNORECASE)
 
 _PIECE = 12
-"""The letters of a piece. A token is known by one after the other, so 23 letters of it in a row have one in them."""
+"""The length of a piece, in characters: any 23 characters in a row of a token contain a whole piece."""
 _LONG = 4 * _PIECE
-# What a piece stands in: a line of a mail, or of a console that is narrower than the token.
+# The text around a piece: a line of a mail, or of a console that is narrower than the token.
 _RUN = re.compile(rf"[\w.~%+/-]{{{_PIECE},}}")
 
 _OF_EVERY_RECORD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None)))
@@ -36,14 +36,14 @@ _pieces: Counter[str] = Counter()
 _guards = 0
 _uninstall = ExitStack()
 _of_thread = threading.local()
-"""``urls``: what the outermost block of this thread has registered."""
+"""``urls``: the URLs that were registered in the outermost block of this thread."""
 
 
 def redact(text: str) -> str:
     """
-    Return ``text`` without any presigned URL or token that is known here, or that shows by its name.
+    Return ``text`` without registered presigned URLs and tokens, and without values named ``authToken``.
 
-    Of a long token that is cut, or broken over lines, no piece is left that would be of use; in base64 neither.
+    Of a long token that was cut, wrapped, or base64-encoded, no usable piece remains, either.
     """
     with _lock:
         known = sorted(_registered, key=len, reverse=True)
@@ -54,7 +54,7 @@ def redact(text: str) -> str:
 
 
 def quoted_forms(url: str) -> frozenset[str]:
-    """List the ways in which a URL, and the token in it, are commonly written: plain, URL-, HTML- and JSON-quoted."""
+    """Return the usual spellings of a URL and of its token: plain, and quoted for URLs, HTML and JSON."""
     forms = set()
     for secret in (url, *_tokens_in(url)):
         forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
@@ -68,14 +68,14 @@ def redacted(url: str | None = None) -> Iterator[Callable[[str], None]]:
     """
     Keep a URL out of this process's logs and consoles while the block runs.
 
-    Log records and prints of every thread lose it; records at DEBUG are not made at all meanwhile, because a
-    library's wire log may hold it in an encoding that no search would find. Airflow's own ``mask_secret`` is the
-    second line behind this one: it does not reach the executor's console.
+    It is masked in log records and prints of all threads. DEBUG records are disabled meanwhile, because a library's
+    wire log may hold the URL in an encoding that redaction does not recognise. Airflow's own ``mask_secret`` is a
+    second line of defence: it does not cover the executor's console.
 
-    What becomes known in a block within a block of the same thread stays redacted until the outer one ends: whoever
-    opened that goes on with the URL.
+    A URL that is registered in a nested block of the same thread stays redacted until the outermost block ends, since
+    the code there continues to use it.
 
-    :param url: the URL, if it is known already; the function that the block gets adds one that becomes known in it.
+    :param url: the URL, if it is already known; the function that the block receives registers one that becomes known.
     """
     outer: list[str] | None = getattr(_of_thread, "urls", None)
     urls: list[str] = [] if outer is None else outer
@@ -106,18 +106,18 @@ def _tokens_in(url: str) -> list[str]:
 
 
 def _spelled(forms: frozenset[str]) -> list[str]:
-    """Add how a log writes them when it shows the ``repr`` of what they are in, as it is or within JSON."""
+    """Return the forms, and their spellings in a ``repr``, both plain and within JSON."""
     escaped = [form for form in forms if "\\" in form]
     return [*forms, *(form.replace("\\", "\\" * times) for form in escaped for times in (2, 4))]
 
 
 def _pieces_of(url: str) -> list[str]:
-    """Cut the long tokens of a URL to pieces, as they are and as base64 has them, whatever stands before them."""
+    """Return the pieces of a URL's long tokens, plain and in base64 at each of its three offsets."""
     pieces = []
     for token in _tokens_in(url):
         if len(token) < _LONG:
             continue
-        # The first of the four has what stands before in it.
+        # The first four characters depend on the text before the token.
         encoded = [base64.b64encode(b" " * before + token.encode()).decode()[4:] for before in range(3)]
         for spelled in (token, *encoded):
             pieces += [spelled[at : at + _PIECE] for at in range(0, len(spelled) - _PIECE + 1, _PIECE)]
@@ -185,7 +185,7 @@ def _guard_records(undo: ExitStack) -> None:
 
 
 def _guard_extras(undo: ExitStack) -> None:
-    """Clean what a call gives a record as ``extra``, too; it is put in after the record was made."""
+    """Redact the ``extra`` of a log call, too, which is added after the record was created."""
     make: Any = logging.Logger.makeRecord
 
     def make_clean(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -201,7 +201,7 @@ def _guard_extras(undo: ExitStack) -> None:
 
 
 def _guard_structlog(undo: ExitStack) -> None:
-    """Airflow 3 logs through structlog; its loggers share one list of processors, the last of which writes."""
+    """Redact structlog's events: in Airflow 3, its loggers share one list of processors, the last of which writes."""
     structlog = sys.modules.get("structlog")
     processors = structlog.get_config()["processors"] if structlog else None
     if not isinstance(processors, MutableSequence) or not processors:
@@ -214,13 +214,13 @@ def _clean_event(_logger: Any, _method: str, event: Any) -> Any:
     if isinstance(event, Mapping) and event.get("exc_info"):
         text = "".join(traceback.format_exception(*_exc_info(event["exc_info"]))).rstrip("\n")
         if (clean := redact(text)) != text:
-            # The writer would break a long line of it, and half a token is not known as one.
+            # The writer would wrap long lines, and half a token is not recognised.
             event = {**event, "exc_info": None, "exception": clean}
     return _clean(event)
 
 
 def _exc_info(given: Any) -> tuple[Any, Any, Any]:
-    """Return what structlog takes as ``exc_info``, as ``sys.exc_info()`` has it."""
+    """Return structlog's ``exc_info`` in the form of ``sys.exc_info()``."""
     if isinstance(given, BaseException):
         return type(given), given, given.__traceback__
     return given if isinstance(given, tuple) else sys.exc_info()
@@ -249,13 +249,13 @@ def _guard_streams(undo: ExitStack) -> None:
 
 
 def _put_back(name: str, clean: _CleanStream, stream: Any) -> None:
-    # Somebody may have redirected it meanwhile, and wants theirs to stay.
+    # Other code may have redirected the stream meanwhile; keep its redirection.
     if getattr(sys, name) is clean:
         setattr(sys, name, stream)
 
 
 class _CleanStream:
-    """A text stream that loses presigned URLs on the way."""
+    """A text stream that redacts presigned URLs."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""A presigned URL on its way from AWS: known as a secret before anything can log it."""
+"""Capture each minted URL from AWS's response for redaction, before anything can log it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 from airflow_sagemaker_presign.minting.redaction import redacted
 
 MINT_EVENT = "before-parse.sagemaker"
-"""Of each operation; only a mint has a URL in its response."""
+"""botocore's event for the responses of all operations; only the one to a mint has a URL."""
 
 _minting = threading.local()
 
 
 def capture_minted_urls(client: Any) -> None:
-    """Have a client tell each URL that it gets; once or often makes no difference."""
+    """Register the capture with a client; repeated calls have no further effect."""
     client.meta.events.register(MINT_EVENT, _capture, unique_id=MINT_EVENT)
 
 
 @contextmanager
 def redacted_before_logging() -> Iterator[None]:
-    """Keep the URL that this thread mints in the block, with a watched client, out of all logs until the block ends."""
+    """Redact the URL that this thread mints in the block, with a registered client, until the block ends."""
     with redacted() as redact_also:
         _minting.redact_also = redact_also
         try:
@@ -34,9 +34,9 @@ def redacted_before_logging() -> Iterator[None]:
 
 def _capture(response_dict: dict[str, Any], **_: Any) -> None:
     """
-    Tell a minted URL to the mint of this thread.
+    Register a minted URL for redaction.
 
-    botocore logs the answer's body while it parses it: the URL has to be known as a secret before that.
+    botocore logs the body of a response while it parses it, so the URL must be registered before that.
     """
     redact_also = getattr(_minting, "redact_also", None)
     if redact_also is not None and (url := _authorized_url_in(response_dict.get("body"))):

@@ -1,4 +1,4 @@
-"""What the operators of this package share: a workspace, a connection, and a wait in the worker or deferred."""
+"""Base of the operators: a workspace, an AWS connection, and a wait in the worker or the triggerer."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from airflow_sagemaker_presign.waiting.worker import WorkerWait
     from airflow_sagemaker_presign.workspaces.base import Workspace
 
-# Airflow's own limit on a deferral is the belt to the trigger's braces: it ends a wait whose triggerer is gone.
+# The trigger ends the wait at its deadline; Airflow's own timeout is a fallback for a triggerer that has died.
 _TRIGGERER_MARGIN = timedelta(minutes=5)
 
 
 class WorkspaceOperator(BaseOperator):
     """
-    Base of the operators that bring a workspace somewhere; not to be used on its own.
+    Base of the operators that start or stop a workspace and wait for it; use a subclass.
 
-    A subclass says which ``kind`` of workspace it is for, and has a parameter and a template field for each of its
-    identifiers. The parameters below are those of all operators.
+    A subclass sets ``kind``, and has a parameter and a template field for each identifier of this kind of workspace.
+    All operators have the parameters below.
 
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
-    :param timeout: how long to wait at the most, as a timedelta or in seconds.
+    :param timeout: the maximum time to wait, as a timedelta or in seconds.
     :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
         ``[operators] default_deferrable``.
-    :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain. (templated)
+    :param aws_conn_id: the Airflow connection; ``None``: boto3's own credential chain. (templated)
     :param region_name: the region; default: the connection's. (templated)
     :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
         (templated)
@@ -92,7 +92,7 @@ class WorkspaceOperator(BaseOperator):
     @property
     def workspace(self) -> Workspace:
         """
-        The workspace that the task is about.
+        The task's workspace.
 
         :raises ValueError: when AWS would refuse an identifier.
         """
@@ -100,9 +100,9 @@ class WorkspaceOperator(BaseOperator):
 
     def _check(self, *, rendered: bool = True) -> None:
         """
-        Check the templated parameters, and give each the type that it has to have.
+        Check the templated parameters, and convert each to its type.
 
-        :param rendered: whether there can be no template any more.
+        :param rendered: whether Airflow has rendered the templates.
         :raises ValueError: when AWS, or Airflow, would refuse one.
         """
         identifiers = self.kind.identifiers()
@@ -123,9 +123,9 @@ class WorkspaceOperator(BaseOperator):
     @cached_property
     def hook(self) -> WorkspaceHook:
         """
-        The hook of the task's connection.
+        The hook for the task's connection.
 
-        :raises AwsConnectionUnusable: when there can be none.
+        :raises AwsConnectionUnusable: when it cannot be created.
         """
         from airflow_sagemaker_presign.exceptions import WorkspaceError
 
@@ -157,34 +157,34 @@ class WorkspaceOperator(BaseOperator):
 
     def reach(self, context: Context, goal: Goal) -> str:
         """
-        Bring the workspace to where it is to be.
+        Start or stop the workspace if needed, and wait until it has reached the goal.
 
         :param context: the task's context.
-        :param goal: where that is.
-        :return: the status that it ended in.
-        :raises TaskDeferred: when there is something to wait for and the task is deferrable; goes on in
+        :param goal: the phase at which the wait ends.
+        :return: the final status.
+        :raises TaskDeferred: to wait in the triggerer if the task is deferrable; the task resumes in
             :meth:`execute_complete`.
-        :raises WorkspaceError: the class that says why it will not get there.
+        :raises WorkspaceError: when the goal will not be reached; its class says why.
         """
         return self._wait(context, self._new_wait(goal, self.timeout))
 
     def reach_again(self, context: Context, event: Mapping[str, Any] | None) -> str:
         """
-        Bring the workspace to where the trigger saw it, if it is there no more: its event may be old.
+        Check that the workspace is still where the trigger observed it, and continue to wait if not: events may be old.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :return: the status that it ended in.
-        :raises TaskDeferred: when there is something to wait for again; goes on in :meth:`execute_complete`.
-        :raises WorkspaceError: the class that says why it will not get there.
+        :return: the final status.
+        :raises TaskDeferred: to wait in the triggerer again; the task resumes in :meth:`execute_complete`.
+        :raises WorkspaceError: when the goal will not be reached; its class says why.
         """
         return self._wait(context, self._reached(event).resumed())
 
     def describe(self) -> dict[str, Any]:
         """
-        Describe the workspace, through throttling and other transient failures.
+        Describe the workspace; retry after throttling and other transient failures.
 
-        :raises WorkspaceError: the class that says why AWS did not answer.
+        :raises WorkspaceError: when the request fails for good.
         """
         from airflow_sagemaker_presign.waiting.state_machine import Goal
 
@@ -193,10 +193,10 @@ class WorkspaceOperator(BaseOperator):
 
     def reached(self, event: Mapping[str, Any] | None) -> str:
         """
-        Return the status that the wait ended in, as the trigger observed it.
+        Return the final status, as the trigger observed it.
 
         :param event: the trigger's event.
-        :raises WorkspaceError: when it ended with an error.
+        :raises WorkspaceError: when the wait ended with an error.
         """
         return self._reached(event).status
 
@@ -213,7 +213,7 @@ class WorkspaceOperator(BaseOperator):
             raise WorkspaceError.from_event(event)
         if "wait" in event:
             return WaitState.from_dict(event["wait"], self.kind)
-        # The event of an older version, which was under way during the upgrade: it has no deadline in it.
+        # An event that an older version sent, before an upgrade: it has no deadline.
         return replace(self._new_wait(Goal.READY, self.timeout), status=event["notebook_instance_status"])
 
     def _new_wait(self, goal: Goal, timeout: timedelta, deadline: float = 0.0) -> WaitState:
@@ -225,7 +225,7 @@ class WorkspaceOperator(BaseOperator):
     def _wait(self, context: Context, wait: WaitState) -> str:
         self._deadline = wait.deadline
         self._record_when_the_run_began(context)
-        # Before the wait, so that the button is there during it, and when it fails.
+        # Before the wait, so that the button is visible during the wait, and if the wait fails.
         shown = self._show_console_button(context)
         wait, done = self._worker_wait.step(wait)
         shown = shown or (bool(wait.status) and self._show_console_button(context))
@@ -246,31 +246,31 @@ class WorkspaceOperator(BaseOperator):
         return wait.status
 
     def _show_console_button(self, context: Context) -> bool:
-        """Show the button to the console; a task does not fail for want of a button."""
+        """Show the button to the console, and return whether this worked; a failure does not fail the task."""
         try:
             self.console_link.persist(context, self.hook.arn_without_account(self.workspace))
         except Exception as error:
-            self.log.info("There is no button to the SageMaker console yet: %s", error)
+            self.log.info("The button to the SageMaker console is not available yet: %s", error)
             return False
         return True
 
     def _record_when_the_run_began(self, context: Context) -> None:
-        """Write down for a stop after this task what the run forgets when it is cleared."""
+        """Store the run's start for a later stop task, since Airflow overwrites it when the run is cleared."""
         first = first_beginning(context["dag_run"]) if "dag_run" in context else None
         if first is None:
             return
         try:
             context["ti"].xcom_push(key=RUN_BEGAN_KEY, value=first.isoformat())
         except Exception as error:
-            self.log.info("When the run began could not be written down: %s", error)
+            self.log.info("The start of the run could not be stored: %s", error)
 
     def _defer(self, wait: WaitState) -> None:
         self.defer(
             trigger=self._trigger()(
                 wait=wait.as_dict(),
                 poll_interval=self.poll_interval,
-                # Where Airflow has no such connection, the worker took boto3's chain, and so does the triggerer. A
-                # connection that goes missing later is one that Airflow cannot read for a while.
+                # If Airflow has no such connection, the worker used boto3's own chain, and so must the triggerer. If
+                # the connection exists and is missing later, Airflow cannot read it temporarily.
                 aws_conn_id=self.aws_conn_id if self.hook.has_connection else None,
                 region_name=self.region_name,
                 verify=self.verify,

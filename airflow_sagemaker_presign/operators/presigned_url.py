@@ -1,4 +1,4 @@
-"""What operators that deliver a presigned URL share, for any kind of workspace: start, wait, mint, deliver."""
+"""Base of the operators that deliver a presigned URL, for any kind of workspace: start, wait, mint, deliver."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ AllowedUsers = Sequence[str] | Literal["editors"]
 
 class PresignedUrlOperator(WorkspaceOperator):
     """
-    Base of the operators that deliver a presigned URL; not to be used on its own.
+    Base of the operators that deliver a presigned URL; use a subclass.
 
-    The URL is minted last, once for each notifier, and lives five minutes. It goes to the notifiers and nowhere else;
-    the return value is a receipt without it. A retry of the whole task starts anew and sends to all again.
+    The URL is minted last, once for each notifier, and is valid for five minutes. Only the notifiers receive it; the
+    return value is a receipt without it. A retry of the task starts over and sends to all notifiers again.
 
-    On Airflow 3.1.1 and newer the task has a launch page, too: a page of Airflow that mints when a signed-in person
-    clicks. Its address holds no credential. It reads what it needs out of the rendered template fields.
+    On Airflow 3.1.1 and newer, the task also has a launch page: a page in Airflow that mints a URL when a signed-in
+    user clicks. Its address is not a credential. It takes its parameters from the rendered template fields.
 
-    :param notifiers: who is told, and how: one or more of any Airflow notifiers. Their templates see
+    :param notifiers: one or more Airflow notifiers, which send the link. Their templates have
         ``presigned_url`` (``.url``, ``.expires_at``, ``.minted_at``, ``.session_expiration_duration``),
-        ``workspace`` (``.name``), what AWS's Describe says (``notebook_instance``), ``recipient``, ``launch_url``
+        ``workspace`` (``.name``), AWS's description (``notebook_instance``), ``recipient``, ``launch_url``
         (empty where the message has no launch page), ``launch_page_valid_for``, ``session_expiration_duration``, and
-        Airflow's whole context.
+        the whole Airflow context.
     :param session_expiration_duration: how long the session lasts once the URL was opened: 30 minutes to 12 hours, as
         a timedelta or in seconds. (templated when given as text)
-    :param recipient: for the notifiers' templates: whom the link is for. (templated)
-    :param landing: what opens first.
-    :param min_validity: how long the URL has to live on when a send ends, as a timedelta or in seconds; a link that
-        arrives later counts as not delivered.
-    :param delivery_attempts: how many times each notifier is tried, with a fresh URL each.
-    :param require: ``"all"`` notifiers have to deliver, or ``"any"`` one.
-    :param link: what a message carries: ``"presigned"``, the URL that lives five minutes; ``"launch_page"``, the launch
-        page and no credential at all; ``"both"``, or just the URL where there is no launch page (Airflow before 3.1.1,
-        or no ``[api] base_url``).
-    :param allowed_users: who may open through the launch page: ``"editors"``, all who may edit the task instance, or
-        exactly the users of a list of Airflow user names or e-mail addresses. (templated)
-    :param launch_page_valid_for: for how long the launch page opens, counted from the start of the task, as a timedelta
-        or in seconds; kept as whole seconds, rounded up.
+    :param recipient: the person whom the link is for; a variable of the notifiers' templates. (templated)
+    :param landing: the page that the workspace opens with.
+    :param min_validity: how long the URL must still be valid when a send ends, as a timedelta or in seconds; a link
+        that arrives later counts as not delivered.
+    :param delivery_attempts: the maximum number of attempts per notifier, each with a new URL.
+    :param require: whether ``"all"`` notifiers must deliver, or ``"any"`` one of them.
+    :param link: the link in a message: ``"presigned"``, the URL that is valid for five minutes; ``"launch_page"``, the
+        launch page and no credential; ``"both"``, which is the URL alone where there is no launch page (Airflow before
+        3.1.1, or no ``[api] base_url``).
+    :param allowed_users: the users who may open the launch page: ``"editors"`` for all who may edit the task instance,
+        or a list of Airflow user names or e-mail addresses. (templated)
+    :param launch_page_valid_for: how long the launch page works after the start of the task, as a timedelta or in
+        seconds; rounded up to whole seconds.
     """
 
     describe_key: str
-    """The name by which the notifiers' templates see what AWS's Describe says."""
+    """The name of AWS's description in the notifiers' templates."""
     template_fields: Sequence[str] = (
         *WorkspaceOperator.template_fields,
         "session_expiration_duration",
@@ -106,36 +106,36 @@ class PresignedUrlOperator(WorkspaceOperator):
 
     @property
     def allowed_users(self) -> Any:
-        """Who may open through the launch page; what Airflow renders it to is checked before Airflow keeps it."""
+        """The users who may open the launch page; the setter checks the rendered value before Airflow stores it."""
         return self._allowed_users
 
     @allowed_users.setter
     def allowed_users(self, rendered: object) -> None:
-        # An error here comes before the launch page can read the field.
+        # An error here is raised before the launch page can read the field.
         self._allowed_users = rendered_allowed_users_of(rendered)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Start, wait, deliver."""
+        """Start the workspace, wait until it is ready, and deliver the link."""
         from airflow_sagemaker_presign.delivery.deliver import prepare
         from airflow_sagemaker_presign.waiting.state_machine import Goal
 
         self._check()
         validation.session_expiration_duration_of(self.session_expiration_duration)
         rendered_allowed_users_of(self.allowed_users)
-        # A message that would reach nobody is found out now, not after ten minutes of a machine that costs money.
+        # Find a message that cannot be delivered now, not after ten minutes of a machine that costs money.
         prepare(self.notifiers, self._for_notifiers(context), self.require)
         SageMakerNotebookLaunchLink().persist(context)
         self.reach(context, Goal.READY)
         return self._deliver(context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Go on where the trigger ended, if the workspace is still ready; else wait on, or raise the reason."""
+        """Continue after the trigger's event: deliver if the workspace is still ready, otherwise wait on or raise."""
         self._check()
         self.reach_again(context, event)
         return self._deliver(context)
 
     def _for_notifiers(self, context: Context) -> dict[str, Any]:
-        """Return what the notifiers' templates see, as far as it is known before the workspace runs."""
+        """Return the variables of the notifiers' templates that are known before the workspace runs."""
         return with_old_keys(
             {
                 **context,
@@ -176,7 +176,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         return with_old_keys(receipt)
 
     def _in_receipt(self, description: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what of a description the receipt has."""
+        """Return the values of a description that are part of the receipt."""
         return {}
 
     def _mint(self) -> PresignedUrl:

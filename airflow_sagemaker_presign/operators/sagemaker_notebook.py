@@ -1,4 +1,4 @@
-"""Operators for SageMaker notebook instances: deliver a presigned URL; stop."""
+"""The operators for SageMaker notebook instances: deliver a presigned URL, and stop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMa
 from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
 from airflow_sagemaker_presign.operators.base import WorkspaceOperator
 from airflow_sagemaker_presign.operators.presigned_url import AllowedUsers, PresignedUrlOperator
-from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, is_somebody_elses
+from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, was_not_started_by_run
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _LAUNCH_PAGE_VALID_FOR = timedelta(days=7)
 
 
 class _NotebookInstanceOperator(WorkspaceOperator):
-    """What the operators for notebook instances share."""
+    """Base of the operators for notebook instances."""
 
     kind = NotebookInstance
     console_link = SageMakerNotebookConsoleLink()
@@ -48,37 +48,36 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
     """
     Start a SageMaker notebook instance, wait until it is InService, and deliver a presigned URL that still works.
 
-    The URL is minted last, once for each notifier, and lives five minutes. It goes to the notifiers and nowhere else;
-    the return value is a receipt without it. A retry of the whole task starts anew and sends to all again.
+    The URL is minted last, once for each notifier, and is valid for five minutes. Only the notifiers receive it; the
+    return value is a receipt without it. A retry of the task starts over and sends to all notifiers again.
 
-    On Airflow 3.1.1 and newer the task has a launch page, too: a page of Airflow that mints when a signed-in person
-    clicks. Its address holds no credential. It reads what it needs out of the rendered template fields.
+    On Airflow 3.1.1 and newer, the task also has a launch page: a page in Airflow that mints a URL when a signed-in
+    user clicks. Its address is not a credential. It takes its parameters from the rendered template fields.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
 
     :param notebook_instance_name: the notebook instance. (templated)
-    :param notifiers: who is told, and how: one or more of any Airflow notifiers. Their templates see
+    :param notifiers: one or more Airflow notifiers, which send the link. Their templates have
         ``presigned_url`` (``.url``, ``.expires_at``, ``.minted_at``, ``.session_expiration_duration``),
-        ``notebook_instance`` (what Describe said), ``recipient``, ``launch_url`` (empty where the message has no launch
-        page),
-        ``launch_page_valid_for``, ``session_expiration_duration``, and Airflow's whole context.
+        ``notebook_instance`` (AWS's description), ``recipient``, ``launch_url`` (empty where the message has no launch
+        page), ``launch_page_valid_for``, ``session_expiration_duration``, and the whole Airflow context.
     :param session_expiration_duration: how long the Jupyter session lasts once the URL was opened: 30 minutes to 12
         hours, as a timedelta or in seconds. (templated when given as text)
-    :param recipient: for the notifiers' templates: whom the link is for. (templated)
-    :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` what AWS opens.
-    :param min_validity: how long the URL has to live on when a send ends, as a timedelta or in seconds; a link that
-        arrives later counts as not delivered.
-    :param delivery_attempts: how many times each notifier is tried, with a fresh URL each.
-    :param require: ``"all"`` notifiers have to deliver, or ``"any"`` one.
-    :param link: what a message carries: ``"presigned"``, the URL that lives five minutes; ``"launch_page"``, the launch
-        page and no credential at all; ``"both"``, or just the URL where there is no launch page (Airflow before 3.1.1,
-        or no ``[api] base_url``).
-    :param allowed_users: who may open through the launch page: ``"editors"``, all who may edit the task instance, or
-        exactly the users of a list of Airflow user names or e-mail addresses. (templated)
-    :param launch_page_valid_for: for how long the launch page opens, counted from the start of the task, as a timedelta
-        or in seconds; kept as whole seconds, rounded up.
+    :param recipient: the person whom the link is for; a variable of the notifiers' templates. (templated)
+    :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` AWS's default.
+    :param min_validity: how long the URL must still be valid when a send ends, as a timedelta or in seconds; a link
+        that arrives later counts as not delivered.
+    :param delivery_attempts: the maximum number of attempts per notifier, each with a new URL.
+    :param require: whether ``"all"`` notifiers must deliver, or ``"any"`` one of them.
+    :param link: the link in a message: ``"presigned"``, the URL that is valid for five minutes; ``"launch_page"``, the
+        launch page and no credential; ``"both"``, which is the URL alone where there is no launch page (Airflow before
+        3.1.1, or no ``[api] base_url``).
+    :param allowed_users: the users who may open the launch page: ``"editors"`` for all who may edit the task instance,
+        or a list of Airflow user names or e-mail addresses. (templated)
+    :param launch_page_valid_for: how long the launch page works after the start of the task, as a timedelta or in
+        seconds; rounded up to whole seconds.
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
-    :param timeout: how long to wait for InService at the most, as a timedelta or in seconds.
+    :param timeout: the maximum time to wait for InService, as a timedelta or in seconds.
     :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
         ``[operators] default_deferrable``.
     :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain. (templated)
@@ -88,8 +87,8 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
     :param door_open_for: deprecated; write ``launch_page_valid_for``.
     :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
-    :raises WorkspaceError: in the task, the class that says why the notebook instance is not InService.
-    :raises LinkDeliveryError: in the task, when a link did not reach somebody.
+    :raises WorkspaceError: in the task, when the notebook instance does not become InService; its class says why.
+    :raises LinkDeliveryError: in the task, when a notifier did not deliver the link.
     """
 
     describe_key = "notebook_instance"
@@ -154,22 +153,22 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
 
 class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
     """
-    Stop a SageMaker notebook instance, from whatever status it is in; fit for a teardown.
+    Stop a SageMaker notebook instance in any status; suitable as a teardown task.
 
-    AWS stops from InService only. So one that is still Pending (a task that failed on the way leaves it so) is waited
-    for, and stopped then; one that is Stopped, Failed or Deleting already needs nothing.
+    AWS stops InService instances only. The operator waits for a Pending one (for instance after a task that failed
+    during the start) and stops it then; for one that is Stopped, Failed or Deleting it does nothing.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopNotebookInstance.html
 
     :param notebook_instance_name: the notebook instance. (templated)
-    :param wait_for_completion: wait until it is Stopped; else only until the stop is under way.
-    :param only_if_started_in_run: for cleaning up: stop it only if its status has moved since this DAG run first began,
-        and skip the task otherwise. What ran before may be somebody's work of this morning. In a run that was cleared,
-        the tasks of this package upstream that were not cleared know when that was; where all were cleared, each move
-        since the run was due (``run_after``) counts. Where tasks upstream, directly or not, were to start this notebook
-        instance, one of them has to have begun, too: else somebody else started it.
+    :param wait_for_completion: wait until it is Stopped; otherwise only until it is Stopping.
+    :param only_if_started_in_run: for cleanup: stop it only if its status has changed since this DAG run first began,
+        and skip the task otherwise, since a notebook that ran before may be in use. In a cleared run, the start is
+        known from upstream tasks of this package that were not cleared; if all were cleared, every change since the
+        run was due (``run_after``) counts. If upstream tasks, direct or not, were to start this notebook instance, one
+        of them must also have begun: otherwise another user or run started it.
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
-    :param timeout: how long to wait at the most, as a timedelta or in seconds.
+    :param timeout: the maximum time to wait, as a timedelta or in seconds.
     :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
         ``[operators] default_deferrable``.
     :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain. (templated)
@@ -178,7 +177,7 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
     :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
     :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
-    :raises WorkspaceError: in the task, the class that says why the notebook instance is not stopped.
+    :raises WorkspaceError: in the task, when the notebook instance does not stop; its class says why.
     """
 
     template_fields: Sequence[str] = ("notebook_instance_name", *WorkspaceOperator.template_fields)
@@ -214,7 +213,7 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
         self.only_if_started_in_run = only_if_started_in_run
 
     def execute(self, context: Context) -> str:
-        """Stop, wait; the result is the status that it ended in."""
+        """Stop the notebook instance, wait, and return the final status."""
         from airflow_sagemaker_presign.waiting.state_machine import Goal
 
         self._check()
@@ -223,7 +222,7 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
         return self.reach(context, Goal.STOPPED if self.wait_for_completion else Goal.STOPPING)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
-        """Go on where the trigger ended."""
+        """Return the final status in the trigger's event."""
         return self.reached(event)
 
     def _skip_unless_started_in_run(self, context: Context) -> None:
@@ -232,24 +231,24 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
         ti: Any = context["ti"]
 
         def pulled(key: str, task: Any) -> list[Any]:
-            # As a list, with those of all instances of a mapped task.
+            # With a list of task ids, the result has the values of all instances of a mapped task.
             return list(ti.xcom_pull(task_ids=[task.task_id], key=key) or ())
 
         upstream = [task for task in self.get_flat_relatives(upstream=True) if _starts_notebooks(task)]
         name = self.notebook_instance_name
-        # The ARN is what each leaves behind as soon as it has begun.
+        # Each task stores the ARN as soon as it begins.
         arn = self.hook.arn_without_account(self.workspace)
-        if is_somebody_elses(arn, upstream, lambda task: pulled(self.console_link.key, task)):
-            raise AirflowSkipException(f"No task of this run got as far as starting notebook instance {name}.")
+        if was_not_started_by_run(arn, upstream, lambda task: pulled(self.console_link.key, task)):
+            raise AirflowSkipException(f"No task of this run has started notebook instance {name}.")
         description = self.describe()
         since = began(context["dag_run"], (text for task in upstream for text in pulled(RUN_BEGAN_KEY, task)))
         if since is not None and description["LastModifiedTime"] < since:
             raise AirflowSkipException(
                 f"Notebook instance {name} is {description['NotebookInstanceStatus']} since before this run began, so "
-                "there is nothing of this run's to stop."
+                "this run has nothing to stop."
             )
 
 
 def _starts_notebooks(task: Any) -> bool:
-    # A mapped task is none of its operator's instances.
+    # A mapped task is not an instance of its operator's class.
     return issubclass(getattr(task, "operator_class", type(task)), SageMakerPresignedNotebookUrlOperator)

@@ -1,4 +1,4 @@
-"""The wait in the triggerer, for any kind of workspace."""
+"""Base of the triggers: the wait in the triggerer, for any kind of workspace."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from airflow_sagemaker_presign.workspaces.base import Workspace
 
 class WorkspaceTrigger(BaseTrigger):
     """
-    Wait for a workspace by the same rules as the worker does; start or stop it when its phase lets it.
+    Wait for a workspace by the same rules as in the worker; start or stop it when its phase allows.
 
-    Its arguments are stored in Airflow's database and say all that the wait needs, so it survives the triggerer.
-    There is no secret among them. Each kind of workspace has a subclass, whose path is stored, too.
+    The arguments are stored in Airflow's database and hold all that the wait needs, so that it survives the triggerer.
+    None of them is a secret. Each kind of workspace has a subclass, whose path is stored, too.
 
-    :param wait: :meth:`airflow_sagemaker_presign.waiting.state_machine.WaitState.as_dict`.
-    :param poll_interval: seconds within which a change is noticed in the usual range.
-    :param aws_conn_id: the Airflow connection, which has to be there; ``None``: boto3's own credential chain.
+    :param wait: the result of :meth:`airflow_sagemaker_presign.waiting.state_machine.WaitState.as_dict`.
+    :param poll_interval: seconds within which a change is normally noticed.
+    :param aws_conn_id: the Airflow connection, which must exist; ``None``: boto3's own credential chain.
     :param region_name: the region; default: the connection's.
     :param verify: how TLS certificates are checked; default: the connection's.
     :param botocore_config: botocore's client configuration; default: the connection's.
@@ -62,7 +62,7 @@ class WorkspaceTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and end with one event: success, or the error that the operator is to raise."""
+        """Wait, and yield one event: success, or the error that the operator raises."""
         try:
             wait = await wait_for(self.client_key, self.wait, self.poll_interval, self._runtime)
         except WorkspaceError as error:
@@ -72,5 +72,5 @@ class WorkspaceTrigger(BaseTrigger):
 
     @property
     def client_key(self) -> ClientKey:
-        """What has to be equal for two triggers to share a poller."""
+        """The AWS client's arguments; triggers with equal ones share a poller."""
         return ClientKey.of(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)

@@ -1,4 +1,4 @@
-"""The wait for a notebook instance, in the triggerer."""
+"""The trigger that waits for a notebook instance."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ __all__ = ["SageMakerNotebookInstanceTrigger"]
 
 
 class SageMakerNotebookInstanceTrigger(WorkspaceTrigger):
-    """Wait for a notebook instance. Its path is stored in Airflow's database: it stays."""
+    """Wait for a notebook instance. Airflow's database stores the path of this class, so it must not change."""
 
     kind = NotebookInstance

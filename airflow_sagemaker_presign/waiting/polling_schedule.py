@@ -1,33 +1,33 @@
-"""How often a wait observes its notebook instance, in worker and triggerer alike: decisions without side effects."""
+"""The polling schedule of a wait, in worker and triggerer alike: decisions without side effects."""
 
 from __future__ import annotations
 
 from airflow_sagemaker_presign.waiting.state_machine import WaitState
 
 QUIET_START_SECONDS = 3.0
-"""Nothing starts that quickly: until then, one observation per poll interval is plenty."""
+"""No workspace starts faster: until then, one observation per poll interval is enough."""
 
 TYPICAL_START_SECONDS = 600.0
-"""Seconds within which most starts end; a wait polls twice per poll interval until then."""
+"""Seconds within which most starts finish; until then, a wait polls twice per poll interval."""
 
 LATE_POLL_SHARE = 1 / 120
 MAX_LATE_POLL_SECONDS = 30.0
-"""Seconds. What drags on is looked at after each 120th part of the time it has taken, but at least this often."""
+"""A long wait polls after each 120th part of the time that it has taken so far, but at least this often (seconds)."""
 
 MAX_BACKOFF_SECONDS = 60.0
 
 
 def poll_delay(wait: WaitState, poll_interval: float, now: float, share: float = 0.5) -> float:
     """
-    Return how many seconds may lie between two observations.
+    Return how many seconds may pass between two observations.
 
-    A change in the usual range is noticed within ``poll_interval`` seconds. In its first seconds a start needs no
-    hurry, and one that drags on has waited so long already that a few seconds more are few.
+    A change within the typical time of a start is noticed within ``poll_interval`` seconds. Polling is slower in the
+    first seconds, when no start can be finished, and after a long wait, when a few more seconds hardly matter.
 
-    :param wait: what the wait knows.
+    :param wait: the state of the wait.
     :param poll_interval: the operator's ``poll_interval``, in seconds.
     :param now: seconds since the epoch.
-    :param share: of ``poll_interval``, in the usual range.
+    :param share: which part of ``poll_interval`` normally passes between two observations.
     """
     age = now - wait.began_at
     if age < QUIET_START_SECONDS:
@@ -39,10 +39,9 @@ def poll_delay(wait: WaitState, poll_interval: float, now: float, share: float =
 
 def next_poll_delay(wait: WaitState, poll_interval: float, now: float) -> float:
     """
-    Return in how many seconds to look again, for a wait that polls by itself; failed requests slow it down to one a
-    minute.
+    Return the seconds until the next observation of a wait in the worker; failed requests slow it to one a minute.
 
-    :param wait: what the wait knows.
+    :param wait: the state of the wait.
     :param poll_interval: the operator's ``poll_interval``, in seconds.
     :param now: seconds since the epoch.
     """

@@ -1,4 +1,4 @@
-"""What became of a wait's requests so far: whether AWS ever answered, and outages, logged when they begin and end."""
+"""The outcome of a wait's requests so far: whether AWS ever responded, and outages, logged when they begin and end."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from airflow_sagemaker_presign.hooks.error_codes import (
 )
 
 OUTAGE_OVER_AFTER_SECONDS = 60.0
-"""Seconds without a failed request, after which an outage counts as over."""
+"""Seconds without a failed request after which an outage is over."""
 
 LOG_INTERVAL_SECONDS = 600.0
-"""Seconds between two log lines about an outage that comes and goes."""
+"""The minimum number of seconds between two log lines about a recurring outage."""
 
 
 FIRST_RESPONSE_TIMEOUT_SECONDS = 240.0
-"""Seconds without any answer of AWS, the first one included, after which a wait that never had one gives up."""
+"""Seconds after which a wait gives up if AWS has never responded to any of its requests."""
 
 
 class FirstResponse:
     """
-    Knows whether AWS ever answered: a name that is not found may be found later, but not for ever.
+    Tracks whether AWS has ever responded. A host name that does not resolve yet may do so later, but not after minutes.
 
-    That credentials have expired is no answer to what was asked.
+    An error about expired credentials does not count as a response.
     """
 
     def __init__(self) -> None:
         self.problem: exceptions.WorkspaceError | None = None
-        """What was in the way last; ``None``: nothing was, or AWS answered before."""
+        """The last failure; ``None``: there was none, or AWS has responded."""
         self.has_arrived = False
         self._failing_since: float | None = None
 
     def arrived(self) -> None:
-        """Note an answer of AWS, be it a refusal."""
+        """Record a response of AWS, including an error response."""
         self.has_arrived, self.problem = True, None
 
     def failed(self, error: exceptions.WorkspaceError, now: float) -> None:
         """
-        Note a request that came to nothing.
+        Record a failed request.
 
-        :param error: why; one with a code is an answer of AWS.
-        :param now: seconds.
+        :param error: the failure; one with a code is a response of AWS.
+        :param now: the time, in seconds.
         """
         if error.code and error.code not in EXPIRED_CREDENTIALS_CODES:
             self.arrived()
@@ -54,11 +54,11 @@ class FirstResponse:
 
     def given_up(self, now: float, since: float = 0.0) -> exceptions.WorkspaceError | None:
         """
-        Return whether it is time to give up on a wait that AWS never answered.
+        Return the error of a wait for which AWS has never responded, once it is time to give up.
 
-        :param now: seconds.
-        :param since: when the wait came.
-        :return: the error to end it with; ``None``: go on.
+        :param now: the time, in seconds.
+        :param since: when the wait began.
+        :return: the error that ends the wait; ``None``: keep waiting.
         """
         if self.problem is None or self._failing_since is None:
             return None
@@ -71,70 +71,70 @@ class FirstResponse:
 
 
 class OutageLog:
-    """Tracks the outage of one poller, or of one wait in the worker, and returns what is worth a line in the log."""
+    """Tracks the outages of one poller, or of one wait in the worker, and returns the lines to log about them."""
 
     def __init__(self) -> None:
         self.problem = ""
-        """What is wrong now, for those whose deadline passes meanwhile; empty: nothing is."""
+        """The current failure, for the error of a wait whose deadline passes meanwhile; empty: there is none."""
         self.advice: str | None = None
-        """What to do about it."""
+        """What the reader can do about it."""
         self._last_at = 0.0
         self._logged_at: float | None = None
         self._is_logged = False
 
     def request_failed(self, error: exceptions.WorkspaceError, now: float) -> str | None:
         """
-        Note a request that came to nothing.
+        Record a failed request.
 
-        :param error: why.
-        :param now: seconds.
-        :return: the line to log; ``None``: it was logged already.
+        :param error: the failure.
+        :param now: the time, in seconds.
+        :return: the line to log; ``None``: the outage has been logged.
         """
         self.problem, self.advice, self._last_at = error.problem, error.advice, now
         if self._is_logged or (self._logged_at is not None and now - self._logged_at < LOG_INTERVAL_SECONDS):
             return None
         self._logged_at, self._is_logged = now, True
-        return f"{error.problem} The wait goes on, with fewer requests."
+        return f"{error.problem} The wait continues, with fewer requests."
 
     def request_succeeded(self, now: float) -> str | None:
         """
-        Note a request that was answered.
+        Record a request that AWS answered.
 
-        :return: the line to log; ``None``: nothing.
+        :return: the line to log; ``None``: there is nothing to log.
         """
         self.problem, self.advice = "", None
         if not self._is_logged or now - self._last_at < OUTAGE_OVER_AFTER_SECONDS:
             return None
         self._is_logged = False
-        return "AWS answers again."
+        return "AWS responds again."
 
 
 class RequestHistory:
     """
-    What became of the requests of one poller, or of one task in the worker.
+    The outcome of the requests of one poller, or of one task in the worker.
 
-    :param log: takes a line about an outage that begins or ends, and whether it begins.
+    :param log: called with a line about an outage, and whether the outage begins.
     """
 
     def __init__(self, log: Callable[[str, bool], object]) -> None:
         self.accepted = False
-        """Whether AWS accepted a request of one of the waits, be it in another process."""
+        """Whether AWS has accepted a request of one of the waits, in this or another process."""
         self.first_response = FirstResponse()
         self.outage_log = OutageLog()
         self._log = log
 
     def succeeded(self, now: float) -> None:
-        """Note a request that AWS accepted."""
+        """Record a request that AWS accepted."""
         self.accepted = True
         self._responded(now)
 
     def failed(self, error: exceptions.WorkspaceError, now: float) -> exceptions.WorkspaceError:
         """
-        Note a request that failed.
+        Record a failed request.
 
-        :param error: why.
-        :param now: seconds.
-        :return: the error that the waits get: a :class:`SageMakerUnavailable`, through which they go on, or the same.
+        :param error: the failure.
+        :param now: the time, in seconds.
+        :return: the error for the waits: a :class:`SageMakerUnavailable`, which does not end them, or ``error`` itself.
         """
         error = self._transient_if_accepted_before(error)
         if not isinstance(error, exceptions.SageMakerUnavailable):
@@ -151,9 +151,9 @@ class RequestHistory:
             self._log(line, False)
 
     def _transient_if_accepted_before(self, error: exceptions.WorkspaceError) -> exceptions.WorkspaceError:
-        """Credentials and a clock that were good once are about to be good again: their refusal is an outage."""
-        passes = error.code in CLOCK_SKEW_CODES or error.code in STALE_CREDENTIALS_CODES
-        if not (self.accepted and passes) or isinstance(error, exceptions.SageMakerUnavailable):
+        """Return a transient error for refused credentials, or a wrong clock, that AWS has accepted before."""
+        may_pass = error.code in CLOCK_SKEW_CODES or error.code in STALE_CREDENTIALS_CODES
+        if not (self.accepted and may_pass) or isinstance(error, exceptions.SageMakerUnavailable):
             return error
         return exceptions.SageMakerUnavailable(
             error.name, error.problem, error.advice, noun=error.noun, code=error.code, request_id=error.request_id

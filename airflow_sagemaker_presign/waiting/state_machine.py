@@ -1,7 +1,7 @@
 """
 The state machine of a wait: what to do in each phase, and what ends the wait, without side effects.
 
-It knows phases and none of AWS's statuses: those are in :mod:`airflow_sagemaker_presign.workspaces`.
+It depends on phases only; :mod:`airflow_sagemaker_presign.workspaces` maps AWS's statuses to phases.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP, Obser
 
 
 class Goal(StrEnum):
-    """Where a wait leads to."""
+    """The phase at which a wait ends."""
 
     READY = "ready"
     STOPPED = "stopped"
     STOPPING = "stopping"
-    """On the way to stopped is good enough."""
+    """Also ends as soon as the stop is under way."""
 
 
 class Action(Enum):
-    """What to do after an observation of the notebook instance."""
+    """What to do after an observation."""
 
     WAIT = "wait"
     START = "start"
@@ -34,13 +34,13 @@ class Action(Enum):
 
 
 TRANSITION_GRACE_SECONDS = 30.0
-"""Seconds that a Start or Stop may take to show. Then it is sent once more."""
+"""Seconds until an accepted Start or Stop must show in the status. After that, it is sent once more."""
 
 MAX_SENDS = 2
 
 
 VERSION = 2
-"""Of what :meth:`WaitState.as_dict` writes. A triggerer has to be as new as the workers whose waits it takes."""
+"""The format of :meth:`WaitState.as_dict`. A triggerer must be at least as new as the workers that defer to it."""
 
 _GOALS_OF_VERSION_1 = {"InService": Goal.READY, "Stopped": Goal.STOPPED, "Stopping": Goal.STOPPING}
 
@@ -48,18 +48,18 @@ _GOALS_OF_VERSION_1 = {"InService": Goal.READY, "Stopped": Goal.STOPPED, "Stoppi
 @dataclass(frozen=True)
 class WaitState:
     """
-    The state of a wait. It fits into a trigger's arguments, so a wait survives the process that holds it.
+    The state of a wait. It fits into a trigger's arguments, so that a wait survives the process that holds it.
 
-    :param workspace: what is waited for.
-    :param goal: where the wait leads to.
+    :param workspace: the workspace.
+    :param goal: the phase at which the wait ends.
     :param began_at: when the wait began, in seconds since the epoch.
-    :param deadline: when it gives up, likewise.
-    :param status: the last status observed; empty: none yet.
-    :param sent_at: when our last Start or Stop was accepted; ``None``: we sent none.
-    :param sends: how many we sent.
-    :param changed_before_send: ``changed_at`` before our first Start: a failure that still has it is an old one.
-    :param moved: whether it was observed on its way since.
-    :param failed_requests: how many requests in a row failed (throttled, out of reach).
+    :param deadline: when the wait gives up, in seconds since the epoch.
+    :param status: the last observed status; empty: none yet.
+    :param sent_at: when AWS accepted our last Start or Stop; ``None``: none was sent.
+    :param sends: how many were sent.
+    :param changed_before_send: ``changed_at`` before our first Start: a failure with the same time is an old one.
+    :param moved: whether the workspace has been observed in transition since then.
+    :param failed_requests: the number of failed requests in a row (throttled, out of reach).
     """
 
     workspace: Workspace
@@ -75,7 +75,7 @@ class WaitState:
 
     @property
     def phase(self) -> Phase:
-        """What the last status means."""
+        """The phase of the last observed status."""
         return self.workspace.phase_of(self.status)
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,10 +85,10 @@ class WaitState:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], kind: type[Workspace]) -> Self:
         """
-        Read back what :meth:`as_dict` wrote, in this version or an older one.
+        Return the wait that :meth:`as_dict` of this or an older version wrote.
 
-        :param values: the values.
-        :param kind: the kind of workspace; whoever stored the values knows it.
+        :param values: the stored values.
+        :param kind: the kind of workspace, which is not stored.
         :raises ValueError: when a newer version wrote them.
         """
         version, values = values.get("version", 1), {key: value for key, value in values.items() if key != "version"}
@@ -107,11 +107,11 @@ class WaitState:
 
     def after_failed_request(self, problem: str, now: float, advice: str | None = None) -> WaitState:
         """
-        Note that an observation, or a Start, failed.
+        Return the state of the wait after a failed request.
 
-        :param problem: why.
+        :param problem: what went wrong, as a sentence.
         :param now: seconds since the epoch.
-        :param advice: what to do about it.
+        :param advice: what the reader can do about it.
         :raises NotebookInstanceWaitTimeout: when the deadline has passed.
         """
         self.check_deadline(now, problem, advice)
@@ -119,11 +119,11 @@ class WaitState:
 
     def check_deadline(self, now: float, problem: str = "", advice: str | None = None) -> None:
         """
-        Give up when it is time.
+        Raise an error if the deadline has passed.
 
         :param now: seconds since the epoch.
-        :param problem: what was in the way, as a sentence.
-        :param advice: what to do about that; default: what to do about a start that takes long.
+        :param problem: the current failure, as a sentence.
+        :param advice: what the reader can do about it; default: the advice for a slow start.
         :raises NotebookInstanceWaitTimeout: when the deadline has passed.
         """
         if now >= self.deadline:
@@ -138,23 +138,23 @@ class WaitState:
     def error(
         self, kind: type[exceptions.WorkspaceError], problem: str, advice: str | None = None
     ) -> exceptions.WorkspaceError:
-        """Return an error about the workspace of this wait."""
+        """Create an error about the workspace of this wait."""
         return kind(self.workspace.name, problem, advice, noun=self.workspace.noun)
 
     def resumed(self) -> WaitState:
-        """Return the wait as it goes on after it reached its goal: what is to be seen next happened since then."""
+        """Return the wait to continue after it reached its goal: any other status is a later change."""
         return replace(self, moved=True, failed_requests=0)
 
 
 def transition(wait: WaitState, observation: Observation, now: float) -> tuple[WaitState, Action]:
     """
-    Return a wait's next state, and what to do, after an observation.
+    Return the next state of a wait, and what to do, after an observation.
 
-    :param wait: what the wait knows so far.
-    :param observation: what AWS said just now.
+    :param wait: the state of the wait.
+    :param observation: the observation.
     :param now: seconds since the epoch.
-    :return: what the wait knows now, and what to do.
-    :raises WorkspaceError: the class that says why the goal will not be reached.
+    :return: the new state, and what to do.
+    :raises WorkspaceError: when the goal will not be reached; its class says why.
     """
     towards = _towards_ready if wait.goal is Goal.READY else _towards_stopped
     wait, action = towards(replace(wait, status=observation.status, failed_requests=0), observation, now)
@@ -184,7 +184,7 @@ def _towards_ready(wait: WaitState, observation: Observation, now: float) -> tup
         case phase if phase in CAN_START:
             return wait, _send_again(wait, now, Action.START)
         case Phase.CHANGING:
-            # What follows is a stop that nobody asked for: the wait begins anew, and starts it then.
+            # An update ends in a stop, which is no reason to fail: the wait starts over, and sends a Start then.
             return replace(wait, moved=False, sends=0, sent_at=None, changed_before_send=""), Action.WAIT
         case _:
             return wait, Action.WAIT
@@ -218,7 +218,7 @@ def not_found(wait: WaitState, error: exceptions.WorkspaceError) -> exceptions.W
     """
     Return the error of a wait whose workspace does not exist.
 
-    :param wait: what the wait knows.
+    :param wait: the state of the wait.
     :param error: the error of the request.
     """
     if not wait.status:
@@ -228,10 +228,10 @@ def not_found(wait: WaitState, error: exceptions.WorkspaceError) -> exceptions.W
 
 def transition_overdue_at(wait: WaitState) -> float | None:
     """
-    Return from when on the same status again means something new: that a Start or Stop did not take.
+    Return the time after which an unchanged status means that a Start or Stop had no effect.
 
-    :param wait: what the wait knows.
-    :return: seconds since the epoch; ``None``: never, for this wait as it is.
+    :param wait: the state of the wait.
+    :return: seconds since the epoch; ``None``: no Start or Stop is pending.
     """
     resting = CAN_START if wait.goal is Goal.READY else CAN_STOP
     if wait.sent_at is None or wait.moved or wait.phase not in resting:

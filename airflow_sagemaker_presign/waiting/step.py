@@ -1,4 +1,4 @@
-"""One step of a wait: observe, decide, send. Worker and triggerer differ only in how they make the requests."""
+"""One step of a wait: observe, decide, send. Worker and triggerer differ only in how they send requests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Step:
     """
-    What follows from an observation.
+    The consequence of an observation.
 
-    :param wait: what the wait knows now.
-    :param action: what to do.
-    :param news: a line for the task's log; empty: the status is the same as before.
+    :param wait: the new state of the wait.
+    :param action: what to do next.
+    :param news: a line for the task's log; empty: the status is unchanged.
     """
 
     wait: WaitState
@@ -34,9 +34,9 @@ class Step:
 
     def send(self, hook: WorkspaceHook) -> None:
         """
-        Send it.
+        Send the Start or Stop.
 
-        :raises WorkspaceError: the class that says why AWS refused.
+        :raises WorkspaceError: when AWS refuses the request.
         """
         workspace = self.wait.workspace
         if self.action is Action.START:
@@ -46,7 +46,7 @@ class Step:
 
     def sent(self, now: float) -> WaitState:
         """
-        Return what the wait knows once AWS accepted it.
+        Return the state of the wait after AWS accepted the request.
 
         :param now: seconds since the epoch.
         """
@@ -63,10 +63,10 @@ def decide(wait: WaitState, observation: Observation, now: float) -> Step:
     """
     Return the step that follows from an observation.
 
-    :param wait: what the wait knew before.
-    :param observation: what AWS said.
+    :param wait: the state of the wait before the observation.
+    :param observation: the observation.
     :param now: seconds since the epoch.
-    :raises WorkspaceError: the class that says why the goal will not be reached.
+    :raises WorkspaceError: when the goal will not be reached; its class says why.
     """
     after, action = transition(wait, observation, now)
     workspace = wait.workspace

@@ -1,4 +1,4 @@
-"""The wait in the worker: one step after another, with one request at a time."""
+"""The wait in the worker process: one step after another, one request at a time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 class WorkerWait:
     """
-    Takes the steps of one task's waits.
+    Waits for the workspace of one task.
 
-    :param hook: makes the requests.
-    :param poll_interval: the operator's, in seconds.
-    :param runtime: time and sleep.
-    :param log: the task's.
+    :param hook: the hook that sends the requests.
+    :param poll_interval: the operator's ``poll_interval``, in seconds.
+    :param runtime: clock and sleep.
+    :param log: the task's logger.
     """
 
     def __init__(self, hook: WorkspaceHook, poll_interval: float, runtime: Runtime, log: Any) -> None:
@@ -35,11 +35,11 @@ class WorkerWait:
 
     def step(self, wait: WaitState) -> tuple[WaitState, bool]:
         """
-        Observe, decide, and send a Start or Stop if needed.
+        Observe the workspace, decide what to do, and send a Start or Stop if needed.
 
-        :param wait: what the wait knows so far.
-        :return: what it knows now, and whether it reached its goal.
-        :raises WorkspaceError: the class that says why the goal will not be reached.
+        :param wait: the state of the wait.
+        :return: the new state, and whether the goal is reached.
+        :raises WorkspaceError: when the goal will not be reached; its class says why.
         """
         self._history.accepted = self._history.accepted or bool(wait.status)
         try:
@@ -61,11 +61,11 @@ class WorkerWait:
 
     def until_done(self, wait: WaitState) -> WaitState:
         """
-        Take steps until the wait has reached its goal.
+        Take steps until the goal is reached.
 
-        :param wait: what the wait knows so far.
-        :return: what it knows at the end.
-        :raises WorkspaceError: the class that says why the goal will not be reached.
+        :param wait: the state of the wait.
+        :return: the final state of the wait.
+        :raises WorkspaceError: when the goal will not be reached; its class says why.
         """
         done = False
         while not done:
@@ -75,10 +75,10 @@ class WorkerWait:
 
     def describe(self, wait: WaitState) -> dict[str, Any]:
         """
-        Describe a workspace, through throttling and other transient failures.
+        Describe the workspace; retry after throttling and other transient failures.
 
-        :param wait: which, and until when.
-        :raises WorkspaceError: the class that says why AWS did not answer.
+        :param wait: the wait whose workspace to describe, and whose deadline ends the retries.
+        :raises WorkspaceError: when the request fails for good.
         """
         while True:
             try:

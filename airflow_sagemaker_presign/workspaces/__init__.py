@@ -1,1 +1,1 @@
-"""What AWS's answers mean: one module for each kind of workspace that this package opens."""
+"""The kinds of workspaces: AWS's calls and statuses, one module for each kind."""

@@ -1,4 +1,4 @@
-"""What every kind of workspace has: a name, a phase, and ways to observe, start, stop and open it."""
+"""Base of the kinds of workspaces: identifiers, phases, and the AWS calls to observe, start, stop and open one."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from airflow_sagemaker_presign.validation import reject
 
 
 class Phase(StrEnum):
-    """What a status means for a wait, whatever AWS calls it."""
+    """The meaning of a status for a wait, independent of AWS's names."""
 
     READY = "ready"
     STARTING = "starting"
     STOPPING = "stopping"
     STOPPED = "stopped"
     CHANGING = "changing"
-    """Under maintenance or an update, which ends in STOPPED."""
+    """Under maintenance, or in an update, which ends in STOPPED."""
     FAILED = "failed"
     GONE = "gone"
     """Being deleted."""
     UNKNOWN = "unknown"
-    """AWS may add statuses: keep waiting."""
+    """A status that AWS has added: keep waiting."""
 
 
 CAN_START = frozenset({Phase.STOPPED, Phase.FAILED})
@@ -35,12 +35,12 @@ CAN_STOP = frozenset({Phase.READY})
 
 class Observation(NamedTuple):
     """
-    What AWS said about a workspace at one moment.
+    The status of a workspace at one moment.
 
     :param status: the status in AWS's words.
-    :param phase: what it means.
-    :param reason: why it failed; a list has none.
-    :param changed_at: when the status changed, in UTC, as text that sorts by time; empty where AWS does not say.
+    :param phase: the phase of this status.
+    :param reason: AWS's reason for a failure; always empty in rows of a list.
+    :param changed_at: when the status changed, in UTC, as text that sorts by time; empty where AWS does not report it.
     """
 
     status: str
@@ -53,9 +53,9 @@ class Page(NamedTuple):
     """
     One page of a list.
 
-    :param observations: by name; without a reason.
-    :param next_token: asks for the next page; ``None``: this is the last one.
-    :param answered_at: AWS's own time, in whole seconds since the epoch; ``None``: the response has no ``Date``.
+    :param observations: the observations, by name; without reasons.
+    :param next_token: the token of the next page; ``None``: this is the last one.
+    :param answered_at: AWS's time, in whole seconds since the epoch; ``None``: the response has no ``Date``.
     """
 
     observations: Mapping[str, Observation]
@@ -65,26 +65,26 @@ class Page(NamedTuple):
 
 class Workspace(ABC):
     """
-    One workspace, as a value that fits into a trigger's arguments: a subclass is a frozen dataclass of identifiers.
+    A workspace, as a value that fits into a trigger's arguments: a subclass is a frozen dataclass of identifiers.
 
-    All calls take a boto3 SageMaker client and let botocore's errors out; the hook translates them.
+    All calls take a boto3 SageMaker client and raise botocore's errors, which the hook translates.
     """
 
     noun: ClassVar[str]
-    """AWS's word for it, for errors: ``notebook instance``."""
+    """AWS's noun, for errors, such as ``notebook instance``."""
     title: ClassVar[str]
-    """The word for it in a headline: ``Notebook``."""
+    """The noun in a headline, such as ``Notebook``."""
     errors: ClassVar[WorkspaceErrors]
-    """The classes of the errors that a wait for it ends with."""
+    """The error classes of this kind."""
     single_use: ClassVar[bool] = False
-    """Whether a presigned URL of it works once only."""
+    """Whether a presigned URL works only once."""
     transient_statuses: ClassVar[tuple[str, ...]] = ()
-    """Statuses that few have at once, so that a list of them is short. Only used with :meth:`list_page`."""
+    """Statuses that few workspaces have at a time, so that their list is short. Used with :meth:`list_page` only."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What people call it; unique among its kind in an account and region."""
+        """The name that people use; unique within its kind, account and region."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the identifiers as plain JSON values."""
@@ -93,7 +93,7 @@ class Workspace(ABC):
     @classmethod
     def from_fields(cls, values: Mapping[str, Any]) -> Self:
         """
-        Take the identifiers from among other values, such as an operator's rendered fields.
+        Create a workspace from a mapping that holds its identifiers, such as an operator's rendered fields.
 
         :raises KeyError: when one is missing.
         :raises ValueError: when AWS would refuse one.
@@ -108,29 +108,29 @@ class Workspace(ABC):
     @classmethod
     @abstractmethod
     def phase_of(cls, status: str) -> Phase:
-        """Return what a status means."""
+        """Return the phase of a status."""
 
     @abstractmethod
     def describe(self, client: Any) -> dict[str, Any]:
-        """Ask AWS about it; the answer has to be one that :meth:`observation_of` can read."""
+        """Return AWS's description, which :meth:`observation_of` reads."""
 
     @classmethod
     @abstractmethod
     def observation_of(cls, description: Mapping[str, Any]) -> Observation:
         """
-        Read an answer of :meth:`describe`.
+        Return the observation in the result of :meth:`describe`.
 
-        :raises KeyError: when it has no status.
-        :raises TypeError: when the status is not a text.
+        :raises KeyError: when there is no status.
+        :raises TypeError: when the status is not a string.
         """
 
     @abstractmethod
     def start(self, client: Any) -> None:
-        """Start it."""
+        """Start the workspace."""
 
     @abstractmethod
     def stop(self, client: Any) -> None:
-        """Stop it."""
+        """Stop the workspace."""
 
     @abstractmethod
     def mint(self, client: Any, session_seconds: int, landing: str | None) -> str:
@@ -138,7 +138,7 @@ class Workspace(ABC):
         Return a presigned URL.
 
         :param session_seconds: how long the session lasts once opened.
-        :param landing: what opens first; what this kind of workspace allows.
+        :param landing: the page that the workspace opens with, as :meth:`landing_of` returns it.
         """
 
     @classmethod
@@ -146,64 +146,64 @@ class Workspace(ABC):
         cls, client: Any, *, changed_after: datetime | None, status: str | None, next_token: str | None
     ) -> Page:
         """
-        Return a page of all workspaces of this kind, where AWS lists them by the time of their last change.
+        Return a page of the list of all workspaces of this kind, if AWS can list them by the time of their last change.
 
-        :param changed_after: only what changed after this moment of AWS's clock.
-        :param status: only what has this status.
-        :param next_token: the previous page's; the other arguments have to be the same.
-        :raises NotImplementedError: when AWS has no such list: each is described in turn.
+        :param changed_after: list only workspaces that changed after this time on AWS's clock.
+        :param status: list only workspaces with this status.
+        :param next_token: the previous page's token; the other arguments must be the same.
+        :raises NotImplementedError: when AWS has no such list; each workspace is then described in turn.
         """
         raise NotImplementedError
 
     @classmethod
     def has_list(cls) -> bool:
-        """Return whether AWS lists this kind by the time of the last change."""
+        """Return whether AWS can list this kind by the time of the last change."""
         return cls.list_page.__func__ is not Workspace.list_page.__func__  # type: ignore[attr-defined]
 
     @abstractmethod
     def failure(self, reason: str) -> WorkspaceError:
-        """Return the error for a failed start with this reason."""
+        """Create the error for a failed start with this reason."""
 
     def is_not_found(self, code: str, message: str) -> bool:
-        """Return whether an error response says that there is no such workspace."""
+        """Return whether an error response means that the workspace does not exist."""
         return code in ("ResourceNotFound", "ResourceNotFoundException")
 
     def is_wrong_status(self, code: str, message: str) -> bool:
-        """Return whether AWS refused a start or stop for the status that it has: somebody else was first."""
+        """Return whether AWS refused a start or stop because of the workspace's status: it is already in transition."""
         return False
 
     def arn(self, description: Mapping[str, Any]) -> str:
-        """Return its ARN as a description has it; empty where it has none."""
+        """Return the ARN in a description; empty if there is none."""
         return ""
 
     def arn_in(self, partition: str, region: str) -> str:
-        """Return its ARN without the account, for its console page; empty where it has none."""
+        """Return the ARN without the account, for the console page; empty if there is none."""
         return ""
 
     def console_url(self, arn: str) -> str | None:
-        """Return its page in the AWS console; ``None`` where there is none."""
+        """Return the URL of the workspace's page in the AWS console; ``None`` if there is none."""
         return None
 
     def console_open_url(self, arn: str) -> str | None:
-        """Return the console's own link that opens it, with the permissions of whoever clicks: no credential."""
+        """Return the console's own link to open the workspace, which uses the clicking user's IAM session."""
         return None
 
     @classmethod
     def landing_of(cls, value: object) -> str | None:
         """
-        Check what is to open first.
+        Check the page that the workspace opens with.
 
-        :raises ValueError: when this kind of workspace does not have it.
+        :raises ValueError: when this kind of workspace does not have such a page.
         """
         return None if value is None else reject("landing", value, "None")
 
     def open_button(self, landing: str | None) -> str:
-        """Return the words of the launch page's button."""
+        """Return the label of the launch page's button."""
         return f"Open the {self.title.lower()}"
 
 
 def in_utc(moment: Any) -> str:
-    """Return a time as text that sorts: worker and triggerer compare what they write, in whatever zone they are."""
+    """Return a time as text in UTC, so that worker and triggerer can compare what the other stored."""
     return str(moment.astimezone(UTC) if isinstance(moment, datetime) else moment)
 
 

@@ -20,11 +20,11 @@ from airflow_sagemaker_presign.validation import landing_of, notebook_instance_n
 from airflow_sagemaker_presign.workspaces.base import Observation, Page, Phase, Workspace, answered_at, in_utc
 
 MAX_RESULTS = 100
-"""The most notebook instances in one page of a list."""
+"""The maximum number of notebook instances in one page of a list."""
 
 
 class Status(StrEnum):
-    """The statuses that are known today; AWS may add some."""
+    """The known statuses; AWS may add more."""
 
     PENDING = "Pending"
     IN_SERVICE = "InService"
@@ -48,7 +48,7 @@ PHASES: dict[str, Phase] = {
     Status.PENDING_MAINTENANCE: Phase.CHANGING,
     Status.IN_MAINTENANCE: Phase.CHANGING,
 }
-"""A status that AWS adds needs a line here only. Until then it is ``UNKNOWN``: a wait goes on through it."""
+"""To support a status that AWS adds, add a line here. Until then it is ``UNKNOWN``, and waits continue through it."""
 
 # Failure reasons, in any case. Texts, since a DAG's parse should not compile them.
 _LIFECYCLE_CONFIG = "lifecycle config"
@@ -63,7 +63,7 @@ _OF_SOMETHING_ELSE = (
     r"\bEBS|storage|\bKMS|\bS3\b|elastic inference|accelerator|\bmemory|inode|\bEFS|file ?system|\bEIP|log group|"
     "secret|vCPU"
 )
-"""Quotas that the Service Quotas page does not have under notebook instances."""
+"""Quotas that are not on the Service Quotas page for notebook instances."""
 
 _BUTTONS: dict[str | None, str] = {"lab": "Open JupyterLab", "classic": "Open Jupyter", None: "Open the notebook"}
 
@@ -73,7 +73,7 @@ class NotebookInstance(Workspace):
     """
     A notebook instance.
 
-    :param notebook_instance_name: its name, unique in its account and region.
+    :param notebook_instance_name: the name, unique within its account and region.
     :raises ValueError: when AWS would refuse the name.
     """
 
@@ -93,17 +93,17 @@ class NotebookInstance(Workspace):
     transient_statuses = (Status.PENDING, Status.STOPPING, Status.UPDATING)
 
     def __post_init__(self) -> None:
-        # Rendered as a native object, a name of digits is a number.
+        # With render_template_as_native_obj, a name of digits is rendered as a number.
         object.__setattr__(self, "notebook_instance_name", notebook_instance_name_of(self.notebook_instance_name))
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The notebook instance's name."""
         return self.notebook_instance_name
 
     @classmethod
     def phase_of(cls, status: str) -> Phase:
-        """Return what a status means."""
+        """Return the phase of a status."""
         return PHASES.get(status, Phase.UNKNOWN)
 
     def describe(self, client: Any) -> dict[str, Any]:
@@ -113,10 +113,10 @@ class NotebookInstance(Workspace):
 
     @classmethod
     def observation_of(cls, description: Mapping[str, Any]) -> Observation:
-        """Read a description, or a row of a list."""
+        """Return the observation in a description, or in a row of a list."""
         status = description["NotebookInstanceStatus"]
         if not isinstance(status, str):
-            raise TypeError(f"A status is a text, not a {type(status).__name__}.")
+            raise TypeError(f"A status must be a string, not {type(status).__name__}.")
         return Observation(
             status=status,
             phase=cls.phase_of(status),
@@ -145,13 +145,13 @@ class NotebookInstance(Workspace):
         cls, client: Any, *, changed_after: datetime | None, status: str | None, next_token: str | None
     ) -> Page:
         """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListNotebookInstances.html"""
-        asked = {
+        arguments = {
             "LastModifiedTimeAfter": changed_after,
             "StatusEquals": status,
             "NextToken": next_token,
             "MaxResults": MAX_RESULTS,
         }
-        response = client.list_notebook_instances(**{key: value for key, value in asked.items() if value})
+        response = client.list_notebook_instances(**{key: value for key, value in arguments.items() if value})
         rows = response["NotebookInstances"]
         return Page(
             observations={row["NotebookInstanceName"]: cls.observation_of(row) for row in rows},
@@ -160,7 +160,7 @@ class NotebookInstance(Workspace):
         )
 
     def failure(self, reason: str) -> exceptions.WorkspaceError:
-        """Return the error for a ``FailureReason``."""
+        """Create the error for a ``FailureReason``."""
         problem = f"It failed to start. AWS says: {reason or '(no reason given)'}"
         if _has(reason, _LIFECYCLE_CONFIG):
             return exceptions.NotebookInstanceLifecycleConfigFailed(
@@ -177,37 +177,37 @@ class NotebookInstance(Workspace):
         return exceptions.NotebookInstanceFailed(self.name, problem)
 
     def is_not_found(self, code: str, message: str) -> bool:
-        """SageMaker says so in a ``ValidationException``."""
+        """Return whether an error response means that the notebook instance does not exist."""
         return "RecordNotFound" in message or super().is_not_found(code, message)
 
     def is_wrong_status(self, code: str, message: str) -> bool:
-        """SageMaker lists the statuses from which it starts and stops: ``Status (Pending) not in ([InService])``."""
+        """Return whether AWS refused because of the status, as in ``Status (Pending) not in ([InService])``."""
         return code == "ValidationException" and "not in ([" in message
 
     def arn(self, description: Mapping[str, Any]) -> str:
-        """SageMaker writes its ARNs in lower case, whatever the name is like."""
+        """Return the ARN, with the name in its original case, which SageMaker's ARN does not keep."""
         head, _, last = (description.get("NotebookInstanceArn") or "").rpartition("/")
         return f"{head}/{description.get('NotebookInstanceName') or last}" if head else ""
 
     def arn_in(self, partition: str, region: str) -> str:
-        """Return its ARN without the account."""
+        """Return the ARN without the account."""
         return f"arn:{partition}:sagemaker:{region}::notebook-instance/{self.name}"
 
     def console_url(self, arn: str) -> str | None:
-        """Return its page in the AWS console."""
+        """Return the URL of its page in the AWS console."""
         return console_page_url(arn)
 
     def console_open_url(self, arn: str) -> str | None:
-        """Return the console's "Open JupyterLab"."""
+        """Return the URL of the console's "Open JupyterLab"."""
         return console_open_url(arn)
 
     @classmethod
     def landing_of(cls, value: object) -> str | None:
-        """JupyterLab, the classic page, or what AWS opens."""
+        """Check the page that the notebook opens with: JupyterLab, the classic page, or AWS's default."""
         return landing_of(value)
 
     def open_button(self, landing: str | None) -> str:
-        """Return the words of the launch page's button."""
+        """Return the label of the launch page's button."""
         return _BUTTONS[landing]
 
 

@@ -32,7 +32,7 @@ class Life:
 
 FAILS = ((0.0, PENDING), (60.0, "Failed"))
 STOPPED_BY_SOMEBODY = Error(exceptions.NotebookInstanceStopped, "Somebody stopped it")
-DELETED = Error(exceptions.NotebookInstanceDeleted, "Ask whoever manages the notebooks")
+DELETED = Error(exceptions.NotebookInstanceDeleted, "Ask the person who manages the notebooks")
 
 TABLE: dict[str, tuple[Life, Link | Error]] = {
     "it is InService already": (Life(IN_SERVICE), Link(starts=0, before=5)),

@@ -198,7 +198,7 @@ def test_a_proxy_that_refuses_ends_a_wait_and_its_password_is_not_told(
     with serving(says(line)) as port:
         proxies = {"https": f"http://ada:secret@127.0.0.1:{port}"}
         connect("https://sagemaker.example.com")
-        with pytest.raises(exceptions.AwsConnectionUnusable, match=f"proxy refuses.*{line.decode()}") as raised:
+        with pytest.raises(exceptions.AwsConnectionUnusable, match=f"proxy refused.*{line.decode()}") as raised:
             SageMakerNotebookInstanceHook(config={**ONCE, "proxies": proxies}).observe(RESEARCH)
     assert "secret" not in str(raised.value)
     assert f"//***@127.0.0.1:{port}" in str(raised.value)

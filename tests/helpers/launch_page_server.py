@@ -116,9 +116,9 @@ def page_app(notebook: Notebook) -> FastAPI:
         form = await request.form()
         request.state.signed_in_as = notebook.current_user
         if not csrf.is_same_origin(request.headers, notebook.base_url, request.url.scheme):
-            raise HttpError(403, "Not from here", "Open the page in your browser and press its button.")
+            raise HttpError(403, "The request came from another page", "Open the page and use its button.")
         if form["token"] != notebook.token:
-            raise HttpError(403, "This page has expired", "Go back to the notebook and press its button again.")
+            raise HttpError(403, "This page has expired", "Go back to the notebook and use its button again.")
         return redirect_page.redirect_by_page(
             answer_instead() or notebook.click(str(form["action"])), request.url.query, ""
         )

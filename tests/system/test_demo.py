@@ -57,7 +57,7 @@ def test_once_opens_the_links_and_the_launch_page_and_ends_well(environment: dic
         r"The launch page, .* http://127\.0\.0\.1:\d+/sagemaker-notebooks/notebook_on_demand/\S+/notebook_link\n",
         demo.stdout,
     )
-    assert re.search(r"The launch page +opens JupyterLab; looking at its page minted nothing", demo.stdout)
+    assert re.search(r"The launch page +opens JupyterLab; viewing it minted nothing", demo.stdout)
     assert "authToken" not in demo.stdout + demo.stderr
     assert folders() == before
 

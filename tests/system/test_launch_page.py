@@ -406,9 +406,9 @@ def test_who_was_turned_away_at_the_button_is_written_down(launch_page: LaunchPa
     launch_page.ask("GET", path, "zoe@example.com")
     assert launch_page.audit("editors") == before
     for action, why, headers in (
-        ("open", "Not for you", OURS),
-        ("start", "Not for you", OURS),
-        ("open", "Not from here", {"Origin": "https://evil.example"}),
+        ("open", "You have no access", OURS),
+        ("start", "You have no access", OURS),
+        ("open", "The request came from another page", {"Origin": "https://evil.example"}),
     ):
         assert launch_page.press(action, path, "zoe@example.com", token=token, headers=headers).status_code == 403
         event, owner, said = launch_page.audit("editors")[-1]

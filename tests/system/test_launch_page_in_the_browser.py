@@ -85,7 +85,7 @@ def test_from_stopped_in_two_tabs(stopped: None, launch_page: Any, local: LocalS
     launch_page.reload()
     # A laptop that was closed meanwhile.
     launch_page.context.set_offline(True)
-    launch_page.get_by_text("This page goes on trying.").wait_for()
+    launch_page.get_by_text("This page keeps trying.").wait_for()
     launch_page.context.set_offline(False)
     # Here it was started, so here it opens by itself.
     opens_jupyterlab(launch_page, local)

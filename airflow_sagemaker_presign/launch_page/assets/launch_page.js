@@ -1,35 +1,35 @@
-// Follows the notebook: asks for this very page again, takes over what has changed, and opens what was started here.
-// All words are the server's.
+// Keeps the page up to date: fetches this page again, replaces what has changed, and opens a notebook that was started
+// here. All texts come from the server.
 (() => {
   "use strict";
-  const SLOWER_UNSEEN = 10;        // A tab in the background looks so many times less often.
-  const LONGEST_WAIT = 30;         // Seconds between two looks while nobody answers.
-  const ANSWER_WITHIN = 20_000;    // Milliseconds; after that nobody answers.
-  const WISH_LIFE = 3_600_000;     // Milliseconds for which "Start and open" may open by itself ...
-  const START_SHOWS = 30_000;      // ... and in which a start has to show.
+  const HIDDEN_TAB_FACTOR = 10;         // A tab in the background refreshes this many times less often.
+  const MAX_RETRY_SECONDS = 30;         // The longest pause between two requests while the server does not respond.
+  const REQUEST_TIMEOUT_MS = 20_000;
+  const INTENT_LIFETIME_MS = 3_600_000; // How long "Start and open" may open the notebook by itself ...
+  const START_GRACE_MS = 30_000;        // ... and how soon a start must show.
 
   const byId = (id, inside = document) => inside.getElementById(id);
-  const orNull = (does) => { try { return does(); } catch { return null; } };  // A browser may keep nothing for pages.
+  const orNull = (does) => { try { return does(); } catch { return null; } };  // A browser may deny storage.
   const here = location.pathname;
 
-  // Airflow's own choice of light or dark, where somebody has made one.
+  // The theme that the user has chosen in Airflow, if any.
   const theme = orNull(() => localStorage.getItem("theme"));
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 
   let timer, failures = 0, refreshing = null, leaving = false, isSure = false, isSending = false, shownAt = Date.now();
 
-  // What this tab's person wants opened: in the tab's own memory, so that no link can want it for them.
-  const wish = {
+  // The user's intent to open the notebook; in the tab's session storage, so that no link can set it.
+  const intent = {
     key: () => `sagemaker-notebooks ${here} ${document.querySelector("h1").textContent}`,
-    keep: (what) => orNull(() => sessionStorage.setItem(wish.key(), JSON.stringify(what))),
-    make: () => wish.keep({ at: Date.now(), id: String(Math.random()), moved: false }),
-    drop: () => orNull(() => sessionStorage.removeItem(wish.key())),
+    keep: (what) => orNull(() => sessionStorage.setItem(intent.key(), JSON.stringify(what))),
+    make: () => intent.keep({ at: Date.now(), id: String(Math.random()), moved: false }),
+    drop: () => orNull(() => sessionStorage.removeItem(intent.key())),
     get: () => {
-      const made = orNull(() => JSON.parse(sessionStorage.getItem(wish.key())));
+      const made = orNull(() => JSON.parse(sessionStorage.getItem(intent.key())));
       const age = Math.abs(Date.now() - made?.at);  // A clock may be set back.
-      return age < WISH_LIFE ? { ...made, age } : null;
+      return age < INTENT_LIFETIME_MS ? { ...made, age } : null;
     },
-    // A tab that was duplicated wants the same; it is done once.
+    // A duplicated tab has the same intent, which is carried out once.
     isDone: (id) => {
       const done = orNull(() => localStorage.getItem("sagemaker-notebooks"));
       orNull(() => localStorage.setItem("sagemaker-notebooks", id));
@@ -48,18 +48,18 @@
   };
 
   const fulfil = () => {
-    const wanted = wish.get(), pressable = button(), isMoving = Boolean(byId("status").querySelector(".busy"));
+    const wanted = intent.get(), pressable = button(), isMoving = Boolean(byId("status").querySelector(".busy"));
     byId("opens").hidden = !(wanted && isMoving);
-    if (wanted && isMoving) wish.keep({ ...wanted, moved: true });
+    if (wanted && isMoving) intent.keep({ ...wanted, moved: true });
     if (!wanted || !pressable) return;
     if (pressable.value === "start") {
-      // It failed or was stopped, or the start does not show.
-      if (wanted.moved || wanted.age > START_SHOWS) wish.drop();
+      // The start failed, was stopped, or has no visible effect.
+      if (wanted.moved || wanted.age > START_GRACE_MS) intent.drop();
       return;
     }
-    wish.drop();
-    // Nobody is looking: they find the title changed, and the button.
-    if (document.hidden || wish.isDone(wanted.id)) return;
+    intent.drop();
+    // In a hidden tab, the changed title and the button are enough.
+    if (document.hidden || intent.isDone(wanted.id)) return;
     press();
   };
 
@@ -76,7 +76,7 @@
     clock.hidden = newClock.hidden;
     shownAt = Date.now();
     byId("action").elements.token.value = byId("action", page).elements.token.value;
-    // Only what has changed, so that a screen reader hears news only and the focus stays.
+    // Replace only what has changed, so that a screen reader announces changes only and the focus stays.
     for (const part of document.querySelectorAll("[data-state]")) {
       const fresh = byId(part.id, page);
       if (fresh.dataset.state === part.dataset.state) continue;
@@ -88,7 +88,7 @@
     document.title = page.title;
   };
 
-  // What only a whole page can show: the login, the end of the link, another notebook, another version of this page.
+  // Reload for what only a whole page can show: the login, an expired link, another notebook or version of this page.
   const leave = () => {
     leaving = true;
     location.replace(here);
@@ -104,19 +104,19 @@
   const ask = async () => {
     const answer = await fetch(here, {
       headers: { Accept: "text/html" }, cache: "no-store", redirect: "manual",
-      signal: AbortSignal.timeout?.(ANSWER_WITHIN),
+      signal: AbortSignal.timeout?.(REQUEST_TIMEOUT_MS),
     });
     return [answer, new DOMParser().parseFromString(await answer.text(), "text/html")];
   };
 
   const isOurs = (page) => page.querySelector("main[data-frame]");
 
-  // Whether the page is still what it was, or has been brought up to date.
+  // Returns whether the page is up to date.
   const refreshOnce = async () => {
     try {
       const [answer, page] = await ask();
       if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403) return leave();
-      // A proxy's own page, while Airflow starts anew, or Airflow's in need.
+      // A proxy's error page while Airflow restarts, or an error page of Airflow.
       const isUsual = byId("status", page);
       if (!isOurs(page) || (!isUsual && (answer.status >= 500 || answer.status === 429))) return offline();
       if (!isUsual || isOurs(page).dataset.frame !== isOurs(document).dataset.frame) return leave();
@@ -134,8 +134,8 @@
     clearTimeout(timer);
     if (leaving) return;
     const usual = Number(byId("status").dataset.refreshSeconds);
-    const seconds = failures ? Math.min(LONGEST_WAIT, usual * 2 ** (failures - 1)) : usual;
-    timer = setTimeout(refresh, 1000 * seconds * (document.hidden ? SLOWER_UNSEEN : 1));
+    const seconds = failures ? Math.min(MAX_RETRY_SECONDS, usual * 2 ** (failures - 1)) : usual;
+    timer = setTimeout(refresh, 1000 * seconds * (document.hidden ? HIDDEN_TAB_FACTOR : 1));
   };
 
   const refresh = () => {
@@ -144,7 +144,7 @@
     return refreshing;
   };
 
-  // Looks before it sends: nobody is left on a proxy's error page or at a login that forgot what they wanted.
+  // Refreshes before it submits, so that no user ends on a proxy's error page or at a login that forgets the action.
   const submit = async (event) => {
     if (isSure) { isSure = false; return; }
     event.preventDefault();
@@ -152,12 +152,12 @@
     if (!pressed || pressed.getAttribute("aria-disabled")) return;  // A double click is one click.
     const action = pressed.value;
     hold();
-    if (action === "start") wish.make();
+    if (action === "start") intent.make();
     const isThere = await refresh();
     if (isThere && button()?.value === action) {
       press();
     } else if (!leaving && !isSending) {
-      if (!isThere) wish.drop();
+      if (!isThere) intent.drop();
       release();
     }
   };
@@ -166,12 +166,12 @@
     tick();
     setInterval(tick, 1000);
     const [came] = performance.getEntriesByType("navigation");
-    // Who went elsewhere in this tab did not stay for it; and what AWS refused is not on its way.
-    if (came?.type === "back_forward" || document.querySelector(".refused")) wish.drop();
+    // A user who left this page and came back no longer waits; neither does one whose request AWS refused.
+    if (came?.type === "back_forward" || document.querySelector(".refused")) intent.drop();
     byId("action").addEventListener("submit", submit);
     document.addEventListener("visibilitychange", () => (document.hidden ? refreshLater() : refresh()));
     addEventListener("online", refresh);
-    addEventListener("pageshow", (event) => { if (event.persisted) { wish.drop(); release(); refresh(); } });
+    addEventListener("pageshow", (event) => { if (event.persisted) { intent.drop(); release(); refresh(); } });
     refreshLater();
     fulfil();
   };

@@ -11,7 +11,7 @@ def airflow_connections(
     addresses: Mapping[str, Any], region_name: str = "us-east-1", timeout: int = 10
 ) -> dict[str, str]:
     """
-    Say ``aws_default``, ``smtp_default`` and ``slack_api_default`` as the environment that Airflow reads them from.
+    Return ``aws_default``, ``smtp_default`` and ``slack_api_default`` as environment variables for Airflow.
 
     :param addresses: where everything is: :meth:`LocalServices.addresses`, or the ready file of the command.
     :param region_name: the AWS region.

@@ -1,4 +1,4 @@
-"""What ``airflow standalone`` is started with: its command, its passwords, its settings."""
+"""The command, passwords and settings of ``airflow standalone``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # The log servers of the scheduler and the triggerer listen on all addresses, and no setting changes that. On one
-# machine nobody needs them: the api-server reads the log files itself. So ``airflow standalone`` finds this as
+# machine they are not needed: the api-server reads the log files itself. So ``airflow standalone`` finds this as
 # ``airflow`` on its PATH.
 _COMMAND = """#!/bin/sh
 case "$1" in

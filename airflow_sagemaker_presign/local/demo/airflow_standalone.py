@@ -37,7 +37,7 @@ TaskInstances = dict[str, dict[str, Any]]
 
 
 class AirflowStandaloneError(RuntimeError):
-    """Airflow did not do what it should; the message says what, and where its logs are."""
+    """Airflow failed; the message states how, and where the logs are."""
 
 
 class AirflowStandalone:
@@ -51,7 +51,7 @@ class AirflowStandalone:
     :param users: more who can log in, each with a role of Airflow's simple auth manager (``viewer``, ``user``, ``op``).
         ``self.passwords`` has everybody's password.
     :param port: the port of the UI and API; 0 takes a free one.
-    :param start_timeout: seconds until all of its parts have to be healthy.
+    :param start_timeout: the maximum number of seconds until all components are healthy.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class AirflowStandalone:
         self._log_in()
 
     def stop(self) -> None:
-        """End all of its processes and come back when they are gone. Its folder stays."""
+        """Stop all of Airflow's processes, and return when they have ended. The folder stays."""
         if self._process is not None:
             self._process.stop()
         self._http.close()
@@ -163,16 +163,16 @@ class AirflowStandalone:
         return run_id
 
     def token(self, username: str = USERNAME) -> str:
-        """Log somebody in; their token for the API."""
+        """Log a user in, and return their API token."""
         body = {"username": username, "password": self.passwords[username]}
         return str(self._request("POST", "/auth/token", json=body).json()["access_token"])
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """Give a run as the API shows it: ``state``, ``start_date``, ``end_date``…"""
+        """Return a run as the API shows it: ``state``, ``start_date``, ``end_date``…"""
         return dict(self._request("GET", self._path(dag_id, run_id)).json())
 
     def task_instances(self, dag_id: str, run_id: str) -> TaskInstances:
-        """Give the task instances of a run by task_id (mapped ones: ``task_id[index]``): ``state``, ``start_date``…"""
+        """Return a run's task instances by task_id (mapped ones: ``task_id[index]``): ``state``, ``start_date``…"""
         instances = self._request("GET", f"{self._path(dag_id, run_id)}/taskInstances").json()["task_instances"]
         return {t["task_id"] if t["map_index"] < 0 else f"{t['task_id']}[{t['map_index']}]": t for t in instances}
 
@@ -201,14 +201,14 @@ class AirflowStandalone:
             time.sleep(0.25)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
-        """Give a value that a task pushed; None if there is none."""
+        """Return a value that a task pushed; None if there is none."""
         path = f"{self._path(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}"
         params = {"map_index": map_index, "deserialize": False, "stringify": False}
         answer = self._request("GET", path, params=params, allow=(404,))
         return None if answer.status_code == 404 else answer.json()["value"]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
-        """Give the log of one try of a task, as the UI would show it, one JSON object a line."""
+        """Return the log of one try of a task, as the UI would show it, one JSON object a line."""
         path = f"{self._path(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}"
         lines = {"Accept": "application/x-ndjson"}
         return self._request("GET", path, params={"map_index": map_index}, headers=lines, allow=(404,)).text
@@ -244,10 +244,10 @@ class AirflowStandalone:
 
 def _reserve(port: int) -> socket.socket:
     """
-    Take a port, so that nobody else gets it in the time until Airflow listens.
+    Reserve a port until Airflow listens on it.
 
-    Bound but not listening is what lets Airflow, which sets SO_REUSEADDR too, have it. Only on Linux; elsewhere the
-    port is only looked up.
+    On Linux, Airflow can bind a port that is bound with SO_REUSEADDR and does not listen. Elsewhere, the port is only
+    checked.
     """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

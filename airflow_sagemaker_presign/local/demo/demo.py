@@ -1,7 +1,7 @@
 """
 The whole of it on one machine: ``python -m airflow_sagemaker_presign.local.demo [--once] [--port PORT]``.
 
-Starts the local SageMaker and a real Airflow, runs the DAG ``notebook_on_demand``, and says where to look. The link
+Starts the local SageMaker and a real Airflow, runs the DAG ``notebook_on_demand``, and prints the addresses. The link
 itself is in the inbox only; the launch page, which is no credential, is said here.
 """
 
@@ -44,12 +44,12 @@ STEPS = ("Start the notebook", "Wait until it is InService", "Mint the link and 
 
 
 class DemoError(RuntimeError):
-    """The demo did not work out; the message says why."""
+    """The demo failed; the message states why."""
 
 
 class Ended(BaseException):
     """
-    Somebody ended the demo.
+    The demo was stopped by a signal.
 
     :param number: the signal's.
     """
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def example_dags() -> Path:
-    """Find the example DAGs: a wheel has them in the package, a checkout beside it."""
+    """Return the folder of the example DAGs: in the package (a wheel), or next to it (a checkout)."""
     installed = PACKAGE / "example_dags"
     return installed if installed.is_dir() else PACKAGE.parent / "dags"
 
@@ -124,7 +124,7 @@ def _run(options: argparse.Namespace, folder: Path, progress: Progress) -> int:
         if options.once:
             _check_links(addresses["messages_url"], progress)
             check_launch_page(launch_url, airflow.token(), f"{addresses['control_url']}/requests")
-            progress.say(f"  {'The launch page':20} opens JupyterLab; looking at its page minted nothing")
+            progress.say(f"  {'The launch page':20} opens JupyterLab; viewing it minted nothing")
         else:
             progress.say("\nCtrl-C ends everything.")
             try:
@@ -160,7 +160,7 @@ def _check_running(sagemaker: SupervisedProcess) -> None:
 
 
 def _run_dag(airflow: AirflowStandalone, progress: Progress) -> str:
-    """Run it, and answer where its launch page is."""
+    """Run the DAG, and return the URL of its launch page."""
     run_id = airflow.trigger(DAG_ID)
     steps = iter(STEPS)
     progress.begin(next(steps))
@@ -182,7 +182,7 @@ def _run_dag(airflow: AirflowStandalone, progress: Progress) -> str:
 
 
 def _reason(log: str) -> str:
-    """Find what a task's log says about its failure."""
+    """Return the error in a failed task's log."""
     reasons = []
     for line in log.splitlines():
         with contextlib.suppress(ValueError):
@@ -226,7 +226,7 @@ def _end_at_signals() -> None:
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, _frame: FrameType | None) -> None:
-        # Once is enough: what follows is the orderly end, which a second Ctrl-C would leave half done.
+        # Ignore further signals, so that a second Ctrl-C does not interrupt the cleanup.
         for other in signals:
             signal.signal(other, signal.SIG_IGN)
         with contextlib.suppress(OSError):

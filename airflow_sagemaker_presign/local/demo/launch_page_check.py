@@ -1,4 +1,4 @@
-"""Use the launch page as a person who is signed in to Airflow would: read the page, press the button."""
+"""Use the launch page as a signed-in user would: load the page, submit its form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_launch_page(launch_url: str, airflow_token: str, requests_url: str) ->
     Open a notebook that is InService through its launch page.
 
     :param launch_url: the launch page.
-    :param airflow_token: somebody's, from Airflow's ``/auth/token``; a browser has it as a cookie.
+    :param airflow_token: a user's token, from Airflow's ``/auth/token``; a browser has it as a cookie.
     :param requests_url: where the local SageMaker says what was asked of it.
     :raises LinkNotGoodError: when the page is another one, mints when it is only looked at, or does not open
         JupyterLab.

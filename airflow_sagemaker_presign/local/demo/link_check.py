@@ -1,4 +1,4 @@
-"""Opens the links that arrived in the inbox, as the person would, and judges how long they still worked on arrival."""
+"""Opens the links that arrived in the inbox, and checks how long they were still valid on arrival."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import LinkR
 from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY
 
 MIN_VALIDITY = 290
-"""Of the 300 seconds, so many have to be left when a message arrives."""
+"""The number of seconds, of 300, that must be left when a message arrives."""
 _LINK = re.compile(r"https?://[^\s\"'<>|]+[?&]authToken=[^\s\"'<>|]+")
 
 
@@ -54,13 +54,13 @@ def check_newest(messages: list[dict[str, Any]], kind: str) -> Arrival:
     open_jupyterlab(link, f"{kind} link")
     arrival = Arrival(kind, left)
     if left < MIN_VALIDITY:
-        raise LinkNotGoodError(f"The {kind} link had {arrival} left on arrival; it has to be {MIN_VALIDITY} s or more.")
+        raise LinkNotGoodError(f"The {kind} link had {arrival} left on arrival; it must be {MIN_VALIDITY} s or more.")
     return arrival
 
 
 def link_in(message: dict[str, Any]) -> str:
     """
-    Find the presigned URL in a message.
+    Return the presigned URL in a message.
 
     :param message: one of the inbox's messages.
     :raises LinkNotGoodError: when there is none.
@@ -87,7 +87,7 @@ def _expiry_of(link: str) -> float:
     try:
         return expiry_of(httpx.URL(link).params["authToken"]).timestamp()
     except LinkRefused:
-        raise LinkNotGoodError("The link is none of the local SageMaker.") from None
+        raise LinkNotGoodError("The link does not come from the local SageMaker.") from None
 
 
 def open_jupyterlab(link: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What the demo shows while it works: a line for each step, with the time that it took."""
+"""The demo's progress output: a line for each step, with its duration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Progress:
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
         """
-        Show a step that lasts as long as the block.
+        Show a step for the duration of the block.
 
         :param name: what is being done.
         """
@@ -82,7 +82,7 @@ class Progress:
     def _write(self, name: str, end: str) -> None:
         start = "\r" if self._on_terminal else ""
         line = f"{start}  {name:{_WIDTH}}{time.monotonic() - self._started:6.1f} s{end}"
-        # A terminal that was closed takes nothing more; the demo has to go on to clean up.
+        # Writing to a closed terminal fails; the demo must continue to clean up.
         with contextlib.suppress(OSError):
             sys.stdout.write(line)
             sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""An inbox on this machine: what the mail server and the Slack stand-in were given, as a person would see it."""
+"""The local inbox: received mails and Slack messages, displayed as a person would see them."""

@@ -1,4 +1,4 @@
-"""Slack's rules for what one can press or choose in a block."""
+"""Slack's rules for interactive elements in a block."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ INTERACTIVE = frozenset(
     | {"workflow_button"}
     | _SELECTS
 )
-"""What may be in ``actions``; of those other than buttons only what Slack requires is looked at here."""
+"""The elements allowed in ``actions``; for all but buttons, only required properties are checked."""
 
 
 def element_errors(element: Any, path: str, allowed: Collection[str]) -> Errors:

@@ -1,5 +1,5 @@
 """
-Slack's rules for a message, so that one which Slack would refuse is refused here too.
+Slack's rules for a message, to reject what Slack would reject.
 
 https://docs.slack.dev/reference/block-kit and https://docs.slack.dev/reference/methods/chat.postMessage
 """
@@ -25,7 +25,7 @@ from airflow_sagemaker_presign.local.inbox.block_texts import (
 
 MAX_BLOCKS, MAX_TEXT, MAX_HEADER, MAX_MESSAGE, MAX_MARKDOWN = 50, 3000, 150, 40000, 12000
 MAX_FIELDS, MAX_FIELD_TEXT, MAX_CONTEXT_ELEMENTS, MAX_ACTIONS, MAX_ATTACHMENTS = 10, 2000, 10, 25, 100
-# These are shown by Slack as well; only what they must have is looked at here.
+# Other blocks that Slack displays; only their required properties are checked.
 _OTHER_TYPES: dict[str, tuple[str, ...]] = {
     "video": ("alt_text", "title", "thumbnail_url", "video_url"),
     "file": ("external_id", "source"),
@@ -40,10 +40,10 @@ _OTHER_TYPES: dict[str, tuple[str, ...]] = {
 @dataclass(frozen=True)
 class SlackError:
     """
-    What Slack answers.
+    An error of Slack's API.
 
     :param code: Slack's error code.
-    :param errors: where and why, in Slack's manner.
+    :param errors: the places and reasons, in Slack's format.
     """
 
     code: str
@@ -52,7 +52,7 @@ class SlackError:
 
 def block_kit_problem(message: dict[str, Any]) -> str | None:
     """
-    Find what Slack would refuse.
+    Return the error with which Slack would reject a message; None: it is valid.
 
     :param message: the arguments of ``chat.postMessage``, or a webhook's payload.
     :return: Slack's error code, or None.
@@ -63,7 +63,7 @@ def block_kit_problem(message: dict[str, Any]) -> str | None:
 
 def slack_error_of(message: dict[str, Any]) -> SlackError | None:
     """
-    Find what Slack would refuse, and where it is.
+    Return the error with which Slack would reject a message, and its place; None: it is valid.
 
     :param message: the arguments of ``chat.postMessage``, or a webhook's payload.
     """

@@ -161,7 +161,7 @@ def required_errors(value: dict[str, Any], path: str, *names: str) -> Errors:
 
 def property_errors(value: dict[str, Any], path: str, *known: str, id_name: str | None = "block_id") -> Errors:
     """
-    Check for properties that nobody knows.
+    Check for unknown properties.
 
     :param value: the object.
     :param path: where it is.

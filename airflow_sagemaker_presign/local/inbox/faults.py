@@ -1,4 +1,4 @@
-"""What shall go wrong in delivery: scripts for the mail server and for Slack, used up one occurrence at a time."""
+"""Scripted faults of the mail server and of Slack; each request consumes one occurrence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class SmtpFault(StrEnum):
-    """What the mail server does instead of its work."""
+    """The faults of the mail server."""
 
     RESET_AT_CONNECT = "reset-at-connect"
     REJECT_AT_CONNECT = "554-at-connect"
@@ -21,7 +21,7 @@ class SmtpFault(StrEnum):
 
 
 class SlackFault(StrEnum):
-    """What Slack does instead of its work."""
+    """The faults of Slack."""
 
     RATE_LIMITED = "429"
     SERVER_ERROR = "500"
@@ -45,12 +45,12 @@ class _Script:
         self._lock = threading.Lock()
 
     def clear(self) -> None:
-        """Forget the whole script: everything works again."""
+        """Clear the script: everything works again."""
         with self._lock:
             self._entries.clear()
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Show what is still to come."""
+        """Return the faults that are still to come."""
         with self._lock:
             return [asdict(entry) for entry in self._entries]
 
@@ -81,17 +81,17 @@ class SmtpFaults(_Script):
 
     def fail(self, fault: SmtpFault | str, times: int | None = 1) -> None:
         """
-        Let the mail server fail.
+        Add a fault of the mail server.
 
         :param fault: ``reset-at-connect`` (before any greeting), ``554-at-connect``, ``550-at-rcpt``,
             ``451-at-rcpt`` (greylisting), ``drop-before-data`` (the body is not taken), ``drop-after-data`` and
-            ``hang-after-data`` (the body is taken, the sender does not hear of it).
-        :param times: how often. None: every time.
+            ``hang-after-data`` (the body is taken, the sender gets no reply).
+        :param times: the number of occurrences. None: every time.
         """
         self._add(SmtpFault(fault), times)
 
     def take(self, *faults: SmtpFault) -> SmtpFault | None:
-        """Use up one occurrence of one of these, if it is scripted."""
+        """Consume one occurrence of one of these, if it is scripted."""
         entry = self._take(*faults)
         return SmtpFault(entry.fault) if entry else None
 
@@ -110,11 +110,11 @@ class SlackFaults(_Script):
         hang_seconds: float = 60,
     ) -> None:
         """
-        Let Slack fail.
+        Add a fault of Slack.
 
         :param fault: ``429``, ``500``, ``hang`` (nothing is taken), ``hang-after-receipt`` (the message is taken,
-            the sender does not hear of it), or ``not-ok`` (HTTP 200 with ``ok: false``).
-        :param times: how often. None: every time.
+            the sender gets no reply), or ``not-ok`` (HTTP 200 with ``ok: false``).
+        :param times: the number of occurrences. None: every time.
         :param method: only this one, for example ``chat.postMessage``, or ``webhook``. None: any.
         :param error: for ``not-ok``: Slack's error code.
         :param retry_after: for ``429``: seconds.
@@ -129,5 +129,5 @@ class SlackFaults(_Script):
         self._add(SlackFault(fault), times, **settings)
 
     def take(self, method: str) -> Scripted | None:
-        """Use up one occurrence of whatever is scripted for this method."""
+        """Consume one occurrence of whatever is scripted for this method."""
         return self._take(*SlackFault, method=method)

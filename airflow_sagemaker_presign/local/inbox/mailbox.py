@@ -1,4 +1,4 @@
-"""What was received: mails and Slack messages, in memory and nowhere else."""
+"""The received mails and Slack messages, kept in memory only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Mail:
 
     :param id: counts up with every message of the inbox.
     :param arrived_at: when the server accepted it, in seconds since the epoch.
-    :param acknowledged: False when a scripted fault kept the sender from hearing that it was accepted.
+    :param acknowledged: False when a scripted fault suppressed the reply to the sender.
     :param sender: the envelope's sender.
     :param recipients: the envelope's recipients, blind copies included.
     :param subject: as the header says.
@@ -49,7 +49,7 @@ class SlackMessage:
 
     :param id: counts up with every message of the inbox.
     :param arrived_at: when the server accepted it, in seconds since the epoch.
-    :param acknowledged: False when a scripted fault kept the sender from hearing that it was accepted.
+    :param acknowledged: False when a scripted fault suppressed the reply to the sender.
     :param channel: the channel as the sender wrote it; for a webhook its path.
     :param recipient: the e-mail address behind a user id or a direct message, where it is known.
     :param text: the plain-text fallback.
@@ -75,7 +75,7 @@ class Inbox:
     """
     Holds the messages, and the scripts of what shall go wrong in taking them.
 
-    :param clock: what time it is.
+    :param clock: the clock.
     """
 
     def __init__(self, clock: LocalClock) -> None:
@@ -111,11 +111,11 @@ class Inbox:
         """
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._messages) >= count, timeout):
-                raise TimeoutError(f"{len(self._messages)} of {count} messages came within {timeout} s.")
+                raise TimeoutError(f"{len(self._messages)} of {count} messages arrived within {timeout} s.")
             return list(self._messages)
 
     def clear(self) -> None:
-        """Throw all messages away; the scripts stay."""
+        """Delete all messages; the scripts of faults stay."""
         with self._changed:
             self._messages.clear()
 
@@ -126,7 +126,7 @@ class Inbox:
         :param sender: the envelope's sender.
         :param recipients: the envelope's recipients.
         :param content: the mail as it was sent.
-        :param acknowledged: whether its sender is going to hear of it.
+        :param acknowledged: whether its sender gets a reply.
         """
         arrived_at = self._clock.now().timestamp()
         parsed = BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
@@ -152,7 +152,7 @@ class Inbox:
         :param channel: the channel as the sender wrote it.
         :param recipient: the e-mail address of a person, where it is known.
         :param payload: everything that was sent.
-        :param acknowledged: whether its sender is going to hear of it.
+        :param acknowledged: whether its sender gets a reply.
         """
         message = SlackMessage(
             id=0,
@@ -168,7 +168,7 @@ class Inbox:
         return message
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Show all messages as plain data, oldest first."""
+        """Return all messages as plain data, oldest first."""
         return [asdict(message) for message in self.messages()]
 
     def _add(self, message: Message) -> None:
@@ -183,5 +183,5 @@ def _part(mail: EmailMessage, kind: str) -> str:
         return ""
     try:
         return str(part.get_content())
-    except (LookupError, UnicodeError):  # A charset that nobody knows is no reason to refuse a mail.
+    except (LookupError, UnicodeError):  # An unknown charset is no reason to reject a mail.
         return bytes(part.get_payload(decode=True)).decode("utf-8", "replace")

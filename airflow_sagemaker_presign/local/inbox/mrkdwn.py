@@ -73,7 +73,7 @@ def to_html(text: str) -> str:
 
 def link(url: str, label: str, css_class: str = "") -> str:
     """
-    Make a link that opens in a new tab; other schemes than the web's and mail's become plain text.
+    Return a link that opens in a new tab; schemes other than the web's and mail's become plain text.
 
     :param url: the address.
     :param label: what is shown.

@@ -1,4 +1,4 @@
-"""The inbox as a page, as JSON, and its control calls."""
+"""The inbox's routes: the page, its messages as JSON, and the scripts of faults."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ from airflow_sagemaker_presign.local.inbox.rendering import render
 
 def inbox_blueprint(inbox: Inbox) -> Blueprint:
     """
-    Make the routes under ``/inbox``.
+    Return the routes under ``/inbox``.
 
-    :param inbox: what to show.
+    :param inbox: the inbox to show.
     """
     routes = Blueprint("inbox", __name__, url_prefix="/inbox")
+    _add_message_routes(routes, inbox)
+    _add_fault_routes(routes, inbox)
+    return routes
+
+
+def _add_message_routes(routes: Blueprint, inbox: Inbox) -> None:
 
     @routes.get("", strict_slashes=False)
     def page() -> Response:
         html = files(__package__).joinpath("page.html").read_text("utf-8")
         response = Response(html, mimetype="text/html")
-        # A message is a credential: not into a cache, nor onto another's page.
+        # A message contains a credential: keep it out of caches, referrers and frames of other pages.
         response.headers["Cache-Control"] = "no-store"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["X-Frame-Options"] = "DENY"
@@ -44,6 +50,8 @@ def inbox_blueprint(inbox: Inbox) -> Blueprint:
         inbox.clear()
         return jsonify([])
 
+
+def _add_fault_routes(routes: Blueprint, inbox: Inbox) -> None:
     @routes.get("/faults")
     def faults() -> Response:
         return jsonify(smtp=inbox.smtp.as_json(), slack=inbox.slack.as_json())
@@ -63,5 +71,3 @@ def inbox_blueprint(inbox: Inbox) -> Blueprint:
     def fail_slack() -> Response:
         inbox.slack.fail(**request.get_json())
         return faults()
-
-    return routes

@@ -22,7 +22,7 @@ _SANDBOX = "allow-popups allow-popups-to-escape-sandbox allow-same-origin"
 
 def render(message: Message) -> str:
     """
-    Make the card of a message.
+    Return the card of a message, as HTML.
 
     :param message: a mail or a Slack message.
     """

@@ -1,4 +1,4 @@
-"""A stand-in for Slack: the methods of its Web API that a notifier needs, and incoming webhooks."""
+"""A simulated Slack: the methods of its Web API that notifiers need, and incoming webhooks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Reply = Response | tuple[Response, int] | tuple[str, int]
 
 class SlackStandIn:
     """
-    Answers as Slack does; people exist as soon as somebody asks for them by e-mail address.
+    Simulates Slack; a user exists as soon as a client looks up their e-mail address.
 
     :param inbox: where messages go, and the script of faults.
     """
@@ -33,7 +33,7 @@ class SlackStandIn:
         self._stopping = threading.Event()
 
     def blueprint(self) -> Blueprint:
-        """Make the routes: ``/slack/api/METHOD``, ``/slack/services/…`` and ``/services/…``."""
+        """Return the routes: ``/slack/api/METHOD``, ``/slack/services/…`` and ``/services/…``."""
         routes = Blueprint("slack", __name__)
         routes.add_url_rule("/slack/api/<method>", view_func=self._api, methods=["GET", "POST"])
         for prefix in ("/services", "/slack/services"):
@@ -41,7 +41,7 @@ class SlackStandIn:
         return routes
 
     def stop(self) -> None:
-        """Let go of those that hang."""
+        """Release the requests that hang."""
         self._stopping.set()
 
     def _api(self, method: str) -> Reply:
@@ -85,7 +85,7 @@ class SlackStandIn:
 
     def _post(self, arguments: dict[str, Any], *, acknowledged: bool) -> dict[str, Any]:
         channel = arguments.get("channel")
-        # Slack takes a name or an id, and looks nobody up by an address.
+        # Slack accepts a name or an id, and no e-mail address.
         if not isinstance(channel, str) or not _CHANNEL.fullmatch(channel):
             return _refused(SlackError("channel_not_found"))
         slack_error = slack_error_of(arguments)
@@ -105,7 +105,7 @@ class SlackStandIn:
         slack_error = slack_error_of(payload)
         if slack_error is not None:
             return slack_error.code, 400
-        # A webhook's path is a secret: its channel is all that is shown.
+        # A webhook's path is a secret, so show its channel only.
         channel = str(payload.get("channel") or "(incoming webhook)")
         self._inbox.receive_slack(channel, None, payload, acknowledged=fault is None)
         return self._fail(fault, webhook=True) if fault is not None else ("ok", 200)
@@ -139,7 +139,7 @@ def _refused(slack_error: SlackError) -> dict[str, Any]:
 
 
 def _json_problem() -> str | None:
-    """Say what Slack says of a body that calls itself JSON, and is none or no object."""
+    """Return Slack's error for a body that is declared as JSON and is not a JSON object."""
     if not request.is_json or not request.get_data():
         return None
     try:
@@ -150,7 +150,7 @@ def _json_problem() -> str | None:
 
 
 def _arguments() -> dict[str, Any]:
-    """Read the arguments of a call, however the client packed them."""
+    """Return the arguments of a call, in whichever format the client sent them."""
     body = request.get_json(silent=True)
     arguments: dict[str, Any] = body if isinstance(body, dict) else request.values.to_dict()
     if "payload" in arguments:  # How older webhook clients send.
@@ -164,7 +164,7 @@ def _arguments() -> dict[str, Any]:
 
 
 def _parsed(value: Any) -> Any:
-    """Read a text as JSON; what is none is left for the checks to refuse."""
+    """Parse a text as JSON; return other text unchanged, for the checks to reject."""
     try:
         return json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):

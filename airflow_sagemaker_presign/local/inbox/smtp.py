@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback; it keeps what it gets in the inbox, and fails as its script says."""
+"""An SMTP server on loopback that stores mails in the inbox, with scripted faults."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class _Server(SMTP):
             handler,
             hostname="localhost",
             enable_SMTPUTF8=True,
-            # Whoever logs in may; nobody has to. So a connection with a password works unchanged.
+            # A login is accepted but not required, so that a connection with a password works unchanged.
             authenticator=lambda *_: AuthResult(success=True),
             auth_require_tls=False,
         )
         self._inbox = inbox
 
     def drop(self) -> None:
-        """Cut the connection without a word."""
+        """Close the connection without a reply."""
         if isinstance(self.transport, asyncio.Transport):
             self.transport.abort()
 
@@ -82,7 +82,7 @@ class _Server(SMTP):
 
 
 class _Refusal(asyncio.Protocol):
-    """Turns a connection away: with a 554, or with a reset."""
+    """Rejects a connection with a 554 or a reset."""
 
     def __init__(self, fault: SmtpFault) -> None:
         self._fault = fault
@@ -117,13 +117,13 @@ class SmtpServer:
         self.port: int = bound.getsockname()[1]
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         logging.getLogger("mail.log").addFilter(self._quiet)
         self._thread.start()
         self._running.wait()
 
     def pause(self) -> None:
-        """Listen no more: connections are refused, until ``resume``."""
+        """Stop listening, so that connections are refused until ``resume``."""
         self._call(self._close_listener())
 
     def resume(self) -> None:
@@ -131,7 +131,7 @@ class SmtpServer:
         self._call(self._listen())
 
     def stop(self) -> None:
-        """End, with all connections."""
+        """Stop the server and close all connections."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         logging.getLogger("mail.log").removeFilter(self._quiet)

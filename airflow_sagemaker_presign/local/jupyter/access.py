@@ -1,4 +1,4 @@
-"""Who gets into a notebook instance: the holder of a good presigned URL, and then of the cookie it was changed for."""
+"""Access to a notebook instance: by a valid presigned URL, and then by the cookie that replaces it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ color-scheme:light dark}}h1{{font-size:1.4em}}</style>
 @dataclass(frozen=True)
 class Reply:
     """
-    What the gate itself answers.
+    A response of the proxy itself.
 
     :param status: the HTTP status.
     :param headers: without those that every answer has.
@@ -59,11 +59,11 @@ def judge(
     :param request: the request.
     :param name: the notebook instance that listens where it came in.
     :param port: the port where it came in.
-    :param state: how the notebook instance is now; None when it exists no more.
+    :param state: the state of the notebook instance; None when it no longer exists.
     :param tokens: checks links and cookies.
-    :return: the session that lets it through, or the gate's own answer: the way in, or a refusal in words.
+    :return: the session of an accepted request, or the proxy's own response: the login redirect, or an error page.
     """
-    # A foreign page can point a name of its own at 127.0.0.1.
+    # DNS rebinding: a foreign page could resolve its own name to 127.0.0.1.
     if request.host not in LOCAL_NAMES:
         return error_response(request, "Reach this notebook as 127.0.0.1 or localhost.")
     # Browsers keep the cookies of all ports of a host in one jar.
@@ -91,7 +91,7 @@ def check(session: NotebookSession, name: str, state: NotebookState | None, toke
 
     :param session: the session.
     :param name: the notebook instance.
-    :param state: how it is now; None when it exists no more.
+    :param state: the state of the notebook instance; None when it no longer exists.
     :param tokens: knows the time.
     :raises LinkRefused: when it is not.
     """
@@ -120,7 +120,7 @@ def error_response(request: RequestHead, reason: str, status: int = 403) -> Repl
 
 
 def _entry(session: NotebookSession, cookie_name: str, cookie: str, view: str | None) -> Reply:
-    """Change a link for a cookie, and strip it from the address at once."""
+    """Exchange a link for a cookie, and redirect to an address without the token."""
     expires = format_datetime(session.ends_at, usegmt=True)
     return Reply(
         302,

@@ -22,9 +22,9 @@ def without_tokens(message: str) -> str:
 
 def hide_tokens_in_logs() -> None:
     """
-    Apply ``without_tokens`` to all lines, whoever writes them, at every level.
+    Apply ``without_tokens`` to all log records, of every logger and level.
 
-    The gate keeps links to itself, but a browser may name one as the address that it comes from.
+    The proxy never forwards a link, but a browser may send one as its referrer.
     """
     make = logging.getLogRecordFactory()
 

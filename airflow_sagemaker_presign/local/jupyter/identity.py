@@ -1,4 +1,4 @@
-"""Whom JupyterLab has before it: whoever the gate lets through to its socket, which nobody else can reach."""
+"""JupyterLab's identity provider: trusts each request from the reverse proxy, which alone can reach its socket."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 from jupyter_server.auth import IdentityProvider, User
 
 NOTEBOOK_HEADER = "X-Local-Notebook-Instance"
-"""The gate's word for the notebook instance that a request is for."""
+"""The proxy's header with the notebook instance of a request."""
 
 
 class NotebookIdentityProvider(IdentityProvider):
-    """Takes the gate's word; no password and no login page is left."""
+    """Trusts the proxy, without password and login page."""
 
     @property
     def login_available(self) -> bool:
-        """No login page: there is nothing that a person could type into it."""
+        """Return no login page, since there is no password."""
         return False
 
     @property
     def logout_available(self) -> bool:
-        """No logout page either."""
+        """Return no logout page."""
         return False
 
     def get_user(self, handler: Any) -> User | None:

@@ -1,4 +1,4 @@
-"""The JupyterLabs that run: one for each notebook instance that is open, and one that waits for the first."""
+"""The running JupyterLabs: one for each open notebook instance, and one in reserve for the first."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class JupyterLabs:
             return [process.pid for process in self._running if process.pid]
 
     def start_spare(self) -> None:
-        """Start one for the notebook instance that is opened first: it takes seconds, and nobody waits for it."""
+        """Start a JupyterLab in reserve for the notebook instance that is opened first, since a start takes seconds."""
         self._spare = self._start()
 
     def wait_for_spare(self) -> None:
         """
-        Return when it answers.
+        Return when the JupyterLab in reserve responds.
 
         :raises JupyterFailed: when it does not come up.
         """
@@ -50,7 +50,7 @@ class JupyterLabs:
 
     def open(self, region: str, name: str) -> JupyterProcess:
         """
-        Give a notebook instance its JupyterLab, and return when that answers.
+        Assign a JupyterLab to a notebook instance, and return it when it responds.
 
         :param region: the notebook instance's region.
         :param name: its name.

@@ -23,7 +23,7 @@ _PROBE = (
 
 
 class JupyterFailed(RuntimeError):
-    """JupyterLab did not come up; the message shows the end of its log."""
+    """JupyterLab did not start; the message contains the end of its log."""
 
 
 class JupyterProcess:
@@ -51,7 +51,7 @@ class JupyterProcess:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start it; ``wait`` returns when it answers."""
+        """Start the process; ``wait`` returns when it responds."""
         nothing = self._state / "nothing"
         nothing.mkdir(parents=True)
         self._root.symlink_to(nothing)
@@ -61,7 +61,7 @@ class JupyterProcess:
 
     def wait(self) -> None:
         """
-        Return as soon as it answers.
+        Wait until JupyterLab responds.
 
         :raises JupyterFailed: when it ends instead, or takes more than a minute.
         """
@@ -81,7 +81,7 @@ class JupyterProcess:
 
     def give(self, files: Path) -> None:
         """
-        Let it be the JupyterLab of a notebook instance.
+        Assign this JupyterLab to a notebook instance.
 
         :param files: the notebook instance's files.
         """
@@ -115,7 +115,7 @@ class JupyterProcess:
             "--ServerApp.identity_provider_class="
             "airflow_sagemaker_presign.local.jupyter.identity.NotebookIdentityProvider",
             "--IdentityProvider.token=",
-            # Nothing is asked of the internet.
+            # No requests to the internet.
             "--LabApp.news_url=",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.extension_manager=readonly",
@@ -145,6 +145,6 @@ class JupyterProcess:
             return False
 
     def _end_of_log(self) -> str:
-        # The log itself may be gone, with its folder, by the time that somebody reads this.
+        # The log itself may be gone, with its folder, by the time that this is read.
         lines = self.log.read_text(errors="replace").splitlines()[-20:]
         return "\n".join([f"The end of its log, {self.log}:", *lines])

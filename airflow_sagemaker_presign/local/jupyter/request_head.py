@@ -1,4 +1,4 @@
-"""The head of an HTTP request, as far as the gate has to understand it."""
+"""The head of an HTTP request, as far as the proxy needs it."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class RequestHead:
         return bool(self.header("Upgrade"))
 
     def header(self, name: str) -> str:
-        """Give the first value of a header; empty when there is none."""
+        """Return the first value of a header; empty when there is none."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), "")
 
     def query(self, name: str) -> str | None:
-        """Give the first value of a parameter in the query."""
+        """Return the first value of a parameter in the query."""
         try:
             found = parse_qs(urlsplit(self.target).query, keep_blank_values=True).get(name)
         except ValueError:
@@ -74,7 +74,7 @@ class RequestHead:
         return found[0] if found else None
 
     def cookie(self, name: str) -> str | None:
-        """Give the value of a cookie."""
+        """Return the value of a cookie."""
         for part in self.header("Cookie").split(";"):
             key, _, value = part.strip().partition("=")
             if key == name:
@@ -85,7 +85,7 @@ class RequestHead:
         """
         Write it for the server behind, which is to end the connection after its answer.
 
-        :param headers: what that server has to know, in place of whatever the client said of it.
+        :param headers: the headers for that server, which replace the client's.
         """
         own = dict(headers)
         if not self.upgrades:

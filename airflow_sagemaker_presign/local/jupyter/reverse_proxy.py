@@ -1,8 +1,8 @@
 """
-The gate before the JupyterLabs: a port for each notebook instance, and a decision for each request.
+The reverse proxy in front of the JupyterLabs: a port for each notebook instance, and a check of each request.
 
-One connection carries one request: what comes after the head, either way, passes unread, websockets included. A
-connection ends with its session, and when its notebook instance is InService no more.
+One connection carries one request: everything after the head is forwarded unread, including websockets. A connection
+ends with its session, or when its notebook instance is no longer InService.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOOPBACK = "127.0.0.1"
 MAX_HEAD = 64 * 1024
 HEAD_SECONDS = 60
 SETTLE_SECONDS = 0.2
-"""How often sessions and notebook instances are looked at, in the machine's time."""
+"""Seconds between two checks of sessions and notebook instances, in the machine's time."""
 _DID_NOT_START = "The JupyterLab of this notebook instance did not come up; the log of the local SageMaker says why."
 
 Result = TypeVar("Result")
@@ -47,7 +47,7 @@ class _Passage:
 
 @dataclass(eq=False)
 class _Site:
-    """A notebook instance's port, and what goes on behind it."""
+    """A notebook instance's port, connections and JupyterLab."""
 
     arn: str
     port: int
@@ -71,7 +71,7 @@ class NotebookReverseProxy:
 
     :param labs: the JupyterLabs behind it.
     :param tokens: checks links and sessions.
-    :param look_up: says how a notebook instance is now, by its ARN; None when it exists no more.
+    :param look_up: returns the state of a notebook instance by its ARN; None when it no longer exists.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class NotebookReverseProxy:
         self._servers: list[asyncio.Server] = []
         self._settling = asyncio.Lock()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="local-gate", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="local-proxy", daemon=True)
         self._ticks: asyncio.Task[None] | None = None
         self._running = False
 
@@ -105,7 +105,7 @@ class NotebookReverseProxy:
 
     def host_of(self, arn: str) -> str:
         """
-        Tell host and port of a notebook instance, which stay the same.
+        Return host and port of a notebook instance, which stay the same.
 
         :param arn: the notebook instance.
         """
@@ -113,8 +113,8 @@ class NotebookReverseProxy:
         return f"{LOOPBACK}:{site.port}"
 
     def settle(self) -> None:
-        """Return when nothing is open any more that must not be: after a change of time or of a status."""
-        # The clock may be turned by somebody after the end.
+        """Wait until all connections are closed that a change of time or status has invalidated."""
+        # The clock may be advanced after the proxy was stopped.
         if self._running:
             self._run(self._settle())
 
@@ -129,8 +129,8 @@ class NotebookReverseProxy:
             await asyncio.sleep(SETTLE_SECONDS)
             try:
                 await self._settle()
-            except Exception:  # Nobody else ends what is over: not a reason to stop looking.
-                LOG.exception("The gate could not look at its notebook instances.")
+            except Exception:  # Keep checking, since nothing else closes sessions that have ended.
+                LOG.exception("The proxy could not check its notebook instances.")
 
     async def _close(self) -> None:
         if self._ticks is not None:

@@ -1,4 +1,4 @@
-"""What a person finds in the JupyterLab: a notebook that says where they are."""
+"""The welcome notebook in a JupyterLab, which explains where the user is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ This is a real JupyterLab on your own machine. It stands for the one that runs o
 * The link that brought you here worked for **five minutes**; you may open it again until then.
 * Your session lasts as long as was asked for when the link was made, 12 hours at most. It ends with the notebook
   instance's stop, and so do your kernels and terminals; your files stay.
-* On AWS, whoever holds such a link works with the notebook's execution role. So it is sent to one person, and
-  written down nowhere.
+* On AWS, such a link gives anybody who has it the permissions of the notebook's execution role. So it is sent to one
+  person, and stored nowhere.
 """
 _CODE = "sum(range(10))"
 

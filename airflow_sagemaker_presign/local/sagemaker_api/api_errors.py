@@ -1,4 +1,4 @@
-"""Errors as AWS's JSON services answer them, for requests that never reach an operation."""
+"""Errors in the format of AWS's JSON services, for requests that never reach an operation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ApiError(Exception):
         self.status = status
 
     def answer(self) -> tuple[int, dict[str, str], str]:
-        """Make the HTTP answer: status, headers, body."""
+        """Return the HTTP response: status, headers, body."""
         body = {"__type": self.code} | ({} if self.message is None else {"message": self.message})
         headers = {
             "Content-Type": CONTENT_TYPE,

@@ -1,4 +1,4 @@
-"""Who asks? Refuses what AWS's front refuses before any operation sees it. Signatures themselves are not checked."""
+"""Reject requests that AWS rejects before any operation. Signatures must be present but are not verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Control of the local SageMaker over HTTP, under ``/local``: failures, statuses, the clock, the record."""
+"""HTTP control of the local SageMaker, under ``/local``: faults, statuses, the clock, recorded requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import LocalS
 
 def control_blueprint(sagemaker: LocalSageMaker) -> Blueprint:
     """
-    Make the routes; each answers with JSON, and takes JSON named as the arguments of the Python methods.
+    Return the routes; each takes and returns JSON, named like the arguments of the Python methods.
 
     :param sagemaker: what to control.
     """

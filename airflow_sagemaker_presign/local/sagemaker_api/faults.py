@@ -1,4 +1,4 @@
-"""What shall go wrong in the local SageMaker: written down beforehand, taken from here when it is due."""
+"""Scripted faults of the local SageMaker; each call or start consumes one occurrence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StartOutcome(StrEnum):
 
 
 class CallError(StrEnum):
-    """What an API call answers instead of doing its work."""
+    """The error that an API call returns."""
 
     THROTTLING = "throttling"
     ACCESS_DENIED = "access-denied"
@@ -37,7 +37,7 @@ class ScriptedOutcome:
 
 @dataclass
 class ScriptedError:
-    """What the next matching API calls answer."""
+    """The error of the next matching API calls."""
 
     error: CallError
     operation: str | None
@@ -45,7 +45,7 @@ class ScriptedError:
     times: int | None
 
     def matches(self, operation: str, notebook: str | None) -> bool:
-        """Whether this call is meant."""
+        """Return whether a call matches."""
         return self.operation in (None, operation) and self.notebook in (None, notebook)
 
 
@@ -79,7 +79,7 @@ class SageMakerFaults:
         times: int | None = 1,
     ) -> None:
         """
-        Let API calls fail.
+        Add an error for API calls.
 
         :param error: ``throttling``, ``access-denied`` or ``internal-failure``.
         :param operation: only this one, for example ``StartNotebookInstance``. None: any.
@@ -89,7 +89,7 @@ class SageMakerFaults:
         self._errors.append(ScriptedError(CallError(error), operation, notebook, checked_times(times)))
 
     def clear(self) -> None:
-        """Forget the whole script: everything works again."""
+        """Clear the script: everything works again."""
         self._outcomes.clear()
         self._errors.clear()
 
@@ -104,12 +104,12 @@ class SageMakerFaults:
         return scripted.outcome if scripted else StartOutcome.IN_SERVICE
 
     def take_error(self, operation: str, notebook: str | None) -> CallError | None:
-        """Use up one scripted error of this call, if there is one."""
+        """Consume one scripted error of this call, if there is one."""
         scripted = _take(self._errors, lambda entry: entry.matches(operation, notebook))
         return scripted.error if scripted else None
 
     def as_json(self) -> dict[str, Any]:
-        """Show what is still to come."""
+        """Return the faults that are still to come."""
         return {
             "starts": [asdict(entry) for entry in self._outcomes],
             "calls": [asdict(entry) for entry in self._errors],

@@ -16,7 +16,7 @@ _LONGEST_MATCHED = 10_000
 
 
 def validation_error(message: str) -> SagemakerClientError:
-    """Make the exception that moto answers as a ValidationException (HTTP 400)."""
+    """Return the exception that moto sends as a ValidationException (HTTP 400)."""
     return SagemakerClientError("ValidationException", message)
 
 

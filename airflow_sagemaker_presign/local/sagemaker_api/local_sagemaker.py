@@ -1,4 +1,4 @@
-"""The handle of the local SageMaker: puts it into moto, scripts its failures, shows what was asked of it."""
+"""The local SageMaker: installs it in moto, scripts its faults, and records its requests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LocalSageMaker:
     Use it as a context manager inside ``mock_aws()`` or around a served moto; entering ``mock_aws`` empties
     moto, so enter that first.
 
-    :param clock: what time it is; turn it with ``clock.advance(seconds)``.
+    :param clock: the clock; advance it with ``clock.advance(seconds)``.
     :param start_seconds: how long a start takes.
     :param stop_seconds: how long a stop or a deletion takes.
     :param training_seconds: how long a training job takes.
@@ -80,11 +80,11 @@ class LocalSageMaker:
         self._lock = threading.RLock()
 
     def install(self) -> None:
-        """Put it into moto."""
+        """Install it in moto."""
         self._patches.install(self._operations, self._jobs, self._before, self._after)
 
     def uninstall(self) -> None:
-        """Leave moto as it was: its SageMaker empty, for the next one in this process."""
+        """Restore moto: its SageMaker empty, for the next one in this process."""
         self._patches.uninstall()
         for backend in self._backends():
             backend.reset()
@@ -100,24 +100,24 @@ class LocalSageMaker:
 
     def serve_notebooks_at(self, host_of: Callable[[str], str] | None) -> None:
         """
-        Say where presigned URLs are to lead.
+        Set the host to which presigned URLs lead.
 
-        :param host_of: tells host and port of a notebook instance by its ARN. None: the form of AWS, which leads
-            nowhere from here.
+        :param host_of: returns host and port of a notebook instance by its ARN. None: AWS's form, which opens
+            nothing here.
         """
         self._store.host_of = host_of
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` after whatever may have changed a notebook instance's status."""
+        """Call ``listener`` after each event that may have changed a notebook instance's status."""
         self._listeners.append(listener)
         self.clock.on_advance(listener)
 
     def look_up(self, arn: str) -> NotebookState | None:
         """
-        Say how a notebook instance is now.
+        Return the current state of a notebook instance.
 
         :param arn: the notebook instance.
-        :return: None when it does not exist (any more).
+        :return: None when it does not exist.
         """
         _, _, _, region, account, resource = arn.split(":", 5)
         with self._lock:
@@ -138,7 +138,7 @@ class LocalSageMaker:
         region: str = DEFAULT_REGION,
     ) -> None:
         """
-        Let a notebook instance exist, at once and in any status.
+        Create a notebook instance at once, in any status.
 
         :param name: its name.
         :param status: its status from now on.
@@ -171,11 +171,11 @@ class LocalSageMaker:
             now = self.clock.now()
             for notebook in found:
                 self._store.timeline(notebook).plan(now, Transition(now, status, failure_reason))
-        self._tell_of_change()
+        self._notify_listeners()
 
     def status(self, name: str, region: str | None = None) -> str | None:
         """
-        Tell the status now; None when there is no such notebook instance (any more).
+        Return the current status; None when there is no such notebook instance.
 
         :param name: the notebook instance.
         :param region: where. None: in that region where it changed last.
@@ -189,7 +189,7 @@ class LocalSageMaker:
             return max(states, key=lambda state: state.at).status
 
     def notebooks(self) -> list[dict[str, Any]]:
-        """Show all notebook instances of all regions as Describe would."""
+        """Return all notebook instances of all regions, as Describe returns them."""
         with self._lock:
             return [self._store.description(n) for b in self._backends() for n in self._store.all(b)]
 
@@ -202,7 +202,7 @@ class LocalSageMaker:
         ]
 
     def requests_as_json(self) -> list[dict[str, Any]]:
-        """Show the record of requests as plain data."""
+        """Return the recorded requests as plain data."""
         return [asdict(request) for request in list(self.requests)]
 
     def _where(self, name: str, region: str | None) -> list[Any]:
@@ -218,7 +218,7 @@ class LocalSageMaker:
         return backend
 
     def _backends(self) -> list[SageMakerModelBackend]:
-        # Those that somebody has used; moto makes one more for itself.
+        # Only backends that were used; moto creates one more for itself.
         every = [backend for account in list(sagemaker_backends.values()) for backend in account.values()]
         return [backend for backend in every if self._store.seeded(backend)] or [self._backend(DEFAULT_REGION)]
 
@@ -231,9 +231,9 @@ class LocalSageMaker:
         # Never the answer: it may be a presigned URL.
         self.requests.append(RecordedRequest(operation, notebook, self.clock.now().timestamp(), error))
         if operation in _CHANGING:
-            self._tell_of_change()
+            self._notify_listeners()
 
-    def _tell_of_change(self) -> None:
+    def _notify_listeners(self) -> None:
         # Without the lock: who listens looks notebook instances up in another thread.
         for listener in self._listeners:
             listener()

@@ -1,8 +1,8 @@
 """
-Puts our operations into moto, and takes them out again.
+Installs our operations in moto, and removes them again.
 
-Moto's table of URLs is bound to its own classes, so a subclass would never be asked: the methods are
-set on the classes themselves. That works in ``mock_aws`` and in a served moto alike.
+Moto's table of URLs is bound to its own classes, so a subclass would never be used: the methods are
+set on the classes themselves. This works in ``mock_aws`` and in a served moto alike.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class MotoPatches:
 
         :param notebooks: the operations on notebook instances.
         :param jobs: the operations on training jobs.
-        :param before: asked ahead of each call: how shall it fail, if it shall?
-        :param after: told about each call when it is done.
+        :param before: called before each call; returns the error with which it fails, if any.
+        :param after: called after each call.
         """
         if MotoPatches._installed is not None:
             raise RuntimeError("A local SageMaker is installed in this process already; uninstall it first.")
@@ -68,7 +68,7 @@ class MotoPatches:
         self._set(SageMakerResponse, "list_training_jobs", lambda r: jobs.listed(r, list_jobs))
 
     def uninstall(self) -> None:
-        """Leave moto as it was."""
+        """Restore moto."""
         while self._saved:
             owner, name, value = self._saved.pop()
             if value is _ABSENT:

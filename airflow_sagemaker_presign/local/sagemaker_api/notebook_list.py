@@ -41,7 +41,7 @@ def list_page(summaries: list[Summary], param: Callable[[str], Any]) -> dict[str
 
     :param summaries: all notebook instances of the account and region.
     :param param: reads a parameter of the request.
-    :raises SagemakerClientError: when NextToken is none of ours.
+    :raises SagemakerClientError: for a NextToken that was not issued here.
     """
     sort_key = _SORT_KEYS[param("SortBy") or "Name"]
     rows = sorted(

@@ -34,7 +34,7 @@ QUOTA = (
     "request an increase for this quota."
 )
 STARTABLE = ("Stopped", "Failed")
-# A creation is a start, too; but what the caller of Start is told concerns Start only.
+# A creation is a start, too, but these outcomes are errors of the Start call only.
 OUTCOMES_OF_CREATION = (StartOutcome.NO_CAPACITY, StartOutcome.LIFECYCLE_TIMEOUT)
 DEFAULT_SESSION_SECONDS = 43200
 TAG_STATUS, TAG_START = "local:status", "local:start"
@@ -42,7 +42,7 @@ TAG_STATUS, TAG_START = "local:status", "local:start"
 
 class NotebookOperations:
     """
-    What moto's SageMaker does with notebook instances from now on.
+    The operations on notebook instances that replace moto's.
 
     :param store: where they are kept.
     :param faults: what shall go wrong.

@@ -1,4 +1,4 @@
-"""Moto's notebook instances, each with a timeline; and the moment of time at which they are looked at."""
+"""Moto's notebook instances, each with a timeline of statuses that is read at the clock's time."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ _SUMMARY = (
 
 class NotebookStore:
     """
-    Finds notebook instances in a moto backend and says how they are now.
+    Finds notebook instances in a moto backend, with their current status.
 
-    :param clock: what time it is.
+    :param clock: the clock.
     :param start_seconds: how long a start takes, where a notebook instance's tags say nothing else.
     :param stop_seconds: how long a stop takes, likewise.
     :param existing: names that exist, Stopped, in every account and region from the start.
@@ -64,18 +64,18 @@ class NotebookStore:
         self.stop_seconds = stop_seconds
         self.existing = existing
         self.host_of: Callable[[str], str] | None = None
-        """Says by its ARN where a notebook really is, as Describe's ``Url`` has it; None: where AWS would have it."""
+        """Returns the host and port of a notebook by its ARN, for Describe's ``Url``; None: AWS's form of it."""
 
     def now(self) -> Any:
-        """Tell the time of the clock."""
+        """Return the clock's time."""
         return self.clock.now()
 
     def seeded(self, backend: SageMakerModelBackend) -> bool:
-        """Whether anybody has used this account and region yet."""
+        """Return whether this account and region have been used."""
         return _SEEDED in vars(backend)
 
     def seed(self, backend: SageMakerModelBackend) -> None:
-        """Let those exist that exist from the start; once in an account and region."""
+        """Create the notebook instances that exist from the start, once per account and region."""
         if not self.seeded(backend):
             vars(backend)[_SEEDED] = True
             for name in self.existing:
@@ -90,7 +90,7 @@ class NotebookStore:
         instance_type: str = "ml.t3.medium",
         failure_reason: str | None = None,
     ) -> FakeSagemakerNotebookInstance:
-        """Let a notebook instance exist, in a status of its own."""
+        """Create a notebook instance in a given status."""
         notebook = backend.create_notebook_instance(name, instance_type, _LOCAL_ROLE)
         now = self.now()
         self.timeline(notebook).plan(now, Transition(now, status, failure_reason))
@@ -135,7 +135,7 @@ class NotebookStore:
 
     def find(self, backend: SageMakerModelBackend, name: str) -> FakeSagemakerNotebookInstance:
         """
-        Find one by name.
+        Return a notebook instance by its name.
 
         :raises SagemakerClientError: ValidationException with ``RecordNotFound``, as AWS says it.
         """
@@ -152,7 +152,7 @@ class NotebookStore:
         return list(backend.notebook_instances.values())
 
     def timeline(self, notebook: FakeSagemakerNotebookInstance) -> Timeline:
-        """Find a notebook instance's timeline; one that moto made in another way gets it here."""
+        """Return a notebook instance's timeline, and create it for one that moto created in another way."""
         held: Timeline | None = vars(notebook).get(_TIMELINE)
         if held is None:
             tags = {tag["Key"]: tag["Value"] for tag in notebook.tags}
@@ -161,7 +161,7 @@ class NotebookStore:
         return held
 
     def description(self, notebook: FakeSagemakerNotebookInstance) -> dict[str, Any]:
-        """Say what DescribeNotebookInstance says now."""
+        """Return the current response of DescribeNotebookInstance."""
         timeline = self.timeline(notebook)
         state = timeline.at(self.now())
         described = notebook.to_dict() | {
@@ -175,7 +175,7 @@ class NotebookStore:
         return {key: value for key, value in described.items() if value is not None}
 
     def summary(self, notebook: FakeSagemakerNotebookInstance) -> dict[str, Any]:
-        """Say what ListNotebookInstances says now: no FailureReason among it."""
+        """Return the current response of ListNotebookInstances: no FailureReason among it."""
         described = self.description(notebook)
         return {key: described[key] for key in _SUMMARY if key in described}
 

@@ -1,7 +1,7 @@
 """
 The token in a presigned URL of the local SageMaker, and the session cookie that it is changed for.
 
-Both carry everything there is to know and are signed, so nothing has to be stored. A token is as long as AWS's are,
+Both carry everything there is to know and are signed, so nothing needs to be stored. A token is as long as AWS's are,
 and looks random from its first character to its last: no piece of it occurs in any other token.
 """
 
@@ -30,13 +30,13 @@ _NONCE_BYTES = 32
 
 
 class LinkRefused(Exception):
-    """The link (or the session's cookie) does not let anybody in; the message says why, to a person."""
+    """The link, or the session's cookie, is not valid; the message states why, for a person."""
 
 
 @dataclass(frozen=True)
 class NotebookSession:
     """
-    Whoever holds it may work in this notebook instance until ``ends_at``.
+    A session, which may use this notebook instance until ``ends_at``.
 
     :param notebook_instance_name: the notebook instance's name.
     :param ends_at: when the session ends.
@@ -53,7 +53,7 @@ class PresignedTokens:
     Mints and checks.
 
     :param key: the secret that tokens and cookies are signed with.
-    :param clock: what time it is.
+    :param clock: the clock.
     """
 
     def __init__(self, key: bytes, clock: LocalClock) -> None:
@@ -71,7 +71,7 @@ class PresignedTokens:
         valid_for: timedelta = URL_VALIDITY,
     ) -> str:
         """
-        Make the token of a presigned URL.
+        Return the token of a presigned URL.
 
         :param notebook: the notebook instance's name.
         :param session_duration: how long the session lasts, from now.
@@ -104,7 +104,7 @@ class PresignedTokens:
         return _session(payload)
 
     def cookie_of(self, session: NotebookSession) -> str:
-        """Make the cookie that lets a browser in until the session's end."""
+        """Return the cookie that gives a browser access until the session ends."""
         payload = {
             "notebook": session.notebook_instance_name,
             "instance": session.instance_id,
@@ -128,7 +128,7 @@ class PresignedTokens:
 
     def check_not_ended(self, session: NotebookSession) -> None:
         """
-        Check that a session goes on.
+        Check that a session has not ended.
 
         :param session: the session.
         :raises LinkRefused: when it has ended.

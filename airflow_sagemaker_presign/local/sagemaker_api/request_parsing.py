@@ -22,7 +22,7 @@ _LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z
 
 def read_operation(headers: Mapping[str, str]) -> str:
     """
-    Say which operation a request is for.
+    Return the operation of a request.
 
     :param headers: the request's.
     :raises ApiError: UnknownOperationException.
@@ -39,7 +39,7 @@ def read_operation(headers: Mapping[str, str]) -> str:
 
 def input_shape(operation: str) -> StructureShape | None:
     """
-    Find the model of an operation's parameters.
+    Return the model of an operation's parameters.
 
     :param operation: its name; any text.
     """

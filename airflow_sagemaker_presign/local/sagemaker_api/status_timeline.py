@@ -1,4 +1,4 @@
-"""What status a notebook instance has at a given moment: a list of transitions, and no timers."""
+"""The status of a notebook instance at any time, as a list of transitions without timers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class NotebookState:
 
 def current(transitions: Sequence[Transition], now: datetime) -> Transition:
     """
-    Find the transition that holds at ``now``.
+    Return the transition that applies at ``now``.
 
     :param transitions: in the order of time; the first one always holds, even when the clock is before it.
     :param now: the moment asked for.
@@ -62,14 +62,14 @@ class Timeline:
     instance_id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def state(self, now: datetime) -> NotebookState:
-        """Say how the notebook instance is at ``now``."""
+        """Return the state of the notebook instance at ``now``."""
         begun = [transition for transition in self.transitions if transition.at <= now] or self.transitions[:1]
-        # A status that is set to what it is already goes on.
+        # Setting the current status again does not begin a new period.
         period = sum(before.status != after.status for before, after in pairwise(begun))
         return NotebookState(begun[-1].status, self.instance_id, period)
 
     def at(self, now: datetime) -> Transition:
-        """Find the transition that holds at ``now``."""
+        """Return the transition that applies at ``now``."""
         return current(self.transitions, now)
 
     def plan(self, now: datetime, *transitions: Transition) -> None:

@@ -18,12 +18,12 @@ OUTCOME, SECONDS = "local:outcome", "local:seconds"
 
 class TrainingJobs:
     """
-    What moto's SageMaker does with training jobs from now on.
+    The operations on training jobs that replace moto's.
 
     A tag or hyperparameter ``local:outcome=Failed`` lets a job fail, ``local:seconds=3`` sets how long it
     takes.
 
-    :param clock: what time it is.
+    :param clock: the clock.
     :param training_seconds: how long a job takes that says nothing itself.
     """
 
@@ -32,7 +32,7 @@ class TrainingJobs:
         self._training_seconds = training_seconds
 
     def created(self, response: SageMakerResponse, result: ActionResult) -> ActionResult:
-        """Let the job begin now, by our clock."""
+        """Start the job at the clock's time."""
         job = response.sagemaker_backend.training_jobs[response._get_param("TrainingJobName")]
         now = self._clock.now()
         job.creation_time = job.training_start_time = now
@@ -47,7 +47,7 @@ class TrainingJobs:
         return result
 
     def described(self, response: SageMakerResponse, result: ActionResult) -> ActionResult:
-        """Say how the job is now."""
+        """Return the state of the job now."""
         self._refresh(response)
         job = response.sagemaker_backend.training_jobs[response._get_param("TrainingJobName")]
         described = dict(job.response_object)

@@ -1,4 +1,4 @@
-"""Who has to be described soon, one after another, unless a list tells of them first."""
+"""The workspaces to describe soon, one after another, unless a list reports them first."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, Pendin
 
 class DescribeQueue:
     """
-    Names in the order in which they came.
+    Names of workspaces, in the order in which they were added.
 
-    :param pending_waits: the waits.
+    :param pending_waits: the waits of the poller.
     """
 
     def __init__(self, pending_waits: PendingWaits) -> None:
@@ -20,16 +20,16 @@ class DescribeQueue:
         self._unless_seen_since: dict[str, float] = {}
 
     def add(self, names: Iterable[str], now: float) -> None:
-        """Let names come who need no describing if a list tells of them that is asked for from now on."""
+        """Add names; each is dropped if a list that is requested from now on contains it."""
         for name in names:
             self._unless_seen_since[name] = max(now, self._unless_seen_since.get(name, NEVER))
 
-    def insist(self, name: str) -> None:
-        """Let one come who has to be described whatever a list tells: only that has the reason."""
+    def require(self, name: str) -> None:
+        """Add a name that must be described even if a list contains it: only a description has the failure reason."""
         self._unless_seen_since[name] = math.inf
 
     def first(self) -> str | None:
-        """Find who is next; ``None``: nobody has to be described."""
+        """Return the next name; ``None``: the queue is empty."""
         while self._unless_seen_since:
             name, unless_seen_since = next(iter(self._unless_seen_since.items()))
             if any(pending_wait.last_seen < unless_seen_since for pending_wait in self._pending_waits.of(name)):
@@ -38,10 +38,10 @@ class DescribeQueue:
         return None
 
     def defer(self, name: str) -> None:
-        """Let one go behind the others, if it is here."""
+        """Move a name to the end, if it is in the queue."""
         if name in self._unless_seen_since:
             self._unless_seen_since[name] = self._unless_seen_since.pop(name)
 
     def remove(self, name: str) -> None:
-        """Let one go."""
+        """Remove a name, if it is in the queue."""
         self._unless_seen_since.pop(name, None)

@@ -1,4 +1,4 @@
-"""A list of the account under way, page by page; when it is due, and from when on it asks for changes."""
+"""The progress of a list, page by page, and the moment from which an incremental list requests changes."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, Pendin
 from airflow_sagemaker_presign.workspaces.base import Page, Workspace
 
 OVERLAP_SECONDS = 5.0
-"""Seconds by which incremental lists overlap: a list lags, and a response's ``Date`` counts whole seconds."""
+"""Seconds by which incremental lists overlap: lists lag behind, and a response's ``Date`` has whole seconds."""
 
 UNKNOWN_SKEW_SECONDS = 300.0
-"""Seconds that AWS's clock may be away while no answer has told the time: with more, AWS refuses every request."""
+"""The assumed skew of AWS's clock before the first response, in seconds: AWS refuses requests with a larger one."""
 
 DESCRIBE_INSTEAD_LIMIT = 3
-"""So few waits that are behind are described, instead of a list for them."""
+"""Up to this many waits without a recent observation are described instead of listed."""
 
 MAX_PAGES = 1000
-"""Where a list ends that does not end."""
+"""Pages after which a list is cut off, in case it never ends."""
 
 
 @dataclass
 class ListProgress:
     """
-    One list, under way.
+    The progress of one list. All times but ``changed_after`` are seconds on the poller's monotonic clock.
 
-    :param began: when, by the poller's clock.
-    :param since: for an incremental list, from when on, by the poller's clock: whoever knows all before then knows all
-        by it.
-    :param changed_after: the same moment by AWS's clock; ``None``: this is a resync.
-    :param status: for a resync, at which status.
-    :param next_token: where it goes on.
-    :param behind: for whom an incremental list goes back so far: it may take a page for each, since to describe them
-        takes no more.
-    :param pages: how many it took so far.
-    :param names: for a resync, who was in it.
-    :param ended: when its last page came.
+    :param began: when its first page was requested.
+    :param since: for an incremental list, the moment from which it requests changes: it covers every wait that knows
+        all changes up to then.
+    :param changed_after: the same moment on AWS's clock; ``None``: this is a resync.
+    :param status: for a resync, the status that it lists.
+    :param next_token: the token of the next page.
+    :param behind: the waits for which an incremental list reaches back this far: it may take one page for each, since
+        describing them takes as many requests.
+    :param pages: the number of pages so far.
+    :param names: for a resync, the names in it.
+    :param ended: when its last page arrived.
     """
 
     began: float
@@ -52,7 +52,7 @@ class ListProgress:
     ended: float = 0.0
 
     def add_page(self, page: Page) -> bool:
-        """Note a page; whether it was the last."""
+        """Record a page; return whether it was the last one."""
         self.pages += 1
         if self.status is not None:
             self.names.update(page.observations)
@@ -63,23 +63,23 @@ class ListProgress:
 
     @property
     def too_long(self) -> bool:
-        """Whether it took as many pages as it was worth, and has not ended."""
+        """Whether describing the waits that are behind would have been cheaper than this list."""
         return bool(self.behind) and self.next_token is not None and self.pages >= len(self.behind)
 
 
 class AwsClock:
-    """AWS's clock, as the ``Date`` of its answers has it, told by a clock that never goes back."""
+    """Converts the poller's monotonic time to AWS's time, as taken from the ``Date`` of responses."""
 
     def __init__(self) -> None:
         self._ahead: float | None = None
 
     def answered(self, answered_at: float | None, now: float) -> None:
-        """Note what an answer said that came just now; it was never later than that."""
+        """Record the ``Date`` of a response that has just arrived."""
         if answered_at is not None:
             self._ahead = answered_at - now
 
     def at(self, moment: float, now: float, wall: float) -> float:
-        """Return AWS's time at ``moment``, at the latest; ``now`` and ``wall`` are one moment on our two clocks."""
+        """Return a lower bound of AWS's time at ``moment``; ``now`` and ``wall`` are the present on our two clocks."""
         return moment + (wall - now - UNKNOWN_SKEW_SECONDS if self._ahead is None else self._ahead)
 
 
@@ -87,9 +87,9 @@ def begin_incremental_list(pending_waits: PendingWaits, behind: Sequence[Pending
     """
     Begin an incremental list.
 
-    :param pending_waits: the waits.
-    :param behind: those of them who are behind and have to be told by it; it does not go back for any other such.
-    :param now: the time.
+    :param pending_waits: the waits of the poller.
+    :param behind: the waits without a recent observation that the list must cover; it does not reach back for others.
+    :param now: the time on the poller's monotonic clock, in seconds.
     """
     known = [
         pending_wait.known_until
@@ -101,12 +101,12 @@ def begin_incremental_list(pending_waits: PendingWaits, behind: Sequence[Pending
 
 
 def list_changes_since(since: float, aws: AwsClock, now: float, wall: float) -> datetime:
-    """Return from when on to ask for changes, if some were not told yet from ``since`` on."""
+    """Return the ``LastModifiedTimeAfter`` of a list that must contain all changes since ``since``."""
     return datetime.fromtimestamp(max(0.0, aws.at(since, now, wall) - OVERLAP_SECONDS), UTC)
 
 
 def explained_by(incremental_list: ListProgress, pending_waits: PendingWaits) -> list[PendingWait]:
-    """Return the waits that a complete incremental list covers; a wait added after its first page may be missing."""
+    """Return the waits that a complete incremental list covers; one that joined after its first page is not covered."""
     return [
         pending_wait
         for pending_wait in pending_waits
@@ -115,7 +115,7 @@ def explained_by(incremental_list: ListProgress, pending_waits: PendingWaits) ->
 
 
 def had_resync(pending_wait: PendingWait, began: float) -> bool:
-    """Return whether a complete resync that began then was already one for a wait that is behind."""
+    """Return whether a complete resync that began then has already covered a wait without a recent observation."""
     return pending_wait.joined <= began and pending_wait.is_behind(began)
 
 
@@ -123,10 +123,10 @@ def resync(kind: type[Workspace], pending_waits: PendingWaits, few: int, lately:
     """
     Choose how to resync.
 
-    :param kind: the kind of all waits' workspaces.
-    :param pending_waits: the waits.
-    :param few: so many in one status are described rather than listed.
-    :param lately: who was heard of since then needs no describing.
+    :param kind: the kind of workspace.
+    :param pending_waits: the waits of the poller.
+    :param few: up to this many workspaces in one status are described instead of listed.
+    :param lately: a workspace that was observed since then needs no description.
     :return: the statuses to list, and the names to describe.
     """
     counts = Counter(expected_status(pending_wait.wait) for pending_wait in pending_waits)
@@ -141,7 +141,7 @@ def resync(kind: type[Workspace], pending_waits: PendingWaits, few: int, lately:
 
 
 def missing(pending_waits: PendingWaits, progress: ListProgress) -> Sequence[str]:
-    """Name those who should have been in a resync that is complete, and were not: something was missed."""
+    """Return the names that a complete resync should have contained and did not: their change was missed."""
     return [
         name
         for pending_wait in pending_waits

@@ -1,4 +1,4 @@
-"""Incremental lists of what changed, and resyncs that miss nothing: two list sweeps that serve many waits at once."""
+"""The list sweep: incremental lists of what changed, and resyncs that find what they missed."""
 
 from __future__ import annotations
 
@@ -28,40 +28,42 @@ RESYNC_INTERVAL_SECONDS = 60.0
 """Seconds from one resync to the next, ..."""
 
 RESYNC_PAGES_PER_MINUTE = 10
-"""... if it takes no more pages than this; a resync of thousands goes on after so many pages in the next minute."""
+"""... if it takes no more pages than this; a longer resync continues in the next minute."""
 
 RESYNC_PAGE_GAP_SECONDS = 1.0
-"""Seconds between two pages of a resync: an incremental list that is due meanwhile comes in between."""
+"""Seconds between two pages of a resync: an incremental list that becomes due goes in between."""
 
 TRIGGER_BATCH_SECONDS = 1.25
-"""A triggerer takes new triggers in rounds, one a second at the most; so long after one nobody comes of the same."""
+"""
+Seconds after which a batch of new triggers is complete. A triggerer loads triggers in batches, at most one a second.
+"""
 
 CATCH_UP_GAP_SECONDS = 15.0
-"""Seconds from one resync for those who come and are behind to the next: they may come one after another."""
+"""Seconds between two resyncs for waits that join late: they may join one after another."""
 
 ROWS_PER_PAGE = 100
-"""Rows of a page."""
+"""Rows of a full page."""
 
 LIST_DENIED_SECONDS, LIST_FAILED_SECONDS = 600.0, 60.0
-"""Seconds after which a list that was denied, or failed for no reason that passes, is tried again."""
+"""Seconds until a list is tried again after it was denied, or after it failed for another reason."""
 
 MAX_LIST_FAILURES = 5
-"""So many failures of a list in a row that are no throttling, and it is left alone for a while."""
+"""After this many failures in a row, other than throttling, lists are suspended."""
 
 log = logging.getLogger(__name__)
 
 
 class ListSweep:
     """
-    Lists of one client key, of one kind of workspace. A kind that AWS does not list is suspended for ever.
+    Lists the workspaces of one kind for one client key. Lists stay suspended for a kind that AWS does not list.
 
-    :param kind: the kind.
-    :param pending_waits: the waits.
+    :param kind: the kind of workspace.
+    :param pending_waits: the waits of the poller.
     :param client: sends the requests.
-    :param runtime: the time.
-    :param on_page: takes what a page says, and when it was asked for.
-    :param describe: takes names that have to be described soon.
-    :param jitter: random numbers.
+    :param runtime: the clock.
+    :param on_page: called with the observations of a page, and the time at which it was requested.
+    :param describe: called with names of workspaces to describe soon.
+    :param jitter: random numbers for delays.
     """
 
     def __init__(
@@ -75,9 +77,9 @@ class ListSweep:
         jitter: random.Random,
     ) -> None:
         self.last_incremental_list = NEVER
-        """When the last complete incremental list began."""
+        """When the last complete incremental list began, on the poller's monotonic clock."""
         self.pages = 1
-        """How many requests it took, or the one before, if it went back for those who were behind."""
+        """How many pages it had; a list that reached further back, for late waits, does not count."""
         self._kind = kind
         self._pending_waits = pending_waits
         self._client = client
@@ -98,16 +100,16 @@ class ListSweep:
         self._resync_pages = 0
         self._resync_at = runtime.monotonic() + RESYNC_INTERVAL_SECONDS
         self._last_resync = NEVER
-        self._hurry = 0
+        self._catch_up_pages = 0
         self._catch_up_at = NEVER
 
     @property
-    def hurried(self) -> bool:
-        """Whether many are behind, so that a resync is due at once, page after page."""
-        return self._hurry > 0
+    def is_catching_up(self) -> bool:
+        """Whether a resync for many late waits is under way, page after page."""
+        return self._catch_up_pages > 0
 
     def is_suspended(self, now: float) -> bool:
-        """Return whether AWS refuses to list, so that waits have to be described one by one."""
+        """Return whether lists do not work at present, so that workspaces must be described one by one."""
         return now < self._suspended_until
 
     def incremental_list_at(self, now: float, poll_delay: float) -> float:
@@ -119,36 +121,36 @@ class ListSweep:
         return self._resync_at
 
     def abandon(self) -> None:
-        """Forget what is under way: there are too few waits for a list now, or none works."""
+        """Stop the lists that are under way: there are too few waits for them, or lists do not work."""
         self._incremental_list = None
         self._complete_resyncs = []
         self._abandon_resync()
 
     def catch_up(self, behind: Sequence[PendingWait], now: float) -> None:
         """
-        Begin a resync for those who are behind: it tells where they are now, however long ago they set out.
+        Begin a resync for waits without a recent observation: it returns the current status, however old the wait is.
 
-        An incremental list goes back only for those whom it does not explain.
+        Only for waits that the resync does not explain does an incremental list reach further back.
 
-        :param behind: all who are.
-        :param now: the time.
+        :param behind: all waits without a recent observation.
+        :param now: the time on the poller's monotonic clock, in seconds.
         """
-        come = [pending_wait for pending_wait in behind if not had_resync(pending_wait, self._last_resync)]
-        if self.hurried and not come:
-            # What is under way has told them all by now.
+        late = [pending_wait for pending_wait in behind if not had_resync(pending_wait, self._last_resync)]
+        if self.is_catching_up and not late:
+            # The resync that is under way has already reached all of them.
             self._abandon_resync()
             self._resync_at = now + RESYNC_INTERVAL_SECONDS
-        if self.hurried or not come or now < self._catch_up_at or self._more_may_come(come, now):
+        if self.is_catching_up or not late or now < self._catch_up_at or self._more_may_join(late, now):
             return
         self._catch_up_at = now + CATCH_UP_GAP_SECONDS
-        if len(come) <= self._few:
-            self._set_apart(come)
+        if len(late) <= self._describe_limit:
+            self._describe_instead(late)
             return
         self._abandon_resync()
-        self._hurry, self._resync_at = len(come), now
+        self._catch_up_pages, self._resync_at = len(late), now
 
     async def incremental_list(self) -> None:
-        """Ask for the next page of what changed since the last incremental list."""
+        """Request the next page of what changed since the last incremental list."""
         incremental_list = self._incremental_list
         if incremental_list is None:
             now = self._runtime.monotonic()
@@ -162,7 +164,7 @@ class ListSweep:
         if await self._request_page(incremental_list):
             self._complete_incremental_list(incremental_list)
         elif incremental_list.too_long and self._incremental_list is incremental_list:
-            self._set_apart(
+            self._describe_instead(
                 [
                     pending_wait
                     for pending_wait in incremental_list.behind
@@ -172,7 +174,7 @@ class ListSweep:
             self._incremental_list, self._incremental_list_began = None, NEVER
 
     async def resync(self) -> None:
-        """Ask for the next page of a resync; describe who has to be described for it."""
+        """Request the next page of a resync, and queue the workspaces that it does not list for a description."""
         now = self._runtime.monotonic()
         if self._resync is None and not self._resync_statuses:
             self._resync_began, self._resync_pages = now, 0
@@ -183,22 +185,22 @@ class ListSweep:
         if self._resync is None and self._resync_statuses:
             self._resync = ListProgress(now, status=self._resync_statuses.pop())
         if self._resync is not None and await self._request_page(self._resync):
-            # Who is missing may have changed a moment ago: the next incremental list says so. Who is not in that one is
-            # described.
+            # A workspace that is missing may have changed a moment ago, which the next incremental list will show.
+            # A workspace that is missing there, too, is described.
             self._resync.ended = self._runtime.monotonic()
             self._complete_resyncs.append(self._resync)
             self._resync = None
         self._resync_pages += 1
-        if self.hurried and self._resync_pages >= self._hurry:
-            # To describe them takes no more than that.
+        if self.is_catching_up and self._resync_pages >= self._catch_up_pages:
+            # Describing the late waits takes no more requests than that.
             self._resync, self._resync_statuses = None, []
         self._resync_at = self._next_resync(now)
 
-    def _more_may_come(self, come: Sequence[PendingWait], now: float) -> bool:
+    def _more_may_join(self, late: Sequence[PendingWait], now: float) -> bool:
         if self.last_incremental_list == NEVER:
-            # The poller let them all in before it looked up.
+            # The poller collected the first batch before its first request.
             return False
-        joined = [pending_wait.joined for pending_wait in come]
+        joined = [pending_wait.joined for pending_wait in late]
         return now < min(max(joined) + TRIGGER_BATCH_SECONDS, min(joined) + 2 * TRIGGER_BATCH_SECONDS)
 
     def _next_resync(self, now: float) -> float:
@@ -207,8 +209,8 @@ class ListSweep:
             minutes, pages = math.ceil(self._resync_pages / RESYNC_PAGES_PER_MINUTE), 0
             if not self.is_suspended(now):
                 self._last_resync = self._resync_began
-            self._hurry = 0
-        elif self.hurried:
+            self._catch_up_pages = 0
+        elif self.is_catching_up:
             return now
         return max(
             now + RESYNC_PAGE_GAP_SECONDS,
@@ -228,7 +230,7 @@ class ListSweep:
             self._complete_resyncs.remove(complete)
 
     def _unexplained(self, now: float) -> list[PendingWait]:
-        """Choose for whom the next incremental list goes back; if they are few, they are described instead."""
+        """Return the waits for which the next incremental list reaches back; describe them instead if they are few."""
         behind = [
             pending_wait
             for pending_wait in self._pending_waits
@@ -236,26 +238,26 @@ class ListSweep:
             and pending_wait.is_behind(now)
             and had_resync(pending_wait, self._last_resync)
         ]
-        if len(behind) > self._few:
+        if len(behind) > self._describe_limit:
             return behind
-        self._set_apart(behind)
+        self._describe_instead(behind)
         return []
 
-    def _set_apart(self, pending_waits: Iterable[PendingWait]) -> None:
+    def _describe_instead(self, pending_waits: Iterable[PendingWait]) -> None:
         for pending_wait in pending_waits:
             pending_wait.describe_only = True
             self._describe([pending_wait.name])
 
     @property
-    def _few(self) -> int:
-        """Up to this number, describing is cheaper: an incremental list that goes back for them holds all others."""
+    def _describe_limit(self) -> int:
+        """The number of waits up to which describing takes fewer requests than a list that reaches back to them."""
         return DESCRIBE_INSTEAD_LIMIT + self._pending_waits.count // ROWS_PER_PAGE
 
     def _abandon_resync(self) -> None:
-        self._resync, self._resync_statuses, self._hurry = None, [], 0
+        self._resync, self._resync_statuses, self._catch_up_pages = None, [], 0
 
     async def _request_page(self, progress: ListProgress) -> bool:
-        """Ask for a page; whether it was the last one."""
+        """Request a page; return whether it was the last one."""
         asked_at = self._runtime.monotonic()
         try:
             page = await self._client.request(
@@ -286,4 +288,4 @@ class ListSweep:
         self._suspended_until = self._runtime.monotonic() + seconds
         self._failures = 0
         self.abandon()
-        log.warning("%s Until a list works, notebook instances are described one by one.", error.problem)
+        log.warning("%s Until lists work again, workspaces are described one by one.", error.problem)

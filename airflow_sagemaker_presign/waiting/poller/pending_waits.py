@@ -1,34 +1,36 @@
-"""The waits that one poller serves, and what they need next: decisions without side effects."""
+"""The pending waits of one poller, and what they need next: decisions without side effects."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.waiting.polling_schedule import poll_delay
-from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState, transition_overdue_at
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState, not_found, transition_overdue_at
 from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP, Observation, Phase, Workspace
 
 NEVER = -math.inf
 
 DESCRIBE_SHARE, LIST_SHARE = 0.5, 0.8
-"""The share of ``poll_interval`` between two observations of a notebook instance, and between two incremental lists."""
+"""Which part of ``poll_interval`` passes between two descriptions of a workspace, or between two incremental lists."""
 
 LAST_OBSERVATION_SECONDS = 30.0
 """
-Seconds in which a wait that comes after its deadline (the triggerer was away) still gets an observation; they begin
-anew with each answer for others while its turn has not come, ...
+Seconds in which a wait that joins after its deadline (the triggerer was down) still gets one observation. They start
+again with each response for other waits until it is described, ...
 """
 
 MAX_LAST_OBSERVATION_SECONDS = 240.0
-"""... or while there is no client, but end so long after the deadline: five minutes after, Airflow ends the trigger."""
+"""... and while there is no client, but end this long after the deadline. Airflow ends the trigger after 300 s."""
 
 BEHIND_AFTER_SECONDS = 120.0
-"""Seconds without an observation after which a wait needs a resync before an incremental list goes back for it."""
+"""Seconds without an observation after which a wait needs a resync before an incremental list reaches back to it."""
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +38,18 @@ log = logging.getLogger(__name__)
 @dataclass(eq=False, slots=True)
 class PendingWait:
     """
-    One wait, and the trigger that is there for its end. Times are of the poller's clock, which never goes back.
+    A wait whose trigger awaits its end. All times are seconds on the poller's monotonic clock.
 
-    :param wait: what it knows.
-    :param poll_interval: the operator's.
-    :param future: what the trigger waits on.
-    :param context: the trigger's, so that a line about this wait goes to its task's log.
-    :param joined: when it came.
-    :param known_until: the time up to which all changes are known to it.
-    :param last_seen: when its notebook instance was last in an answer.
-    :param described_at: when it was last asked about by itself.
-    :param changed_at: what the last answer said.
-    :param describe_only: whether it is to be described, so that no incremental list goes back for it.
+    :param wait: the state of the wait.
+    :param poll_interval: the operator's ``poll_interval``, in seconds.
+    :param future: the future that the trigger awaits.
+    :param context: the trigger's context, so that log lines about this wait go to its task's log.
+    :param joined: when the wait joined the poller.
+    :param known_until: the time up to which all changes of the workspace are known.
+    :param last_seen: when the last response that contained the workspace was requested.
+    :param described_at: when the workspace was last described by a request of its own.
+    :param changed_at: ``changed_at`` of the last observation.
+    :param describe_only: whether the workspace will be described, so that no incremental list reaches back to it.
     """
 
     wait: WaitState
@@ -63,30 +65,30 @@ class PendingWait:
 
     @property
     def workspace(self) -> Workspace:
-        """What is waited for."""
+        """The workspace."""
         return self.wait.workspace
 
     @property
     def name(self) -> str:
-        """Its name: a poller serves one kind, so two waits with the same name wait for the same."""
+        """The workspace's name; a poller serves one kind, so waits with the same name have the same workspace."""
         return self.wait.workspace.name
 
     @property
     def observed(self) -> bool:
-        """Whether anybody looked since it came."""
+        """Whether the workspace was observed since the wait joined."""
         return self.known_until >= self.joined
 
     def is_behind(self, now: float) -> bool:
-        """Return whether it takes more than the next incremental list to tell what happened to it."""
+        """Return whether its last observation is too old for the next incremental list to cover the gap."""
         return now - self.known_until > max(BEHIND_AFTER_SECONDS, 2 * self.poll_interval)
 
     def mark_known_until(self, asked_at: float) -> None:
-        """Record that all changes up to then are known."""
+        """Record that all changes up to ``asked_at`` are known."""
         self.known_until = max(self.known_until, asked_at)
         self.describe_only = False
 
     def is_newer(self, observation: Observation) -> bool:
-        """Return whether a row of a list says more than is known; lists lag, and incremental lists overlap."""
+        """Return whether a row of a list is news: lists lag behind, and incremental lists overlap."""
         if observation.changed_at < self.changed_at:
             return False
         return (observation.status, observation.changed_at) != (self.wait.status, self.changed_at)
@@ -95,9 +97,23 @@ class PendingWait:
         """Write a line to the task's log."""
         self.context.run(log.info, text, *values)
 
+    def succeed(self, wait: WaitState) -> None:
+        """End the wait with its final state."""
+        if not self.future.done():
+            self.future.set_result(wait)
+
+    def fail(self, error: Exception) -> None:
+        """End the wait with an error."""
+        # A copy for each wait, since raising an error adds a traceback to it.
+        error = error.about(self.workspace) if isinstance(error, WorkspaceError) else copy.copy(error)
+        if isinstance(error, self.workspace.errors.not_found):
+            error = not_found(self.wait, error)
+        if not self.future.done():
+            self.future.set_exception(error)
+
 
 class PendingWaits:
-    """All waits of one poller, by notebook instance: two tasks may wait for the same one."""
+    """The waits of one poller, by workspace name: several tasks may wait for the same workspace."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, list[PendingWait]] = {}
@@ -108,16 +124,16 @@ class PendingWaits:
             yield from pending_waits
 
     def of(self, name: str) -> Sequence[PendingWait]:
-        """Find the waits for one notebook instance."""
+        """Return the waits for one workspace."""
         return tuple(self._by_name.get(name, ()))
 
     def add(self, pending_wait: PendingWait) -> None:
-        """Let one come."""
+        """Add a wait."""
         self._by_name.setdefault(pending_wait.name, []).append(pending_wait)
         self.count += 1
 
     def remove(self, pending_wait: PendingWait) -> None:
-        """Let one go; it may be gone already."""
+        """Remove a wait, if it is there."""
         name = pending_wait.name
         pending_waits = self._by_name.get(name, [])
         if pending_wait in pending_waits:
@@ -130,13 +146,13 @@ class PendingWaits:
 @dataclass(slots=True)
 class Survey:
     """
-    What all waits together need.
+    The combined needs of all pending waits.
 
-    :param poll_delay: seconds that may lie between two observations of all.
-    :param wake_in: seconds until a deadline passes, or a status that stays means something new.
-    :param overdue: whose deadline has passed.
-    :param unmoved: names whose status should have changed by now, and no list says so: they have to be described.
-    :param behind: who was told nothing for long, and is not to be described anyway.
+    :param poll_delay: seconds that may pass between two observations of all workspaces.
+    :param wake_in: seconds until the next deadline, or until an unchanged status means that a request was lost.
+    :param overdue: waits whose deadline has passed.
+    :param unmoved: names of workspaces whose status should have changed by now, which no list shows: describe them.
+    :param behind: waits without a recent observation whose workspace is not going to be described anyway.
     """
 
     poll_delay: float
@@ -153,11 +169,11 @@ def survey(
     Survey all waits.
 
     :param pending_waits: the waits.
-    :param now: the poller's clock.
-    :param wall: the same moment in seconds since the epoch, as waits count.
-    :param share: of a ``poll_interval``, between two observations in the usual range.
-    :param listed: whether lists tell of changes; else each wait is described in turn.
-    :param answered: when somebody last got an answer; now, while there is no client to ask with.
+    :param now: the time on the poller's monotonic clock, in seconds.
+    :param wall: the same moment in seconds since the epoch, as in the state of a wait.
+    :param share: which part of ``poll_interval`` normally passes between two observations.
+    :param listed: whether lists report changes; otherwise each workspace is described in turn.
+    :param answered: when AWS last answered any request; the present while there is no client.
     """
     found = Survey(math.inf, math.inf, [], [], [])
     for pending_wait in pending_waits:
@@ -178,8 +194,8 @@ def survey(
         if moved_by > wall:
             found.wake_in = min(found.wake_in, moved_by - wall)
         elif pending_wait.known_until >= (now - (wall - moved_by) if listed else pending_wait.joined):
-            # An incremental list that began since then does not have it. Where none did yet, it would have most of
-            # them.
+            # An incremental list that began since then does not contain it. Where none has begun yet, the next one
+            # will report most workspaces, and they need no description.
             found.unmoved.append(pending_wait.name)
     return found
 
@@ -195,7 +211,7 @@ def _last_observation_until(pending_wait: PendingWait, answered: float, deadline
 
 
 def expected_status(wait: WaitState) -> str:
-    """Return the status that a wait should find if its last Start or Stop took: nobody may have observed it since."""
+    """Return the status to expect if the last Start or Stop took effect: it may not have been observed yet."""
     if wait.sends and not wait.moved:
         if wait.goal is Goal.READY and wait.phase in CAN_START:
             return _transient_status(wait, Phase.STARTING)
@@ -211,9 +227,9 @@ def _transient_status(wait: WaitState, phase: Phase) -> str:
 
 def next_to_describe(pending_waits: PendingWaits, wall: float, share: float) -> tuple[str, float]:
     """
-    Choose which to describe next, where each is described by itself.
+    Choose the workspace to describe next, for a poller that does not list.
 
-    :return: the name, and when.
+    :return: the workspace's name, and when to describe it.
     """
 
     def at(pending_wait: PendingWait) -> float:

@@ -1,10 +1,9 @@
-"""One poller for all waits of an client key: it asks AWS once for all of them, and each wait waits on a future."""
+"""The status poller: one task per client key that sends the requests of all its waits; each wait awaits a future."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import copy
 import functools
 import logging
 import random
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_sagemaker_presign import exceptions, metrics
 from airflow_sagemaker_presign.runtime import RUNTIME, Runtime
 from airflow_sagemaker_presign.waiting.poller.describe_queue import DescribeQueue
+from airflow_sagemaker_presign.waiting.poller.due_errors import due_errors
+from airflow_sagemaker_presign.waiting.poller.due_jobs import DueJob, next_due, prioritize
 from airflow_sagemaker_presign.waiting.poller.list_sweep import TRIGGER_BATCH_SECONDS, ListSweep
 from airflow_sagemaker_presign.waiting.poller.pending_waits import (
     DESCRIBE_SHARE,
@@ -27,43 +28,42 @@ from airflow_sagemaker_presign.waiting.poller.pending_waits import (
 )
 from airflow_sagemaker_presign.waiting.poller.rate_limited_client import RateLimitedClient, in_thread
 from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
-from airflow_sagemaker_presign.waiting.state_machine import Action, WaitState, not_found, transition_overdue_at
-from airflow_sagemaker_presign.waiting.step import Step, decide
+from airflow_sagemaker_presign.waiting.poller.send_queue import SendQueue
+from airflow_sagemaker_presign.waiting.state_machine import Action, WaitState, transition_overdue_at
+from airflow_sagemaker_presign.waiting.step import decide
 from airflow_sagemaker_presign.workspaces.base import Observation, Workspace
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 
 GATHER_SECONDS = 0.25
-"""Seconds in which those who come together are let in, before the poller makes its first request."""
+"""Seconds that the poller collects waits that start together, before its first request."""
 
 IDLE_CLIENT_SECONDS = 30.0
-"""Seconds that a poller without waits keeps its client for the next one."""
+"""Seconds that a poller without waits keeps its client."""
 
 ROWS_PER_YIELD = 25
-"""Rows of a page after which the event loop gets its turn."""
+"""Rows of a page that are processed before the poller yields to the event loop."""
 
 MAX_LOGGED_WAITS = 20
-"""Up to so many waits log an outage in their own task logs; with more it would be a flood."""
+"""Up to this many waits, an outage is logged to each task's log; above it, to the triggerer's log only."""
 
 MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.001, 60.0
 
 log = logging.getLogger(__name__)
 
-Job = Callable[[], Awaitable[None]]
-
 
 class StatusPoller:
     """
-    Serves the waits of one client key for one kind of workspace, for as long as there are any.
+    Polls AWS for all waits of one client key and one kind of workspace, until none is left.
 
-    :param kind: the kind.
-    :param connect: makes the hook; called off the event loop.
-    :param per_second: how many requests a second it may send.
-    :param on_end: called when it ends, before anybody learns of it.
-    :param runtime: the time.
-    :param call: makes a blocking call off the event loop.
-    :param jitter: random numbers.
+    :param kind: the kind of workspace.
+    :param connect: returns a hook with a client; called off the event loop, since it blocks.
+    :param per_second: the limit of requests per second.
+    :param on_end: called when the poller ends, before the remaining waits fail.
+    :param runtime: clock and pauses.
+    :param call: runs a blocking call off the event loop.
+    :param jitter: random numbers for delays; default: a new generator.
     """
 
     def __init__(
@@ -89,19 +89,19 @@ class StatusPoller:
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
-        self._sends: dict[PendingWait, Step] = {}
+        self._sends = SendQueue(self._client, runtime, self._fail)
         self._describes = DescribeQueue(self.pending_waits)
         self._described_at = self._answered_at = NEVER
         self._stretch = 1.0
 
     async def wait_for(self, wait: WaitState, poll_interval: float) -> WaitState:
         """
-        Wait until a notebook instance is where it is to be.
+        Wait until a workspace has reached the goal.
 
-        :param wait: what the wait knows so far.
-        :param poll_interval: seconds within which a change is noticed in the usual range.
-        :return: what it knows at the end.
-        :raises WorkspaceError: the class that says why the goal will not be reached.
+        :param wait: the state of the wait.
+        :param poll_interval: seconds within which a change is normally noticed.
+        :return: the final state of the wait.
+        :raises WorkspaceError: when the goal will not be reached; its class says why.
         """
         loop, now = asyncio.get_running_loop(), self._runtime.monotonic()
         pending_wait = PendingWait(
@@ -116,44 +116,44 @@ class StatusPoller:
         self._client.history.accepted = self._client.history.accepted or bool(wait.status)
         self._wake.set()
         if self._task is None:
-            # In a context of its own: the first trigger's would give it that one's log.
+            # In a new context: with the first trigger's, the poller would log to that trigger's task.
             self._task = loop.create_task(self._run(), name="status-poller", context=contextvars.Context())
         try:
             return await pending_wait.future
         finally:
-            self._let_go(pending_wait)
+            self._remove(pending_wait)
 
     async def _run(self) -> None:
-        ended_by = "nobody waited any more"
+        ended_by = "no wait was left"
         try:
             await self._gather()
             while await self._step():
                 pass
         except Exception as error:
             ended_by = repr(error)
-            log.exception("The poller of the notebook instances failed.")
+            log.exception("The status poller failed.")
         except asyncio.CancelledError:
-            ended_by = "the event loop ends"
+            ended_by = "the event loop is closing"
             raise
         finally:
-            # First make room for another, so that whoever comes now does not come to this one.
+            # Unregister first, so that a new wait does not join a poller that is ending.
             self._on_end()
             for pending_wait in list(self.pending_waits):
-                self._end(pending_wait, RuntimeError(f"The poller of the notebook instances ended: {ended_by}"))
+                self._fail(pending_wait, RuntimeError(f"The status poller ended: {ended_by}."))
             self._client.close()
 
     async def _gather(self) -> None:
-        """Make the client while those come who come at the same time: many at once keep a triggerer busy as it is."""
+        """Connect, then pause as long as more waits keep arriving: the first list then covers them all."""
         await self._connect()
-        came = 1
+        known = 1
         for seconds in (GATHER_SECONDS, TRIGGER_BATCH_SECONDS, TRIGGER_BATCH_SECONDS):
             await self._runtime.pause(seconds)
-            if self.pending_waits.count <= came:
+            if self.pending_waits.count <= known:
                 return
-            came = self.pending_waits.count
+            known = self.pending_waits.count
 
     async def _step(self) -> bool:
-        """Do what is due next, or let time pass until then; ``False``: nobody has waited for a while."""
+        """Send the request that is due next, or pause until one is; return ``False`` once the poller is idle."""
         self._wake.clear()
         metrics.gauge("waits", self.pending_waits.count)
         if not self.pending_waits.count:
@@ -163,15 +163,16 @@ class StatusPoller:
         listed = self.pending_waits.count > self._list_sweep.pages + 1 and not self._list_sweep.is_suspended(now)
         answered = self._answered_at if self._client.connected else now
         found = survey(self.pending_waits, now, wall, self._share, listed=listed, answered=answered)
-        for pending_wait in found.overdue:
-            self._end_overdue(pending_wait, wall)
-        self._end_unanswered(now)
+        for pending_wait, error in due_errors(
+            self.pending_waits, found.overdue, self._client.history, now, wall
+        ).items():
+            self._fail(pending_wait, error)
         self._describe_soon(found.unmoved)
         if not self.pending_waits.count:
             return True
         jobs = self._list_jobs(found, now) if listed else self._describe_jobs(found, now, wall)
-        at, job = next((each for each in jobs if each[0] <= now), min(jobs, key=lambda each: each[0]))
-        seconds = min(max(at, self._client.rate_limiter.ready_at(now)) - now, found.wake_in, MAX_PAUSE_SECONDS)
+        due = next_due(jobs, now)
+        seconds = min(max(due.at, self._client.rate_limiter.ready_at(now)) - now, found.wake_in, MAX_PAUSE_SECONDS)
         if seconds > 0:
             await self._runtime.pause(max(seconds, MIN_PAUSE_SECONDS), self._wake)
             if self._wake.is_set():
@@ -179,7 +180,7 @@ class StatusPoller:
         elif not self._client.connected:
             await self._connect()
         else:
-            await job()
+            await due.run()
         return True
 
     async def _connect(self) -> None:
@@ -190,43 +191,29 @@ class StatusPoller:
             return
         except Exception as error:
             for pending_wait in list(self.pending_waits):
-                self._end(pending_wait, error)
+                self._fail(pending_wait, error)
 
     @property
     def _share(self) -> float:
         return DESCRIBE_SHARE if self.pending_waits.count <= 2 else LIST_SHARE
 
-    def _list_jobs(self, found: Survey, now: float) -> list[tuple[float, Job]]:
-        """Return what is to be done and when; what comes first goes first when several are due."""
+    def _list_jobs(self, found: Survey, now: float) -> list[DueJob]:
+        """Return the requests of a poller that lists, the most urgent first."""
         self._list_sweep.catch_up(found.behind, now)
-        incremental_list = (
-            self._list_sweep.incremental_list_at(now, found.poll_delay),
-            self._list_sweep.incremental_list,
-        )
-        resync = (self._list_sweep.resync_at(), self._list_sweep.resync)
-        if not self._list_sweep.hurried:
-            return [incremental_list, *self._soon(now), resync]
-        # Who was here before goes first. If nobody was, the resync does: its answers tell AWS's time for the
-        # incremental list.
-        lists = (
-            [resync, incremental_list]
-            if self._list_sweep.last_incremental_list == NEVER
-            else [incremental_list, resync]
-        )
-        return [*lists, *self._soon(now)]
+        return prioritize(self._list_sweep, self._immediate_jobs(now), now, found.poll_delay)
 
-    def _describe_jobs(self, found: Survey, now: float, wall: float) -> list[tuple[float, Job]]:
-        """Return the same where nothing is listed, and each is described in turn."""
+    def _describe_jobs(self, found: Survey, now: float, wall: float) -> list[DueJob]:
+        """Return the requests of a poller that describes each workspace in turn, the most urgent first."""
         self._list_sweep.abandon()
         name, at = next_to_describe(self.pending_waits, wall, self._share * self._stretch)
         spread = self._described_at + found.poll_delay * self._stretch / self.pending_waits.count
-        return [*self._soon(now), (max(at, spread), lambda: self._describe(name))]
+        return [*self._immediate_jobs(now), DueJob(max(at, spread), lambda: self._describe(name))]
 
-    def _soon(self, now: float) -> list[tuple[float, Job]]:
-        soon: list[tuple[float, Job]] = [(now, self._send_one)] if self._sends else []
+    def _immediate_jobs(self, now: float) -> list[DueJob]:
+        jobs = [DueJob(now, self._sends.send_next)] if self._sends else []
         if name := self._describes.first():
-            soon.append((now, functools.partial(self._describe, name)))
-        return soon
+            jobs.append(DueJob(now, functools.partial(self._describe, name)))
+        return jobs
 
     async def _on_page(self, observations: Mapping[str, Observation], asked_at: float) -> None:
         self._answered_at = self._runtime.monotonic()
@@ -247,7 +234,7 @@ class StatusPoller:
         pending_waits = self.pending_waits.of(name)
         for pending_wait in pending_waits:
             pending_wait.described_at = asked_at
-        # Behind the others, in case it comes to nothing: it may be this one only that fails.
+        # To the end of the queue, so that a workspace whose request keeps failing does not hold up the others.
         self._describes.defer(name)
         try:
             workspace = pending_waits[0].workspace
@@ -256,27 +243,12 @@ class StatusPoller:
             return
         except Exception as error:
             for pending_wait in self.pending_waits.of(name):
-                self._end(pending_wait, error)
+                self._fail(pending_wait, error)
         else:
             self._answered_at = self._runtime.monotonic()
             self._describes.remove(name)
             for pending_wait in self.pending_waits.of(name):
                 self._on_observation(pending_wait, observation, asked_at, described=True)
-
-    async def _send_one(self) -> None:
-        pending_wait, step = next(iter(self._sends.items()))
-        try:
-            await self._client.request(step.send)
-        except exceptions.SageMakerUnavailable:
-            if pending_wait in self._sends:
-                self._sends[pending_wait] = self._sends.pop(pending_wait)
-        except Exception as error:
-            self._end(pending_wait, error)
-        else:
-            self._sends.pop(pending_wait, None)
-            pending_wait.wait = step.sent(self._runtime.time())
-            workspace = pending_wait.workspace
-            pending_wait.log_to_task("Sent a %s to the %s %s.", step.action.value, workspace.noun, workspace.name)
 
     def _describe_soon(self, names: Iterable[str]) -> None:
         self._describes.add(names, self._runtime.monotonic())
@@ -284,59 +256,35 @@ class StatusPoller:
     def _on_observation(
         self, pending_wait: PendingWait, observation: Observation, asked_at: float, *, described: bool
     ) -> None:
-        """Apply an observation to a wait."""
+        """Apply an observation to a wait: log the change, end the wait, or queue a request."""
         try:
             step = decide(pending_wait.wait, observation, self._runtime.time())
         except exceptions.WorkspaceError as error:
             if described or isinstance(error, pending_wait.workspace.errors.wait_timeout):
-                self._end(pending_wait, error)
+                self._fail(pending_wait, error)
             else:
-                # A row of a list has no reason in it, and nothing ends badly by a row alone.
-                self._describes.insist(pending_wait.name)
+                # A row of a list has no failure reason: only a description may end a wait with an error.
+                self._describes.require(pending_wait.name)
             return
         pending_wait.wait, pending_wait.last_seen = step.wait, asked_at
         pending_wait.changed_at = observation.changed_at
         pending_wait.mark_known_until(asked_at)
         if step.news:
             pending_wait.log_to_task("%s", step.news)
-        self._sends.pop(pending_wait, None)
+        self._sends.remove(pending_wait)
         if step.action is Action.DONE:
-            self._let_go(pending_wait)
-            if not pending_wait.future.done():
-                pending_wait.future.set_result(step.wait)
+            self._remove(pending_wait)
+            pending_wait.succeed(step.wait)
         elif step.has_request:
-            self._sends[pending_wait] = step
+            self._sends.add(pending_wait, step)
 
-    def _end_overdue(self, pending_wait: PendingWait, wall: float) -> None:
-        try:
-            outage = self._client.history.outage_log
-            pending_wait.wait.check_deadline(wall, outage.problem, outage.advice)
-        except exceptions.WorkspaceError as error:
-            self._end(pending_wait, error)
+    def _fail(self, pending_wait: PendingWait, error: Exception) -> None:
+        self._remove(pending_wait)
+        pending_wait.fail(error)
 
-    def _end_unanswered(self, now: float) -> None:
-        """End the waits that AWS never answered, once that has lasted too long."""
-        first_response = self._client.history.first_response
-        if first_response.problem is None:
-            return
-        for pending_wait in list(self.pending_waits):
-            error = None if pending_wait.wait.status else first_response.given_up(now, pending_wait.joined)
-            if error is not None:
-                self._end(pending_wait, error)
-
-    def _end(self, pending_wait: PendingWait, error: Exception) -> None:
-        self._let_go(pending_wait)
-        workspace = pending_wait.workspace
-        # Each gets one of its own: raising writes a traceback into it.
-        error = error.about(workspace) if isinstance(error, exceptions.WorkspaceError) else copy.copy(error)
-        if isinstance(error, workspace.errors.not_found):
-            error = not_found(pending_wait.wait, error)
-        if not pending_wait.future.done():
-            pending_wait.future.set_exception(error)
-
-    def _let_go(self, pending_wait: PendingWait) -> None:
+    def _remove(self, pending_wait: PendingWait) -> None:
         self.pending_waits.remove(pending_wait)
-        self._sends.pop(pending_wait, None)
+        self._sends.remove(pending_wait)
         if not self.pending_waits.count:
             self._wake.set()
 

@@ -1,4 +1,4 @@
-"""Rate-limited requests to AWS, one at a time, from a worker thread; transient failures slow them down."""
+"""Rate-limited requests to AWS, one at a time, from a worker thread; transient failures slow the client down."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MIN_CLIENT_SECONDS = 30.0
-"""Seconds that a client lives at least, before credentials gone stale are reason enough for a new one."""
+"""The minimum age of a client, in seconds, before stale credentials make the poller replace it."""
 
 
 async def in_thread(call: Callable[..., Any], *values: Any, **named: Any) -> Any:
     """
-    Make a call that blocks, off the event loop. Who is cancelled meanwhile still waits for the call to end.
+    Run a blocking call off the event loop. On cancellation, wait for the call to end before raising.
 
-    With asgiref, a dependency of Airflow's, since before 3.2 a triggerer's channel to its supervisor belongs to its
-    event loop: look-ups in a thread that asgiref does not know read each other's answers, and the triggerer dies of it.
+    The thread is asgiref's (a dependency of Airflow): before Airflow 3.2, a triggerer's channel to its supervisor
+    belongs to its event loop, and lookups from a thread unknown to asgiref read each other's responses, which
+    crashes the triggerer.
     """
     from asgiref.sync import sync_to_async
 
@@ -35,19 +36,19 @@ async def in_thread(call: Callable[..., Any], *values: Any, **named: Any) -> Any
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
         await asyncio.wait([thread])
-        thread.exception()  # Else asyncio logs an error that nobody asked for.
+        thread.exception()  # Otherwise asyncio logs that the exception was never retrieved.
         raise
 
 
 class RateLimitedClient:
     """
-    The client of one client key, made when it is first needed.
+    The AWS client of one client key, created by :meth:`connect`.
 
-    :param connect: makes the hook; slow, so it is called off the event loop.
-    :param rate_limiter: when the next request may go out.
-    :param runtime: the time.
-    :param log: takes a line about an outage that begins or ends.
-    :param call: makes a blocking call off the event loop.
+    :param connect: returns a hook with a client; called off the event loop, since it blocks.
+    :param rate_limiter: the limit of its requests.
+    :param runtime: the clock.
+    :param log: called with a log line when an outage begins or ends.
+    :param call: runs a blocking call off the event loop.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class RateLimitedClient:
         self.rate_limiter = rate_limiter
         self.history = RequestHistory(lambda line, begins: log(line))
         self.throttled = False
-        """Whether the last failure was that AWS throttled."""
+        """Whether the last failure was throttling."""
         self._connect = connect
         self._runtime = runtime
         self._call = call
@@ -70,32 +71,32 @@ class RateLimitedClient:
 
     async def request(self, send: Callable[[WorkspaceHook], T]) -> T:
         """
-        Send one request; the rate limiter has to be ready for it.
+        Send one request. The client must be connected, and the rate limiter ready.
 
-        :param send: sends it through the hook; :meth:`connect` comes first.
-        :raises SageMakerUnavailable: when it failed, and may work later.
-        :raises WorkspaceError: the class that says why AWS refused.
+        :param send: sends the request through the hook.
+        :raises SageMakerUnavailable: for a failure that may pass.
+        :raises WorkspaceError: for any other failure, as the class that fits.
         """
         self.rate_limiter.take(self._runtime.monotonic())
         try:
-            answer: T = await self._call(send, self._hook)
+            response: T = await self._call(send, self._hook)
         except exceptions.WorkspaceError as error:
             raise self._failed(error) from None
         self.history.succeeded(self._runtime.monotonic())
         self.rate_limiter.answered()
-        return answer
+        return response
 
     @property
     def connected(self) -> bool:
-        """Whether there is a client."""
+        """Whether the client exists."""
         return self._hook is not None
 
     async def connect(self) -> None:
         """
-        Make the client.
+        Create the client.
 
-        :raises SageMakerUnavailable: when that may work later.
-        :raises WorkspaceError: the class that says why there can be none.
+        :raises SageMakerUnavailable: for a failure that may pass.
+        :raises WorkspaceError: for any other failure, as the class that fits.
         """
         try:
             self._hook = await self._call(self._connect)
@@ -110,7 +111,7 @@ class RateLimitedClient:
             hook.close()
 
     def _failed(self, error: exceptions.WorkspaceError) -> exceptions.WorkspaceError:
-        """Note a request that failed; return the error that the waits get."""
+        """Record a failed request; return the error for the waits."""
         now = self._runtime.monotonic()
         error = self.history.failed(error, now)
         if not isinstance(error, exceptions.SageMakerUnavailable):

@@ -7,18 +7,18 @@ import random
 MAX_BACKOFF_SECONDS = 60.0
 MIN_RATE_SHARE = 1 / 32
 RECOVERY_PER_RESPONSE = 1 / 100
-"""What each answered request gives back of the limit, after AWS throttled."""
+"""The share of the limit by which each response raises a rate that throttling lowered."""
 
 
 class RateLimiter:
     """
     A token bucket for all requests of one client key.
 
-    It holds as many tokens as come in one second, so that no second sees more than twice the limit. All times are
-    seconds of a clock that never goes back.
+    It holds the tokens of one second, so that no second has more than twice the limit. All times are seconds on a
+    monotonic clock.
 
-    :param per_second: the limit, in requests a second.
-    :param jitter: random numbers, so that many triggerers do not come back at the same moment.
+    :param per_second: the limit, in requests per second.
+    :param jitter: random numbers for delays, so that many triggerers do not retry at the same moment.
     """
 
     def __init__(self, per_second: float, jitter: random.Random) -> None:
@@ -33,27 +33,27 @@ class RateLimiter:
         self._failures = 0
 
     def ready_at(self, now: float) -> float:
-        """Return from when on the next request may go out."""
+        """Return the earliest time for the next request."""
         self._fill(now)
         missing = max(0.0, 1.0 - self._tokens)
         return max(now + missing / self.rate, self._blocked_until)
 
     def take(self, now: float) -> None:
-        """Note that a request goes out."""
+        """Take the token for a request that is about to be sent."""
         self._fill(now)
         self._tokens -= 1.0
 
     def answered(self) -> None:
-        """Note that a request was answered: a slowed bucket may get a little quicker."""
+        """Record a response: a lowered rate rises a little."""
         self._failures = 0
         self.rate = min(self.limit, self.rate + self.limit * RECOVERY_PER_RESPONSE)
 
     def failed(self, now: float, *, throttled: bool) -> None:
         """
-        Note that a request failed: pause, twice as long each time in a row, up to a minute.
+        Record a failed request: pause, twice as long for each failure in a row, up to a minute.
 
-        :param now: the time.
-        :param throttled: whether AWS said that it was one too many; then the bucket gets slower, too.
+        :param now: the time, in seconds.
+        :param throttled: whether AWS throttled the request; if so, the rate is halved.
         """
         self._failures += 1
         if throttled:

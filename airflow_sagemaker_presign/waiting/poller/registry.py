@@ -1,4 +1,4 @@
-"""Which poller serves which waits: one for each client key and kind of workspace, in each running event loop."""
+"""The pollers of this process: one for each client key and kind of workspace, in each running event loop."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ async def wait_for(
     client_key: ClientKey, wait: WaitState, poll_interval: float, runtime: Runtime = RUNTIME
 ) -> WaitState:
     """
-    Wait with all others of the same client key and kind of workspace. AWS limits requests for each API operation.
+    Wait for a workspace in the poller that all waits of the same client key and kind share.
 
-    :param client_key: whom AWS sees.
-    :param wait: what the wait knows so far.
-    :param poll_interval: seconds within which a change is noticed in the usual range.
-    :param runtime: the time.
-    :return: what it knows at the end.
-    :raises WorkspaceError: the class that says why the goal will not be reached.
+    AWS limits the requests of an account per API operation; a shared poller sends one request for many waits.
+
+    :param client_key: the arguments of the AWS client.
+    :param wait: the state of the wait.
+    :param poll_interval: seconds within which a change is normally noticed.
+    :param runtime: clock and pauses.
+    :return: the final state of the wait.
+    :raises WorkspaceError: when the goal will not be reached; its class says why.
     """
     pollers = _POLLERS.setdefault(asyncio.get_running_loop(), {})
     kind = type(wait.workspace)

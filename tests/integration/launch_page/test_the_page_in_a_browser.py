@@ -237,7 +237,7 @@ def test_an_answer_without_our_page_is_offline_and_passes(page: Any, notebook: N
     start(page, notebook)
     notebook.answer = nginx(status)
     pass_time(page, 4)
-    page.get_by_text("Airflow does not answer. This page goes on trying.").wait_for()
+    page.get_by_text("Airflow does not respond. This page keeps trying.").wait_for()
     for _ in range(6):
         pass_time(page, 31)
     shows(page, "Starting")
@@ -252,12 +252,12 @@ def test_a_fault_of_airflow_itself_passes_too(page: Any, notebook: Notebook) -> 
 
     notebook.status = "Pending"
     page.goto(notebook.page_url)
-    notebook.answer = HttpError(500, "That did not work", "The database is away.")
+    notebook.answer = HttpError(500, "Something went wrong", "The database is away.")
     pass_time(page, 4)
-    page.get_by_text("Airflow does not answer. This page goes on trying.").wait_for()
+    page.get_by_text("Airflow does not respond. This page keeps trying.").wait_for()
     notebook.answer = None
     pass_time(page, 31)
-    page.get_by_text("Airflow does not answer. This page goes on trying.").wait_for(state="hidden")
+    page.get_by_text("Airflow does not respond. This page keeps trying.").wait_for(state="hidden")
 
 
 def test_who_is_not_answered_asks_less_and_less_often(page: Any, notebook: Notebook) -> None:
@@ -301,9 +301,9 @@ def test_a_link_that_ends_while_the_page_is_open_says_so(page: Any, notebook: No
     from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 
     start(page, notebook)
-    notebook.answer = HttpError(410, "This link has ended", "It was open for 1 hour.")
+    notebook.answer = HttpError(410, "This link has expired", "It was open for 1 hour.")
     pass_time(page, 4)
-    page.get_by_role("heading", name="This link has ended").wait_for()
+    page.get_by_role("heading", name="This link has expired").wait_for()
     assert "Signed in as ada" in page.inner_text("header")
 
 
@@ -358,7 +358,7 @@ def test_a_refusal_stays_until_the_state_changes(page: Any, notebook: Notebook, 
 def test_the_button_works_after_aws_did_not_answer_at_first(page: Any, notebook: Notebook) -> None:
     notebook.status, notebook.error = "InService", SageMakerUnavailable("research", "AWS could not describe it.")
     page.goto(notebook.page_url)
-    shows(page, "AWS does not answer just now")
+    shows(page, "AWS is not responding right now")
     notebook.error = None
     pass_time(page, 16)
     page.get_by_role("button", name="Open JupyterLab").click()
@@ -368,15 +368,18 @@ def test_the_button_works_after_aws_did_not_answer_at_first(page: Any, notebook:
 def test_too_many_links_count_down_and_offer_the_button_again(page: Any, notebook: Notebook) -> None:
     from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 
-    notebook.status, notebook.http_error = "InService", HttpError(429, "Slowly, please", "Six times.", retry_after=37)
+    notebook.status, notebook.http_error = (
+        "InService",
+        HttpError(429, "Too many requests", "Six times.", retry_after=37),
+    )
     page.goto(notebook.page_url)
     page.get_by_role("button", name="Open JupyterLab").click()
-    page.get_by_text("You can go on in 37 s").wait_for()
+    page.get_by_text("You can continue in 37 s").wait_for()
     pass_time(page, 7)
-    page.get_by_text("You can go on in 30 s").wait_for()
+    page.get_by_text("You can continue in 30 s").wait_for()
     notebook.http_error, notebook.answer = None, nginx(502)
     pass_time(page, 31)
-    page.get_by_text("You can go on in 0 s").wait_for()
+    page.get_by_text("You can continue in 0 s").wait_for()
     notebook.answer = None
     pass_time(page, 6)
     page.get_by_role("button", name="Open JupyterLab").click()
@@ -415,7 +418,7 @@ def test_no_other_site_presses_the_button_under_a_name(page: Any, notebook: Note
         '<button name="action" value="open">A prize</button></form>'
     )
     page.get_by_role("button", name="A prize").click()
-    page.get_by_role("heading", name="Not from here").wait_for()
+    page.get_by_role("heading", name="The request came from another page").wait_for()
     assert notebook.clicks == []
 
 

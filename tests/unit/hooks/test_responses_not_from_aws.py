@@ -109,7 +109,7 @@ def test_credentials_that_had_expired_before_the_wait_end_it_soon_and_are_said_t
     seconds, error = ends_after(clock)
     assert seconds == FIRST_RESPONSE_TIMEOUT_SECONDS
     assert "accepted no request in 4 min" in str(error)
-    assert "Give the connection fresh credentials" in str(error)
+    assert "Give the connection new credentials" in str(error)
 
 
 def test_credentials_that_expire_amid_a_wait_are_waited_for(connection: object, answer: Answer, clock: Clock) -> None:
@@ -117,7 +117,7 @@ def test_credentials_that_expire_amid_a_wait_are_waited_for(connection: object, 
     seconds, error = ends_after(clock, "Pending")
     assert isinstance(error, exceptions.NotebookInstanceWaitTimeout)
     assert seconds == 3600
-    assert "Give the connection fresh credentials" in str(error)
+    assert "Give the connection new credentials" in str(error)
 
 
 def test_a_process_that_goes_on_giving_out_old_credentials_is_an_error_of_this_package(
@@ -135,7 +135,7 @@ def test_a_process_that_goes_on_giving_out_old_credentials_is_an_error_of_this_p
     hook = SageMakerNotebookInstanceHook(clock=clock)
     with pytest.raises(exceptions.SageMakerUnavailable, match="still expired") as raised:
         hook.observe(RESEARCH)
-    assert "Give the connection fresh credentials" in str(raised.value)
+    assert "Give the connection new credentials" in str(raised.value)
 
 
 @pytest.mark.parametrize("code", ["EC2ThrottledException", "RequestThrottled", "RequestThrottledException"])

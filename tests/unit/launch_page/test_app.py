@@ -153,13 +153,13 @@ def test_whom_airflow_lets_see_nothing_is_refused_and_a_click_is_noted(launch_pa
     assert launch_page.noted == []
     answer = launch_page.ask("POST", headers={**OURS, **FORM}, content=b"action=start&token=x")
     assert answer.status_code == 403
-    assert launch_page.noted == [("start", "Not for you")]
+    assert launch_page.noted == [("start", "You have no access")]
 
 
 def test_a_click_from_elsewhere_is_noted(launch_page: LaunchPageClient) -> None:
     headers = {**FORM, "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     assert launch_page.ask("POST", headers=headers, content=b"action=open&token=x").status_code == 403
-    assert launch_page.noted == [("open", "Not from here")]
+    assert launch_page.noted == [("open", "The request came from another page")]
 
 
 def test_only_the_very_file_that_was_asked_for_is_kept_for_good(launch_page: LaunchPageClient) -> None:

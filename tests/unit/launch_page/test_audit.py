@@ -99,12 +99,12 @@ def test_who_was_refused_is_written_down(sessions: Sessions, rows: Any, task: Ma
     key = task().key
     insert(sessions, "task_instance", **asdict(key))
     denials = audit.DenialLog(sessions)
-    denials.record(audit.OPEN, key, ADA, "Not for you")
-    denials.record(audit.START, key, GRACE, "Not from here")
+    denials.record(audit.OPEN, key, ADA, "You have no access")
+    denials.record(audit.START, key, GRACE, "The request came from another page")
     said = {"address": "127.0.0.1"}
     assert rows() == [
-        ("open_sagemaker_notebook_instance_refused", "ada", {**said, "error": "Not for you"}),
-        ("start_sagemaker_notebook_instance_refused", "grace", {**said, "error": "Not from here"}),
+        ("open_sagemaker_notebook_instance_refused", "ada", {**said, "error": "You have no access"}),
+        ("start_sagemaker_notebook_instance_refused", "grace", {**said, "error": "The request came from another page"}),
     ]
 
 
@@ -112,7 +112,7 @@ def test_of_what_is_not_there_nothing_is_written_down(sessions: Sessions, rows: 
     insert(sessions, "task_instance", **asdict(task().key))
     denials = audit.DenialLog(sessions)
     for other in ({"task_id": "x" * 5000}, {"dag_id": "'; --"}, {"map_index": 3}):
-        denials.record(audit.OPEN, replace(task().key, **other), ADA, "Not for you")
+        denials.record(audit.OPEN, replace(task().key, **other), ADA, "You have no access")
     assert rows() == []
 
 
@@ -122,13 +122,13 @@ def test_refusals_do_not_fill_the_audit_log(sessions: Sessions, rows: Any, task:
     insert(sessions, "task_instance", **asdict(key))
     denials = audit.DenialLog(sessions, timer=lambda: clock)
     for clock in range(50):  # noqa: B007
-        denials.record(audit.OPEN, key, ADA, "Not for you")
+        denials.record(audit.OPEN, key, ADA, "You have no access")
     assert len(rows()) == audit.MAX_DENIALS_PER_MINUTE
     # Somebody else's are written all the same, and theirs elsewhere; and theirs here again, a minute after the first.
-    denials.record(audit.OPEN, key, GRACE, "Not for you")
+    denials.record(audit.OPEN, key, GRACE, "You have no access")
     elsewhere = replace(key, map_index=1)
     insert(sessions, "task_instance", **asdict(elsewhere), id="1" * 32)
-    denials.record(audit.OPEN, elsewhere, ADA, "Not for you")
+    denials.record(audit.OPEN, elsewhere, ADA, "You have no access")
     clock = 61
-    denials.record(audit.OPEN, key, ADA, "Not for you")
+    denials.record(audit.OPEN, key, ADA, "You have no access")
     assert [owner for _, owner, _ in rows()[-3:]] == ["grace", "ada", "ada"]

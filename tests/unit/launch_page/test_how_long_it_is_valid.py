@@ -35,4 +35,4 @@ def test_the_page_of_a_link_that_has_ended_says_in_words_how_long_it_was_open(se
         rendered_task_of(key, fields, try_number=1, began=BEGAN, now=late)
     assert words in http_error.value.words
     assert "lear the task" not in http_error.value.words
-    assert "Ask whoever sent it" in http_error.value.words
+    assert "Ask the sender" in http_error.value.words

@@ -47,7 +47,7 @@ def answer_to(
 ADA = "ada & co"
 
 
-@pytest.mark.parametrize("error", [HTTPException(403), HttpError(403, "Not for you", "Ask somebody.")])
+@pytest.mark.parametrize("error", [HTTPException(403), HttpError(403, "You have no access", "Ask somebody.")])
 def test_whom_the_notebook_is_not_for_sees_who_they_are_and_may_be_somebody_else(error: Exception) -> None:
     answer = answer_to("GET", error, ADA)
     assert answer.status_code == 403
@@ -70,7 +70,7 @@ def test_a_click_by_somebody_who_is_no_longer_signed_in_leads_to_the_login_and_b
 def test_where_the_login_does_not_lead_back_one_is_told_before_one_signs_in() -> None:
     looked = answer_to("GET", HTTPException(401), login_returns=False)
     assert looked.status_code == 401
-    assert "Sign in, then open your link once more." in looked.text
+    assert "Sign in, then open your link again." in looked.text
     assert f'<a class="button" href="{LOGIN}">Sign in</a>' in looked.text
     clicked = answer_to("POST", HTTPException(401), login_returns=False)
     assert (clicked.status_code, "Nothing was opened or started." in clicked.text) == (401, True)
@@ -91,7 +91,7 @@ def test_the_logins_of_keycloak_and_aws_do_not_lead_back(auth_manager: str, expe
 
 
 def test_a_click_too_many_counts_down() -> None:
-    answer = answer_to("POST", HttpError(429, "Slowly, please", "Six times.", retry_after=37), ADA)
+    answer = answer_to("POST", HttpError(429, "Too many requests", "Six times.", retry_after=37), ADA)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "37")
     assert '<b id="countdown" role="timer">37</b> s' in answer.text
     assert f'href="/team{PATH.replace(":", "%3A")}"' in answer.text
@@ -101,6 +101,6 @@ def test_a_click_too_many_counts_down() -> None:
 def test_a_fault_is_a_page_too(method: str) -> None:
     answer = answer_to(method, RuntimeError("https://research.notebook.aws?authToken=secret"), ADA)
     assert answer.status_code == 500
-    assert "That did not work" in answer.text
+    assert "Something went wrong" in answer.text
     assert "secret" not in answer.text
     assert "Signed in as <b>ada &amp; co</b>" in answer.text

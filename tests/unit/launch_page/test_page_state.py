@@ -69,10 +69,10 @@ def test_a_failure_says_why_and_what_to_do() -> None:
 
 
 def test_outage_of_aws() -> None:
-    assert "goes on trying" in page_state_of_error(SageMakerUnavailable("research", "Throttled."), RESEARCH).words
+    assert "keeps trying" in page_state_of_error(SageMakerUnavailable("research", "Throttled."), RESEARCH).words
     assert page_state_of_error(SageMakerAccessDenied("research", "No."), RESEARCH).action == ""
     unusable = page_state_of_error(UnusableConnection("research", "There is no connection."), RESEARCH)
-    assert (unusable.headline, unusable.problem) == ("Airflow cannot ask AWS", "There is no connection.")
+    assert (unusable.headline, unusable.problem) == ("Airflow cannot connect to AWS", "There is no connection.")
 
 
 def test_what_aws_refused_is_said_beside_the_state_and_is_no_other_state() -> None:
@@ -92,7 +92,7 @@ def test_what_takes_long_is_not_called_usual(status: str) -> None:
     for later in (long, very_long):
         assert "usually takes" not in later.words
     assert "much longer than usual" in very_long.words
-    assert "whoever manages the notebooks" in very_long.words
+    assert "the person who manages the notebooks" in very_long.words
     assert very_long.state not in (usual.state, long.state)
     assert very_long.state == page_state(status, 7200).state
 

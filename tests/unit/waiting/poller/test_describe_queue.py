@@ -48,7 +48,7 @@ def test_who_a_list_told_of_meanwhile_needs_no_describing(pending_waits: Pending
 
 def test_whose_reason_is_needed_is_described_whatever_a_list_tells(pending_waits: PendingWaits) -> None:
     queue = DescribeQueue(pending_waits)
-    queue.insist("a")
+    queue.require("a")
     queue.add(["a"], 10)
     last_seen(pending_waits, "a", 20)
     assert queue.first() == "a"

@@ -73,11 +73,11 @@ THROTTLED = SageMakerUnavailable("research", "Rate exceeded.")
 def test_outage_is_logged_when_it_begins_and_when_it_is_over() -> None:
     outage_log = OutageLog()
     told = [outage_log.request_failed(THROTTLED, now) for now in (0.0, 1.0, 3.0, 7.0)]
-    assert told == ["Rate exceeded. The wait goes on, with fewer requests.", None, None, None]
+    assert told == ["Rate exceeded. The wait continues, with fewer requests.", None, None, None]
     assert [outage_log.request_succeeded(now) for now in (8.0, 40.0, 68.0, 70.0)] == [
         None,
         None,
-        "AWS answers again.",
+        "AWS responds again.",
         None,
     ]
 
