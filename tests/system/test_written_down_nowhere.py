@@ -21,7 +21,7 @@ from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStand
 from tests.helpers.airflow_api import Run
 from tests.helpers.messages import urls_in
 from tests.helpers.secret_search import columns, files, found_in
-from tests.system.conftest import DAG_MARKER, MARKER
+from tests.helpers.system_settings import DAG_MARKER, MARKER
 
 TOKEN = ".eJxFzEEKgCAQAMC_7LkgI6_EhsOBdOsfWIDiquixBFXg60EyXhjyBg.M0h+p/7qXb2Zk=4Vt9sWc1LrYdJf8uGxTnAeIo5KvPmQw"
 URL = f"https://research.notebook.eu-central-1.sagemaker.aws?authToken={TOKEN}&view=lab"

@@ -22,71 +22,9 @@ from airflow_sagemaker_presign.exceptions import (
 from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import redacted
 from tests.helpers.minted_urls import minted_url
+from tests.helpers.notifiers import POLICY, Asynchronous, Ended, OnlyAwaitable, Other, Recorder, SlackSaysNo, fail
 from tests.helpers.odd_errors import CannotSay
 from tests.helpers.scripted_sagemaker import RESEARCH, TOKEN, URL, Clock
-
-POLICY = DeliveryPolicy(min_validity=timedelta(minutes=4), attempts=3, require="all")
-
-
-class Recorder(BaseNotifier):
-    """A notifier that does to each message what its plan says, and remembers what it would have sent."""
-
-    template_fields = ("to", "text")
-
-    def __init__(self, *plan: Callable[[], object], to: str = "ada@example.com") -> None:
-        super().__init__()
-        self.to = to
-        self.text = "{{ presigned_url.url }}"
-        self.plan = list(plan)
-        self.sent: list[str] = []
-
-    def notify(self, context: Any) -> None:
-        step = self.plan.pop(0) if self.plan else None
-        if step is not None:
-            step()
-        self.sent.append(self.text)
-
-
-class Other(Recorder):
-    pass
-
-
-def fail(error: BaseException) -> Callable[[], object]:
-    def step() -> None:
-        raise error
-
-    return step
-
-
-class Asynchronous(Recorder):
-    """One whose ``notify`` is a coroutine."""
-
-    async def notify(self, context: Any) -> None:  # type: ignore[override]
-        super().notify(context)
-
-
-class OnlyAwaitable(BaseNotifier):
-    """One that has but the asynchronous way of Airflow 3.1 and newer."""
-
-    template_fields = ("text",)
-
-    def __init__(self, *sent: str) -> None:
-        super().__init__()
-        self.text = "{{ presigned_url.url }}"
-        self.sent = list(sent)
-
-    async def async_notify(self, context: Any) -> None:
-        self.sent.append(self.text)
-
-
-class Ended(BaseException):
-    """What ends a thread without being an ``Exception``, as Airflow's ``DeadlockImminentError`` does."""
-
-
-class SlackSaysNo(Exception):
-    def __init__(self, status: int, **headers: str) -> None:
-        super().__init__(f"The request to the Slack API failed. status: {status}")
-        self.response = type("Response", (), {"status_code": status, "headers": headers})()
 
 
 @pytest.fixture
