@@ -284,7 +284,7 @@ def test_failures_of_several_causes_each_say_what_to_do(send: Send) -> None:
     assert "Recorder #1 to grace@example.com: Fix the notifier's recipient or connection" in advice
     assert "Other to ada@example.com: Ask the recipient whether the message came" in advice
     assert "Recorder #2 to ada@example.com: Clear the task after that time." in advice
-    assert advice.endswith("Clearing the task sends everybody a link, those who have one already too.")
+    assert advice.endswith("Clearing the task sends a link to everybody, also to those who have one.")
     assert pickle.loads(pickle.dumps(raised.value)).advice == advice
 
 

@@ -176,7 +176,8 @@ def test_a_template_that_asks_for_the_presigned_url_is_refused_at_parse(notifier
     ],
 )
 def test_a_template_that_does_without_it_is_taken(notifier: BaseNotifier) -> None:
-    Link(task_id="t", notebook_instance_name="r", notifiers=notifier, link="launch_page")
+    operator = Link(task_id="t", notebook_instance_name="r", notifiers=notifier, link="launch_page")
+    assert operator.link == "launch_page"
 
 
 class AsksInCode(Recorder):
@@ -191,13 +192,14 @@ class AsksInATemplateMadeLate(Recorder):
 
 @pytest.mark.parametrize("kind", [AsksInCode, AsksInATemplateMadeLate])
 def test_what_asks_for_it_only_when_it_is_sent_is_told_so_and_not_tried_again(
-    run: Run, sagemaker: Script, monkeypatch: pytest.MonkeyPatch, kind: type[Recorder]
+    run: Run, sagemaker: Script, clock: Clock, kind: type[Recorder]
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it was tried again"))
+    before = clock.time()
     sagemaker.describe("InService").describe("InService")
     with pytest.raises(LinkDeliveryError) as raised:
         run(kind(), link="launch_page")
     assert list(raised.value.failures.values()) == [link_mode.NO_PRESIGNED_URL]
+    assert clock.time() == before, "it was tried again"
 
 
 def test_a_notifier_that_fails_is_tried_again_without_a_mint(run: Run, sagemaker: Script) -> None:
