@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import pickle
 import threading
 from collections.abc import Callable
@@ -20,35 +19,9 @@ from airflow_sagemaker_presign.exceptions import (
     WorkspaceError,
 )
 from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
-from airflow_sagemaker_presign.minting.redaction import redacted
-from tests.helpers.minted_urls import minted_url
 from tests.helpers.notifiers import POLICY, Asynchronous, Ended, OnlyAwaitable, Other, Recorder, SlackSaysNo, fail
 from tests.helpers.odd_errors import CannotSay
-from tests.helpers.scripted_sagemaker import RESEARCH, TOKEN, URL, Clock
-
-
-@pytest.fixture
-def mints(clock: Clock) -> Callable[[], PresignedUrl]:
-    count = 0
-    lock = threading.Lock()
-
-    def mint() -> PresignedUrl:
-        nonlocal count
-        with lock:
-            count += 1
-            number = count
-        return minted_url(f"{URL}{number}", clock())
-
-    return mint
-
-
-@pytest.fixture
-def send(mints: Callable[[], PresignedUrl], clock: Clock) -> Callable[..., list[Delivery]]:
-    def send(*notifiers: Any, policy: DeliveryPolicy = POLICY, mint: Any = mints) -> list[Delivery]:
-        return deliver(notifiers, {"dag": None}, mint, policy, workspace=RESEARCH, runtime=clock)
-
-    return send
-
+from tests.helpers.scripted_sagemaker import RESEARCH, URL, Clock
 
 Send = Callable[..., list[Delivery]]
 
@@ -299,57 +272,6 @@ def test_a_service_that_failed_amid_the_send_is_not_sent_to_again(send: Send, st
 def test_a_service_that_took_nothing_is_sent_to_again(send: Send) -> None:
     (delivery,) = send(Recorder(fail(SlackSaysNo(503)), fail(SlackSaysNo(400))))
     assert delivery.attempts == 3
-
-
-def test_what_a_mint_logs_after_the_answer_loses_the_url(
-    send: Send, mints: Callable[[], PresignedUrl], caplog: pytest.LogCaptureFixture
-) -> None:
-    def mint() -> PresignedUrl:
-        presigned_url = mints()
-        with redacted(presigned_url.url):
-            pass  # What reads AWS's answer knows the URL, and has its own redaction...
-        # ... and what Airflow's own calls log between that and the send, at DEBUG in a process that only looks so.
-        logging.getLogger("somebodys.supervisor").warning("Sending request %r", [presigned_url.url])
-        return presigned_url
-
-    with caplog.at_level(logging.DEBUG):
-        send(Recorder(), mint=mint)
-    assert "Sending request" in caplog.text
-    assert TOKEN not in caplog.text
-
-
-def test_whatever_a_notifier_writes_the_url_is_not_in_it(
-    send: Send, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Chatty(Recorder):
-        def notify(self, context: Any) -> None:
-            print("sending", self.text)
-            logging.getLogger("somebodys.client").debug("request %s", self.text)
-            logging.getLogger("somebodys.client").info("request %s", {"url": self.text})
-            try:
-                raise ValueError(f"cannot send {self.text}")
-            except ValueError:
-                logging.getLogger("somebodys.client").exception("trouble")
-                self.log.warning("trouble with %s", self.text)
-                raise
-
-    with caplog.at_level(logging.DEBUG), pytest.raises(LinkDeliveryError) as raised:
-        send(Chatty())
-    captured = capsys.readouterr()
-    everything = caplog.text + captured.out + captured.err + str(raised.value) + repr(raised.value.failures)
-    assert "sending ***" in captured.out
-    assert "cannot send ***" in everything
-    assert TOKEN not in everything
-    assert "secret" not in everything
-
-
-@pytest.mark.parametrize("before", range(0, 600, 25))
-def test_an_error_that_is_cut_short_keeps_no_half_of_the_token(send: Send, before: int) -> None:
-    mail = Recorder()
-    mail.plan = [lambda: fail(OSError("x" * before + f"{TOKEN}1"))()]
-    with pytest.raises(LinkDeliveryError) as raised:
-        send(mail, policy=DeliveryPolicy(timedelta(minutes=4), attempts=1, require="all"))
-    assert TOKEN[:6] not in str(raised.value)
 
 
 def test_a_task_that_is_killed_sends_nothing_more(
