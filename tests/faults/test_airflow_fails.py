@@ -9,8 +9,8 @@ import pytest
 
 from airflow_sagemaker_presign import exceptions
 from tests.faults.account import IN_SERVICE, NOT_TAKEN, PENDING, STOPPED, STOPPING
+from tests.faults.lives import Life, live
 from tests.faults.outcomes import Error, Link
-from tests.faults.test_notebook_instances import Life, live
 from tests.faults.world import World
 
 WHERE = ["in the triggerer", "in the worker"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from airflow_sagemaker_presign.exceptions import (
@@ -40,39 +38,11 @@ from tests.faults.faults import (
     without,
 )
 from tests.faults.outcomes import Error, Link
-from tests.faults.wire import ASSUME, DESCRIBE, LIST, START
+from tests.faults.scripts import Script, assumes, both, during
+from tests.faults.wire import DESCRIBE, LIST, START
 from tests.faults.world import World
 
 TEN_MINUTES = 600.0
-
-Script = Callable[[World], None]
-
-
-def during(what: Callable[..., object], since: float, until: float, *operations: str) -> Script:
-    """Have a fault for a while."""
-    only = {"operations": operations} if operations else {}
-    return lambda world: world.fault(what, since=since, until=until, **only)
-
-
-def both(*scripts: Script) -> Script:
-    """Have several."""
-
-    def script(world: World) -> None:
-        for each in scripts:
-            each(world)
-
-    return script
-
-
-def assumes(what: Callable[..., object], **when: float) -> Script:
-    """Have the connection assume a role, and a fault of that."""
-
-    def script(world: World) -> None:
-        world.database.extra = {"role_arn": "arn:aws:iam::123456789012:role/links"}
-        world.fault(what, operations=(ASSUME,), **when)
-
-    return script
-
 
 TO_THE_END = 1e6
 UNUSABLE, OUT_OF_REACH = AwsConnectionUnusable, SageMakerOutOfReach

@@ -30,7 +30,7 @@ from tests.faults.faults import (
 )
 from tests.faults.outcomes import MIN_VALIDITY, Error, Link, everything_holds
 from tests.faults.recipients import FOR_EVER, Recipient, Send
-from tests.faults.test_aws_fails import Script, during
+from tests.faults.scripts import Script, during
 from tests.faults.wire import DESCRIBE, MINT
 from tests.faults.witness import PIECES
 from tests.faults.world import World

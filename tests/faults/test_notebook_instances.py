@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import pytest
 
 from airflow_sagemaker_presign import exceptions
-from tests.faults.account import IN_SERVICE, NOT_TAKEN, PENDING, REASON, STOPPED, STOPPING, Steps
+from tests.faults.account import IN_SERVICE, NOT_TAKEN, PENDING, REASON, STOPPED, STOPPING
+from tests.faults.lives import DELETED, STOPPED_BY_SOMEBODY, Life, live
 from tests.faults.outcomes import Error, Link
 from tests.faults.world import World
 
-
-@dataclass(frozen=True)
-class Life:
-    """
-    A notebook instance's.
-
-    :param status: what it is at first.
-    :param becomes: and later on, by itself.
-    :param starts: what a Start leads to, in seconds after it.
-    :param happens: what somebody does to it in mid-wait.
-    """
-
-    status: str = STOPPED
-    becomes: Steps = ()
-    starts: Sequence[Steps] = ()
-    happens: Steps = ()
-
-
 FAILS = ((0.0, PENDING), (60.0, "Failed"))
-STOPPED_BY_SOMEBODY = Error(exceptions.NotebookInstanceStopped, "Somebody stopped it")
-DELETED = Error(exceptions.NotebookInstanceDeleted, "Ask the person who manages the notebooks")
 
 TABLE: dict[str, tuple[Life, Link | Error]] = {
     "it is InService already": (Life(IN_SERVICE), Link(starts=0, before=5)),
@@ -158,9 +136,3 @@ def test_two_tasks_for_the_same_notebook_instance_get_a_link_each(world: World, 
     assert world.starts() == 1
     assert len(world.inbox.arrivals) == 2
     assert min(map(world.validity_left, world.inbox.arrivals)) >= 240
-
-
-def live(world: World, name: str, life: Life) -> None:
-    world.account.plan(name, life.status, *life.becomes, starts=life.starts)
-    if life.happens:
-        world.account.happens(name, *life.happens)

@@ -7,8 +7,8 @@ import pytest
 from airflow_sagemaker_presign import exceptions
 from tests.faults.account import IN_SERVICE, PENDING, REASON, STOPPED, STOPPING
 from tests.faults.faults import throttles
+from tests.faults.lives import DELETED, STOPPED_BY_SOMEBODY, Life, live
 from tests.faults.outcomes import Error, Link
-from tests.faults.test_notebook_instances import DELETED, STOPPED_BY_SOMEBODY, Life, live
 from tests.faults.wire import DESCRIBE, MINT
 from tests.faults.world import World
 

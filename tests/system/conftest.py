@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,8 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run, logged_in
+from tests.helpers.system_settings import DAG_MARKER, DAGS, JWT_SECRET, MARKER, REGION, USERS, Start
 
-Start = Callable[..., Run]
-
-DAGS = Path(__file__).parents[2] / "dags"
-REGION = "us-east-1"
-MARKER = "planted-marker-4f1c9a7e"
-"""The name of a notebook instance that nothing else is named after: what leaks of a name would leak of a token."""
-DAG_MARKER = "planted-marker-in-a-dag-file-8d02e6b5"
 NOTEBOOKS = (
     "research",
     "research-ada",
@@ -40,8 +34,6 @@ NOTEBOOKS = (
         for name in ("editors", "named", "stopped", "mapped-0", "mapped-1", "to-stop", "in-the-browser", "elsewhere")
     ),
 )
-USERS = {"vera": "viewer", "zoe@example.com": "viewer", "ed": "user", "ellen": "user", "grace@example.org": "user"}
-JWT_SECRET = "of-these-tests-only-and-long-enough-for-the-algorithm-that-airflow-signs-its-tokens-with"
 # A notebook that changes its status within a few seconds meets a race of Airflow's on a busy machine: the scheduler
 # fails a task whose trigger fires before it has heard that the task was deferred.
 START_SECONDS, STOP_SECONDS = 8, 6

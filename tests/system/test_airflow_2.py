@@ -23,7 +23,7 @@ from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_con
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 from tests.helpers.messages import Visit, mail_to, slack_to, url_in
 from tests.helpers.secret_search import columns, files, found_in
-from tests.system.conftest import DAGS, MARKER, REGION
+from tests.helpers.system_settings import DAGS, MARKER, REGION
 
 pytestmark = pytest.mark.skipif(AIRFLOW_VERSION >= (3, 0), reason="the other system tests run all of Airflow 3")
 

@@ -12,7 +12,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run, until
 from tests.helpers.messages import mail_to, mails_to, urls_in
-from tests.system.conftest import REGION
+from tests.helpers.system_settings import REGION
 
 DAG_ID = "notebook_with_approval"
 ASKS, APPROVES, OPENS = "ed", "ellen", "zoe@example.com"

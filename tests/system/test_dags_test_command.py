@@ -22,7 +22,7 @@ from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_con
 from airflow_sagemaker_presign.local.inbox.mailbox import Mail, SlackMessage
 from tests.helpers.messages import urls_in
 from tests.helpers.secret_search import columns, files, found_in
-from tests.system.conftest import REGION
+from tests.helpers.system_settings import REGION
 
 AIRFLOW = Path(sys.executable).parent / "airflow"
 WHERE = ("deferred", "worker")

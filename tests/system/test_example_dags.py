@@ -12,7 +12,7 @@ import pytest
 from airflow_sagemaker_presign.local import LocalServices
 from tests.helpers.airflow_api import Run
 from tests.helpers.messages import Visit, mail_to, mails_to, slack_to, url_in, urls_in
-from tests.system.conftest import MARKER, REGION
+from tests.helpers.system_settings import MARKER, REGION
 
 CONSOLE_PAGE = f"https://{REGION}.console.aws.amazon.com/sagemaker/home?region={REGION}#/notebook-instances/{MARKER}"
 DELIVERED = {"notebook_link": "success", "stop_if_failed": "skipped", "delivered": "success"}

@@ -17,7 +17,7 @@ from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStand
 from tests.helpers.airflow_api import Run
 from tests.helpers.fab_api_server import PASSWORD, FabApiServer, Person
 from tests.helpers.launch_page_client import BROWSER, MINT, OURS, LaunchPageClient, leads_to_notebook
-from tests.system.conftest import Start
+from tests.helpers.system_settings import Start
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("airflow.providers.fab") is None, reason="needs apache-airflow-providers-fab"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_sagemaker_presign.local import LocalServices
 from tests.helpers.airflow_api import Run
 from tests.helpers.messages import mail_to, mails_to, slack_to, urls_in
-from tests.system.conftest import REGION
+from tests.helpers.system_settings import REGION
 
 STOPPED_AGAIN = {"notebook_link": "failed", "stop_if_failed": "success", "delivered": "upstream_failed"}
 LEFT_ALONE = {**STOPPED_AGAIN, "stop_if_failed": "skipped"}

@@ -11,7 +11,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run
 from tests.helpers.messages import mail_to, url_in
-from tests.system.conftest import MARKER, REGION
+from tests.helpers.system_settings import MARKER, REGION
 
 pytestmark = pytest.mark.browser
 

@@ -22,7 +22,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run, until
 from tests.helpers.launch_page_client import MINT, OURS, START, LaunchPageClient, leads_to_notebook
-from tests.system.conftest import JWT_SECRET, REGION, Start
+from tests.helpers.system_settings import JWT_SECRET, REGION, Start
 
 pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")
 

@@ -11,7 +11,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run
 from tests.helpers.messages import mail_to
-from tests.system.conftest import REGION, Start
+from tests.helpers.system_settings import REGION, Start
 
 pytestmark = pytest.mark.browser
 NAME = "launch-in-the-browser"

@@ -18,7 +18,7 @@ from tests.helpers import chromium, nginx
 from tests.helpers.airflow_api import Run
 from tests.helpers.nginx import Nginx, free_port
 from tests.helpers.second_api_server import ApiServer
-from tests.system.conftest import REGION, USERS, Start
+from tests.helpers.system_settings import REGION, USERS, Start
 
 pytestmark = [
     pytest.mark.browser,

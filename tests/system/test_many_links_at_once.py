@@ -23,7 +23,7 @@ from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
-from tests.system.conftest import DAGS, REGION
+from tests.helpers.system_settings import DAGS, REGION
 
 pytestmark = pytest.mark.skipif(AIRFLOW_VERSION < (3, 0), reason="Airflow 2 has a test of its own for it")
 

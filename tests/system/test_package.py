@@ -48,7 +48,7 @@ def description(wheel: Path) -> str:
 
 
 def test_a_package_index_takes_both(built: Path) -> None:
-    run(sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir()))
+    assert run(sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir())).count("PASSED") == 2
 
 
 def test_the_wheel_has_the_package_and_the_example_dags(wheel: Path) -> None:

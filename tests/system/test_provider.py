@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from airflow_sagemaker_presign import __version__
-from tests.system.conftest import DAGS
+from tests.helpers.system_settings import DAGS
 
 
 def airflow_command(home: Path, *arguments: str) -> str:

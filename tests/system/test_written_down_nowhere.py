@@ -20,8 +20,9 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run
 from tests.helpers.messages import urls_in
+from tests.helpers.notebook_person import Person
 from tests.helpers.secret_search import columns, files, found_in
-from tests.system.conftest import DAG_MARKER, MARKER
+from tests.helpers.system_settings import DAG_MARKER, MARKER, REGION
 
 TOKEN = ".eJxFzEEKgCAQAMC_7LkgI6_EhsOBdOsfWIDiquixBFXg60EyXhjyBg.M0h+p/7qXb2Zk=4Vt9sWc1LrYdJf8uGxTnAeIo5KvPmQw"
 URL = f"https://research.notebook.eu-central-1.sagemaker.aws?authToken={TOKEN}&view=lab"
@@ -66,10 +67,18 @@ def test_the_search_finds_a_link_in_a_value_that_is_packed(pack: Callable[[bytes
 
 @pytest.fixture(scope="module")
 def all_ended(
-    runs: dict[str, Run], evening: Run, without_slack: dict[str, Run], morning_without_slack: Run, unsent_by_mail: Run
+    local: LocalServices,
+    runs: dict[str, Run],
+    evening: Run,
+    without_slack: dict[str, Run],
+    morning_without_slack: Run,
+    unsent_by_mail: Run,
 ) -> None:
+    """All runs of the day, and one link opened here: other tests need not have run before."""
     for run in (*runs.values(), evening, *without_slack.values(), morning_without_slack, unsent_by_mail):
         run.end()
+    local.sagemaker.set_status(MARKER, "InService", region=REGION)  # The evening stopped it.
+    Person(local, MARKER, region=REGION).get("/lab")
 
 
 def lines(path: Path, *parts: str) -> bool:

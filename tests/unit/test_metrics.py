@@ -52,12 +52,16 @@ def test_a_notebook_that_ran_already_says_nothing_of_the_wait(sent: list[tuple[s
 
 
 def test_figures_that_cannot_be_sent_keep_no_link_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> None:
+    tried = []
+
+    def broken(name: str, *_: Any) -> None:
+        tried.append(name)
         raise OSError("no such host")
 
     fake = SimpleNamespace(incr=broken, timing=broken, gauge=broken)
     monkeypatch.setattr("airflow_sagemaker_presign.compat.Stats", fake)
     record_metrics([DELIVERED, FAILED], context())
+    assert tried
 
 
 def test_airflow_has_what_is_used_of_its_metrics() -> None:

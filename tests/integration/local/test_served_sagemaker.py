@@ -142,6 +142,7 @@ def test_only_loopback_is_listened_on(local: LocalServices) -> None:
         with socket.socket() as probe:
             # Were it bound to every address, this one of the same machine could not be bound any more.
             probe.bind(("127.0.0.2", port))
+            assert probe.getsockname() == ("127.0.0.2", port)
 
 
 def test_the_aws_cli_starts_waits_and_presigns(local: LocalServices, client: Any) -> None:

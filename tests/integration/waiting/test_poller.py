@@ -13,6 +13,7 @@ import pytest
 from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.local import LocalServices
+from airflow_sagemaker_presign.runtime import RUNTIME, Runtime
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 from airflow_sagemaker_presign.waiting.poller import registry
 from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
@@ -31,12 +32,20 @@ def names(local: LocalServices, request: pytest.FixtureRequest) -> list[str]:
     return names
 
 
-async def event_of(name: str, **values: Any) -> dict[str, Any]:
+class ShortPauses(Runtime):
+    """The system's time, with pauses of a fraction of a second."""
+
+    async def pause(self, seconds: float, wake: asyncio.Event | None = None) -> None:
+        await super().pause(min(seconds, 0.2), wake)
+
+
+async def event_of(name: str, runtime: Runtime = RUNTIME, **values: Any) -> dict[str, Any]:
     now = time.time()
     known = {"began_at": now, "deadline": now + 30, "status": "Pending", "moved": True, **values}
     trigger = SageMakerNotebookInstanceTrigger(
         WaitState(NotebookInstance(name), Goal.READY, **known).as_dict(), poll_interval=1
     )
+    trigger._runtime = runtime
     (event,) = [event.payload async for event in trigger.run()]
     return {"name": name, **event}
 
@@ -145,13 +154,9 @@ def test_the_nth_wait_makes_no_client_and_no_thread(
     assert len(made) == 1
 
 
-def test_a_poller_ends_a_moment_after_its_last_wait(
-    local: LocalServices, names: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("airflow_sagemaker_presign.waiting.poller.poller.IDLE_CLIENT_SECONDS", 0.2)
-
+def test_a_poller_ends_a_moment_after_its_last_wait(local: LocalServices, names: list[str]) -> None:
     async def scenario() -> dict[str, Any]:
-        waits = [asyncio.ensure_future(event_of(name)) for name in names]
+        waits = [asyncio.ensure_future(event_of(name, ShortPauses())) for name in names]
         await asyncio.sleep(1)
         (kept,) = registry._POLLERS[asyncio.get_running_loop()].values()
         for wait in waits:

@@ -11,8 +11,8 @@ import pytest
 
 from airflow_sagemaker_presign.delivery.deliver import Delivery, DeliveryPolicy, deliver
 from airflow_sagemaker_presign.exceptions import LinkDeliveryError
+from tests.helpers.notifiers import POLICY, Recorder, SlackSaysNo, fail
 from tests.helpers.scripted_sagemaker import RESEARCH, Clock
-from tests.unit.delivery.test_deliver import POLICY, Recorder, SlackSaysNo, fail
 
 Send = Callable[..., list[Delivery]]
 

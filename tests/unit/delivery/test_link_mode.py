@@ -178,7 +178,8 @@ def test_a_template_that_uses_the_presigned_url_is_an_error_at_parse(notifier: B
     ],
 )
 def test_a_template_that_does_not_use_it_is_accepted(notifier: BaseNotifier) -> None:
-    Link(task_id="t", notebook_instance_name="r", notifiers=notifier, link="launch_page")
+    operator = Link(task_id="t", notebook_instance_name="r", notifiers=notifier, link="launch_page")
+    assert operator.link == "launch_page"
 
 
 class AsksInCode(Recorder):
@@ -193,13 +194,14 @@ class AsksInATemplateMadeLate(Recorder):
 
 @pytest.mark.parametrize("kind", [AsksInCode, AsksInATemplateMadeLate])
 def test_a_notifier_that_uses_it_only_when_it_sends_fails_and_is_not_retried(
-    run: Run, sagemaker: Script, monkeypatch: pytest.MonkeyPatch, kind: type[Recorder]
+    run: Run, sagemaker: Script, clock: Clock, kind: type[Recorder]
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it was tried again"))
+    before = clock.time()
     sagemaker.describe("InService").describe("InService")
     with pytest.raises(LinkDeliveryError) as raised:
         run(kind(), link="launch_page")
     assert list(raised.value.failures.values()) == [link_mode.NO_PRESIGNED_URL]
+    assert clock.time() == before, "it was tried again"
 
 
 def test_a_notifier_that_fails_is_retried_without_a_mint(run: Run, sagemaker: Script) -> None:

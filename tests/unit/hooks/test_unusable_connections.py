@@ -160,9 +160,10 @@ def test_a_proxy_that_is_no_http_proxy_ends_a_wait_at_once_and_its_password_is_n
 
 
 @pytest.mark.parametrize("extra", [{}, {"endpoint_url": "https://sagemaker.example.com", "region_name": "here"}])
-def test_a_name_that_is_not_found_may_be_found_later(connect: Any, extra: Given) -> None:
+def test_a_name_that_is_not_found_may_be_found_later(connect: Any, nobody_is_found: list[str], extra: Given) -> None:
     connect(extra)
     in_the_worker(botocore_config={"retries": {"total_max_attempts": 1}})
+    assert nobody_is_found, "it was asked for, and the wait goes on"
 
 
 @pytest.mark.parametrize("text", ["False", "false", " FALSE "])

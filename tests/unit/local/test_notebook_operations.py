@@ -108,6 +108,7 @@ def test_a_created_notebook_is_pending_and_then_in_service(local_sagemaker: Loca
 )
 def test_todays_instance_types_are_known(instance_type: str, client: Any) -> None:
     client.create_notebook_instance(NotebookInstanceName="new", InstanceType=instance_type, RoleArn=ROLE)
+    assert client.describe_notebook_instance(NotebookInstanceName="new")["InstanceType"] == instance_type
 
 
 def test_an_instance_type_that_does_not_exist_is_refused(client: Any) -> None:

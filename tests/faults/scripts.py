@@ -1,0 +1,36 @@
+"""Scripts of a fault test: what fails, when, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.faults.wire import ASSUME
+from tests.faults.world import World
+
+Script = Callable[[World], None]
+
+
+def during(what: Callable[..., object], since: float, until: float, *operations: str) -> Script:
+    """Have a fault for a while."""
+    only = {"operations": operations} if operations else {}
+    return lambda world: world.fault(what, since=since, until=until, **only)
+
+
+def both(*scripts: Script) -> Script:
+    """Have several."""
+
+    def script(world: World) -> None:
+        for each in scripts:
+            each(world)
+
+    return script
+
+
+def assumes(what: Callable[..., object], **when: float) -> Script:
+    """Have the connection assume a role, and a fault of that."""
+
+    def script(world: World) -> None:
+        world.database.extra = {"role_arn": "arn:aws:iam::123456789012:role/links"}
+        world.fault(what, operations=(ASSUME,), **when)
+
+    return script
