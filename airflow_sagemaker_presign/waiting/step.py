@@ -70,5 +70,5 @@ def decide(wait: WaitState, observation: Observation, now: float) -> Step:
     """
     after, action = transition(wait, observation, now)
     workspace = wait.workspace
-    news = "" if after.status == wait.status else f"The {workspace.noun} {workspace.name} is {after.status}."
+    news = "" if after.status == wait.status else f"{workspace.noun.capitalize()} {workspace.name} is {after.status}."
     return Step(after, action, news, observation.changed_at)

@@ -30,7 +30,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 
 
 def context(since: datetime | None = IN_SERVICE) -> dict[str, Any]:
-    return {"ti": SimpleNamespace(start_date=BEGAN), "notebook_instance": {"LastModifiedTime": since}}
+    return {"ti": SimpleNamespace(start_date=BEGAN), "workspace_description": {"LastModifiedTime": since}}
 
 
 def test_what_is_told_of_deliveries(sent: list[tuple[str, Any]]) -> None:

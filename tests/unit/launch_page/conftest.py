@@ -30,6 +30,8 @@ def task() -> Callable[..., RenderedTask]:
     )
 
     def make(**others: Any) -> RenderedTask:
+        if "name" in others:
+            others["workspace"] = NotebookInstance(others.pop("name"))
         return replace(usual, **others)
 
     return make

@@ -28,7 +28,7 @@ def test_a_token_is_good_for_one_person_and_one_task(task: Make) -> None:
     ):
         assert tokens.match_token(token, "7", task(key=other)) is TokenMatch.NONE
         # Not even a word of what the other one has become.
-        assert tokens.match_token(token, "7", task(key=other, notebook_instance_name="other")) is TokenMatch.NONE
+        assert tokens.match_token(token, "7", task(key=other, name="other")) is TokenMatch.NONE
     assert CsrfTokens("another secret").match_token(token, "7", task()) is TokenMatch.NONE
     for nonsense in ("", "x", token[:-1], token + "x", "\x00", "é" * 100):
         assert tokens.match_token(nonsense, "7", task()) is TokenMatch.NONE
@@ -37,8 +37,8 @@ def test_a_token_is_good_for_one_person_and_one_task(task: Make) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"notebook_instance_name": "other"},
-        {"notebook_instance_name": "Research"},
+        {"name": "other"},
+        {"name": "Research"},
         {"region_name": "eu-west-1"},
         {"aws_conn_id": "aws_other"},
         {"aws_conn_id": None},

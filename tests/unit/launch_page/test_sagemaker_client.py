@@ -17,6 +17,7 @@ from airflow_sagemaker_presign.exceptions import (
 from airflow_sagemaker_presign.launch_page import aws_identity, sagemaker_client
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
+from airflow_sagemaker_presign.workspaces.base import Workspace
 
 Make = Callable[..., RenderedTask]
 
@@ -37,9 +38,10 @@ class Aws:
 
     def hook(self, connection: Any, task: RenderedTask) -> Any:
         self.hooks.append((connection, task.region_name, task.verify))
-        return SimpleNamespace(describe_notebook_instance=self.describe, start_notebook_instance=self.start)
+        return SimpleNamespace(describe=self.describe, start=self.start)
 
-    def describe(self, name: str) -> dict[str, Any]:
+    def describe(self, workspace: Workspace) -> dict[str, Any]:
+        name = workspace.name
         self.asked.append(name)
         assert self.answers.wait(30)
         if self.error is not None:
@@ -47,10 +49,10 @@ class Aws:
         status = self.status.get(name, "InService")
         return {"NotebookInstanceName": name, "NotebookInstanceStatus": status, "answer": len(self.asked)}
 
-    def start(self, name: str) -> str:
-        self.started.append(name)
-        self.status[name] = "Pending"
-        return "Pending"
+    def start(self, workspace: Workspace) -> bool:
+        self.started.append(workspace.name)
+        self.status[workspace.name] = "Pending"
+        return True
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +76,7 @@ def launch_page(clock: SimpleNamespace) -> SageMakerClient:
 
 
 def test_one_hook_for_an_account_view(launch_page: SageMakerClient, task: Make, aws: Aws) -> None:
-    for other in (task(), task(notebook_instance_name="other"), task(allowed_users=("ada",))):
+    for other in (task(), task(name="other"), task(allowed_users=("ada",))):
         assert launch_page.hook(other) is launch_page.hook(task())
     assert launch_page.hook(task(region_name="eu-west-1")) is not launch_page.hook(task())
     assert launch_page.hook(task(aws_conn_id=None)) is not launch_page.hook(task())
@@ -116,7 +118,7 @@ def test_all_who_look_in_the_same_moment_share_an_answer(
     launch_page: SageMakerClient, clock: SimpleNamespace, task: Make
 ) -> None:
     assert [launch_page.describe(task())["answer"] for _ in range(3)] == [1, 1, 1]
-    assert launch_page.describe(task(notebook_instance_name="other"))["answer"] == 2
+    assert launch_page.describe(task(name="other"))["answer"] == 2
     clock.now += 1
     assert launch_page.describe(task(), since=clock.now)["answer"] == 3
     assert launch_page.describe(task())["answer"] == 3
@@ -132,7 +134,7 @@ def test_all_who_look_at_once_send_one_describe(task: Make, aws: Aws) -> None:
         first = pool.submit(launch_page.describe, task())
         until(lambda: aws.asked == ["research"])
         others = [pool.submit(launch_page.describe, task()) for _ in range(38)]
-        another = pool.submit(launch_page.describe, task(notebook_instance_name="other"))
+        another = pool.submit(launch_page.describe, task(name="other"))
         until(lambda: "other" in aws.asked)
         aws.answers.set()
         assert {future.result(30)["answer"] for future in (first, *others)} <= {1, 2}
@@ -166,7 +168,7 @@ def test_a_failure_is_remembered_for_a_moment(
     assert aws.asked == ["research"]
     # Refused for this one only.
     with pytest.raises(SageMakerAccessDenied):
-        launch_page.describe(task(notebook_instance_name="other"))
+        launch_page.describe(task(name="other"))
     assert aws.asked == ["research", "other"]
     clock.now += sagemaker_client.ERROR_CACHE_SECONDS
     aws.error = None
@@ -179,7 +181,7 @@ def test_where_nothing_answers_the_next_notebook_does_not_wait_for_it_either(
     aws.error = SageMakerUnavailable("research", "AWS could not describe it just now: timed out.")
     for name in ("research", "other", "third"):
         with pytest.raises(SageMakerUnavailable):
-            launch_page.describe(task(notebook_instance_name=name))
+            launch_page.describe(task(name=name))
     assert aws.asked == ["research"]
     aws.error = None
     # Over another connection everything is as always.
@@ -194,7 +196,7 @@ def test_a_throttled_describe_is_of_one_notebook(launch_page: SageMakerClient, t
     with pytest.raises(SageMakerUnavailable):
         launch_page.describe(task())
     aws.error = None
-    assert launch_page.describe(task(notebook_instance_name="other"))["NotebookInstanceStatus"] == "InService"
+    assert launch_page.describe(task(name="other"))["NotebookInstanceStatus"] == "InService"
 
 
 def test_after_a_start_nobody_is_told_how_it_was_before(launch_page: SageMakerClient, task: Make, aws: Aws) -> None:

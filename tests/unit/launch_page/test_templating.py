@@ -22,6 +22,7 @@ def notebook_page(**others: Any) -> str:
     }
     values = {
         "name": "research",
+        "kind": "SageMaker notebook instance",
         "page_state": page_state_of(RESEARCH, description, "lab", NOW),
         "region": "eu-central-1",
         "instance_type": "ml.t3.medium",

@@ -129,7 +129,7 @@ def test_a_dags_on_success_callback_and_default_args_are_checked_too() -> None:
 def test_failure_callbacks_and_other_peoples_callbacks_are_fine() -> None:
     notifier = NotebookUrlSlackNotifier(channel="#a")
     with DAG("c", schedule=None, on_failure_callback=notifier, on_success_callback=[print]):
-        SageMakerPresignedNotebookUrlOperator(
+        operator = SageMakerPresignedNotebookUrlOperator(
             task_id="t",
             notebook_instance_name="research",
             notifiers=notifier,
@@ -137,6 +137,7 @@ def test_failure_callbacks_and_other_peoples_callbacks_are_fine() -> None:
             on_success_callback=print,
             on_retry_callback=[print],
         )
+    assert operator.notifiers == (notifier,)
 
 
 def test_a_deadline_does_not_accept_a_ready_made_notifier() -> None:

@@ -54,8 +54,9 @@ def test_a_mail_notifier_rejects_invalid_parameters_when_it_is_created(arguments
 
 
 def test_templates_are_not_checked_before_they_are_rendered() -> None:
-    NotebookUrlSlackNotifier(user="{{ recipient }}", timezone="{{ params.zone }}")
-    NotebookUrlSmtpNotifier(to=["{{ recipient }}", "bob@example.com"], from_email="{{ params.sender }}")
+    slack = NotebookUrlSlackNotifier(user="{{ recipient }}", timezone="{{ params.zone }}")
+    mail = NotebookUrlSmtpNotifier(to=["{{ recipient }}", "bob@example.com"], from_email="{{ params.sender }}")
+    assert (slack.timezone, mail.from_email) == ("{{ params.zone }}", "{{ params.sender }}")
 
 
 @pytest.mark.parametrize("recipient", [None, "", "ada"])

@@ -118,7 +118,9 @@ def test_a_mail_connection_that_can_send_is_fine(
     connection: Any, context: dict[str, Any], fields: dict[str, Any]
 ) -> None:
     connection("smtp", **fields)
-    NotebookUrlSmtpNotifier(cc="{{ recipient }}", subject="{{ recipient }}").prepare(context)
+    notifier = NotebookUrlSmtpNotifier(cc="{{ recipient }}", subject="{{ recipient }}")
+    notifier.prepare(context)
+    assert notifier.cc == "{{ recipient }}", "it is checked, not rendered"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,9 @@ def test_addresses_that_the_slack_client_can_call_are_fine(
     connection: Any, context: dict[str, Any], extra: dict[str, Any]
 ) -> None:
     connection("slack", extra=extra)
-    NotebookUrlSlackNotifier(user="{{ recipient }}").prepare(context)
+    notifier = NotebookUrlSlackNotifier(user="{{ recipient }}")
+    notifier.prepare(context)
+    assert notifier.user == "{{ recipient }}", "it is checked, not rendered"
 
 
 def test_another_tasks_output_can_be_the_recipients_of_a_mail(connection: Any, context: dict[str, Any]) -> None:
@@ -202,7 +206,9 @@ def test_another_tasks_output_can_be_the_recipients_of_a_mail(connection: Any, c
 @pytest.mark.parametrize("token", ["xoxb-1-2-abc", "xoxp-1", "xoxe.xoxb-1-abc", "xoxe.xoxp-1-abc"])
 def test_tokens_that_can_post_are_fine(connection: Any, context: dict[str, Any], token: str) -> None:
     connection("slack", password=token)
-    NotebookUrlSlackNotifier(user="{{ recipient }}").prepare(context)
+    notifier = NotebookUrlSlackNotifier(user="{{ recipient }}")
+    notifier.prepare(context)
+    assert notifier.user == "{{ recipient }}", "it is checked, not rendered"
 
 
 @pytest.mark.parametrize(

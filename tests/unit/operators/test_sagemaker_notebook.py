@@ -327,7 +327,7 @@ def test_a_name_of_digits_that_native_rendering_made_a_number_is_that_name(
         ("notebook_instance_name", True, r"is of type bool: with render_template_as_native_obj=True"),
         ("aws_conn_id", ["a"], r"aws_conn_id=\['a'\]: must be a text, or None \(this is of type list"),
         ("region_name", 1.0, r"region_name=1.0: must be a text, or None \(this is of type float"),
-        ("region_name", "None", r"region_name='None' .* what a template makes of a value that is not there"),
+        ("region_name", "None", r"region_name='None': .* what a template makes of a value that is not there"),
         ("verify", 0, r"verify=0: must be True, False, the path of .* \(this is of type int"),
         ("session_expiration_duration", [1], r"is of type list: with render_template_as_native_obj=True"),
     ],

@@ -69,7 +69,7 @@ def test_a_link_that_opens_jupyterlab_tells_how_long_it_was_valid_on_arrival(jup
 
 
 def test_a_link_that_arrived_late_is_not_good(jupyter: str) -> None:
-    with pytest.raises(LinkNotGoodError, match=r"289.* left on arrival; it has to be 290"):
+    with pytest.raises(LinkNotGoodError, match=r"289.* left on arrival; it must be 290"):
         check_newest([mail(jupyter, arrived_after=10.5)], "mail")
 
 
