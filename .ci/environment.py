@@ -39,10 +39,11 @@ LOG = VENV / "install.log"
 # An environment for the tests is good for the demo too, and one for the fleet for both; the smaller is made quicker.
 SERVES = {
     "demo": ("demo",),
+    "docs": ("demo", "docs"),
     "test": ("demo", "test"),
-    "newest": ("demo", "test", "newest"),
-    "fab": ("demo", "test", "newest", "fab"),
-    "fleet": ("demo", "test", "newest", "fleet"),
+    "newest": ("demo", "docs", "test", "newest"),
+    "fab": ("demo", "docs", "test", "newest", "fab"),
+    "fleet": ("demo", "docs", "test", "newest", "fleet"),
 }
 PR_SET_PDEATHSIG = 1
 STARTED = time.monotonic()
