@@ -34,7 +34,7 @@ html_copy_source = False
 myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 autodoc_typehints_format = "short"
 autodoc_type_aliases = {"LinkMode": "LinkMode", "AllowedUsers": "AllowedUsers"}
 
