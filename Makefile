@@ -94,7 +94,7 @@ fleet:
 	$(call in_environment,fleet,python -m tests.fleet $(if $(N),--notebooks "$(N)") $(if $(runs),--runs "$(runs)"))
 
 docs:
-	$(call in_environment,docs,python -m sphinx -c docs -W --keep-going -n -q . docs/_build/html)
+	$(call in_environment,docs:docs,python -m sphinx -c docs -W --keep-going -n -q . docs/_build/html)
 
 pictures:
 	$(call in_environment,newest,sh -c 'python -m tests.pictures.rooms && python -m tests.pictures')

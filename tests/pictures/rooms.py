@@ -27,7 +27,7 @@ PURPOSES = {
     "delivery": "each notifier's attempts",
     "hooks": "AWS calls, AWS's errors",
     "workspaces": "statuses and what they mean",
-    SHARED: "errors, links, parameters, metrics, compat",
+    SHARED: "errors, links, parameters, compat",
     "minting": "the presigned URL, redaction",
 }
 """What each room is for; rooms on one floor stand in this order."""
