@@ -208,8 +208,8 @@ class SageMakerAccessDenied(WorkspaceError):
     """The connection's AWS identity may not do what the task needs."""
 
     advice = (
-        "Allow the action to the connection's role or user (the page 'Connections and IAM' of the documentation has a "
-        "least-privilege policy), and check its IP or VPC conditions against the worker's address."
+        "Allow the action to the connection's role or user (the README has a least-privilege policy), "
+        "and check its IP or VPC conditions against the worker's address."
     )
 
 
@@ -222,8 +222,8 @@ class AwsConnectionUnusable(SageMakerAccessDenied):
     """
 
     advice = (
-        "Fix the connection, or the operator's `region_name`, `verify` and `botocore_config`: see the page "
-        "'Connections and IAM' of the documentation. Then clear the task."
+        "Fix the connection, or the operator's `region_name`, `verify` and `botocore_config`; the README says what "
+        "goes in them. Then clear the task."
     )
 
 

@@ -1,5 +1,5 @@
 """
-What operators of Airflow watch, through Airflow's own metrics; docs/operations.md lists the names.
+What operators of Airflow watch, through Airflow's own metrics; the README lists the names.
 
 https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/logging-monitoring/metrics.html
 """

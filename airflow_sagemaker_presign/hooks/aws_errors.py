@@ -32,8 +32,8 @@ ANY = "*"
 
 
 _ABOUT_CREDENTIALS = (
-    "Give the connection credentials (or a role) and a region: see the page 'Connections and IAM' of the "
-    "documentation. If it has them, Airflow could not read it just now: clear the task."
+    "Give the connection credentials (or a role) and a region; the README says how. If it has them, Airflow "
+    "could not read it just now: clear the task."
 )
 _ABOUT_THE_CLOCK = (
     "Set the clock of the machine that asked (the worker's, or the triggerer's if the task is deferred), and keep it "
