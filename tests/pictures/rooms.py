@@ -8,7 +8,7 @@ compares the file with the code.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from html import escape
 from pathlib import Path
 
@@ -35,6 +35,7 @@ PURPOSES = {
 WIDTH, FLOOR, BOX_WIDTH, BOX_HEIGHT = 960, 92, 270, 52
 
 Graph = dict[str, set[str]]
+Place = tuple[int, int]
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def svg() -> str:
             '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
             'orient="auto"><path d="M0 0L8 4L0 8z" fill="#57606a"/></marker></defs>',
             f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-            *(arrow(places[room], places[other], floors[room] - floors[other]) for room, other in arrows),
+            *(arrow(places[room], places[other], places.values()) for room, other in arrows),
             *(box(room, PURPOSES[room], *places[room]) for room in PURPOSES),
             "</svg>",
             "",
@@ -125,7 +126,7 @@ def reduced(graph: Graph) -> Graph:
     return {room: others - {far for other in others for far in below(other)} for room, others in graph.items()}
 
 
-def places_of(floors: Mapping[str, int]) -> Mapping[str, tuple[int, int]]:
+def places_of(floors: Mapping[str, int]) -> Mapping[str, Place]:
     """Return the middle of each room's box."""
     top = max(floors.values())
     places = {}
@@ -137,16 +138,29 @@ def places_of(floors: Mapping[str, int]) -> Mapping[str, tuple[int, int]]:
     return places
 
 
-def arrow(start: tuple[int, int], end: tuple[int, int], floors: int) -> str:
-    """Return an arrow: straight to the next floor, else down beside the others and then across."""
+def arrow(start: Place, end: Place, boxes: Collection[Place]) -> str:
+    """Return an arrow: straight where no box is in its way, else down and then across, at worst along the edge."""
     (x, y), (to_x, to_y) = start, end
-    y += BOX_HEIGHT // 2
-    if floors == 1:
+    between = [box for box in boxes if y < box[1] < to_y]
+    y, side = y + BOX_HEIGHT // 2, BOX_WIDTH // 2 if x > to_x else -BOX_WIDTH // 2
+    if is_clear(start, end, between):
         path = f"M{x} {y}L{to_x} {to_y - BOX_HEIGHT // 2}"
+    elif is_clear(start, (x, to_y), between):
+        path = f"M{x} {y}V{to_y}H{to_x + side}"
     else:
-        x = max(x, WIDTH // 2 + BOX_WIDTH + 40) if x > to_x else min(x, WIDTH // 2 - BOX_WIDTH - 40)
-        path = f"M{x} {y}V{to_y}H{to_x + (BOX_WIDTH if x > to_x else -BOX_WIDTH) // 2}"
+        edge = WIDTH - 10 if x > to_x else 10
+        path = f"M{x} {y}v12H{edge}V{to_y}H{to_x + side}"
     return f'<path d="{path}" fill="none" stroke="#57606a" stroke-width="1.5" marker-end="url(#head)"/>'
+
+
+def is_clear(start: Place, end: Place, boxes: Collection[Place]) -> bool:
+    """Return whether a straight line passes beside all of these boxes."""
+    (x, y), (to_x, to_y) = start, end
+    heights = (-BOX_HEIGHT // 2, BOX_HEIGHT // 2)
+    crossings = [
+        (x + (to_x - x) * (box_y + height - y) / (to_y - y) - box_x) for box_x, box_y in boxes for height in heights
+    ]
+    return all(abs(crossing) > BOX_WIDTH // 2 for crossing in crossings)
 
 
 def box(room: str, purpose: str, x: int, y: int) -> str:
