@@ -49,6 +49,23 @@ nitpick_ignore_regex = [
 ]
 
 
+NAVIGATION = {
+    "Install": ["installation", "amazon-mwaa", "helm-chart-and-docker", "astronomer", "compatibility"],
+    "Use": ["operators", "notifiers", "launch-page", "auth-managers", "connections-and-iam", "reference"],
+    "Operate": ["operations", "security"],
+    "Test and develop": ["local-sagemaker", "architecture", "testing", "../CONTRIBUTING"],
+    "About": ["../README", "../CHANGELOG", "../SECURITY"],
+}
+
+
+def add_navigation(_: Sphinx, docname: str, source: list[str]) -> None:
+    """Add the navigation to the first page; in the file itself it would be seen where the repository is read."""
+    if docname == root_doc:
+        for caption, pages in NAVIGATION.items():
+            lines = "\n".join(pages)
+            source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```\n"
+
+
 def constructor_of(app: Sphinx, what: str, name: str, obj: Any, *_: object) -> tuple[str, None] | None:
     """Return the signature of a class's ``__init__``: a mocked base has a ``__new__``, which takes anything."""
     if not isinstance(obj, type):
@@ -62,4 +79,5 @@ def constructor_of(app: Sphinx, what: str, name: str, obj: Any, *_: object) -> t
 
 def setup(app: Sphinx) -> None:
     """Connect the above."""
+    app.connect("source-read", add_navigation)
     app.connect("autodoc-process-signature", constructor_of)
