@@ -45,7 +45,7 @@ python = @for python in $(PYTHONS); do \
 # Compiled modules make Airflow start quicker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test matrix $(MATRIX:%=matrix-%) long fab bench fleet pictures constraints lint format clean
+.PHONY: help demo test matrix $(MATRIX:%=matrix-%) long fab bench fleet docs pictures constraints lint format clean
 
 help:
 	@echo "make demo         see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C"
@@ -56,7 +56,8 @@ help:
 	@echo "make fab          the launch page with Flask-AppBuilder's users"
 	@echo "make bench        measure: parsing, delivery, the launch page, and many waits at once (N=1000: so many; only=polling)"
 	@echo "make fleet        two workers and two triggerers, 200 notebooks (N=), killed in mid-run ten times (runs=)"
-	@echo "make pictures     make the pictures of the README (needs Chromium)"
+	@echo "make docs         build the documentation, docs/_build/html/index.html; a broken link is an error"
+	@echo "make pictures     make the pictures of the documentation (needs Chromium)"
 	@echo "make constraints  resolve the versions that the tests run with anew (only=3.1.8: those of one Airflow)"
 	@echo "make lint         lint and types only"
 	@echo "make format       put the code in order"
@@ -92,8 +93,11 @@ bench:
 fleet:
 	$(call in_environment,fleet,python -m tests.fleet $(if $(N),--notebooks "$(N)") $(if $(runs),--runs "$(runs)"))
 
+docs:
+	$(call in_environment,docs:docs,python -m sphinx -c docs -W --keep-going -n -q . docs/_build/html)
+
 pictures:
-	$(call in_environment,newest,python -m tests.pictures)
+	$(call in_environment,newest,sh -c 'python -m tests.pictures.rooms && python -m tests.pictures')
 
 lint:
 	$(call in_environment,newest,sh -c 'ruff check . && ruff format --check . && mypy')
@@ -102,5 +106,5 @@ format:
 	$(call in_environment,newest,sh -c 'ruff format . && ruff check --fix .')
 
 clean:
-	rm -rf .venv .venv-* .demo .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .demo .bench docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

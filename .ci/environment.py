@@ -39,11 +39,14 @@ LOG = VENV / "install.log"
 # An environment for the tests is good for the demo too, and one for the fleet for both; the smaller is made quicker.
 SERVES = {
     "demo": ("demo",),
+    "docs": ("docs",),
     "test": ("demo", "test"),
     "newest": ("demo", "test", "newest"),
     "fab": ("demo", "test", "newest", "fab"),
     "fleet": ("demo", "test", "newest", "fleet"),
 }
+# Tools that read this package, but need neither it nor Airflow to be installed.
+ALONE = ("docs",)
 PR_SET_PDEATHSIG = 1
 STARTED = time.monotonic()
 
@@ -100,7 +103,8 @@ def make(group: str) -> None:
     # else pip makes an environment for each of them.
     install("--upgrade", "pip", "hatchling", "hatch-fancy-pypi-readme", "editables", "setuptools")
     more = () if group == "demo" else ("--group", f"{ROOT}/pyproject.toml:{group}")
-    install("--no-build-isolation", *more, "--editable", f"{ROOT}[local]")
+    package = () if group in ALONE else ("--no-build-isolation", "--editable", f"{ROOT}[local]")
+    install(*more, *package)
     if not VERSIONS:
         # pip compiles one file after the other; this takes all cores. With other versions only what is used is.
         run("compiling", "-m", "compileall", "-q", "-j", "0", *map(str, VENV.glob("lib/python*/site-packages")))
@@ -132,7 +136,7 @@ def groups_there(wanted: str) -> Collection[str]:
     try:
         stamp = json.loads(STAMP.read_text())
         subprocess.run(
-            [VENV / "bin" / "python", "-c", "import airflow_sagemaker_presign"],
+            [VENV / "bin" / "python", "-c", "import sphinx" if GROUP in ALONE else "import airflow_sagemaker_presign"],
             check=True,
             cwd=VENV,
             capture_output=True,

@@ -6,7 +6,7 @@ Write the constraints that ``make matrix`` tests with: what each release of Airf
 
 What this package and its extras for users need is resolved with nothing newer than the day of the release, as
 Airflow's own constraints are; what tests need besides is as new as that allows. With ``newest`` everything is, and
-with ``lowest`` each direct requirement is the lowest that pyproject.toml admits.
+with ``lowest`` each direct requirement is the lowest that pyproject.toml admits; ``docs`` builds the documentation.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ RELEASES = {
 """The first and the newest patch of each minor version of Airflow, but the newest of all, and when it was released."""
 NEWEST = "newest"
 LOWEST = "lowest"
-NAMES = (*RELEASES, NEWEST, LOWEST)
+DOCS = "docs"
+NAMES = (*RELEASES, NEWEST, LOWEST, DOCS)
 BUILDERS = ("editables", "hatch-fancy-pypi-readme", "hatchling", "pip", "setuptools", "wheel")
 """What .ci/environment.py installs with; the tests are no test of them, so they are the newest."""
 SLOW = "jsonschema<4.25"
@@ -74,6 +75,8 @@ def versions(pip: Pip, name: str) -> Versions:
         found = pip.resolve([*pinned(on_its_day), f"{ROOT}[local]"], groups=["test"])
     elif name == LOWEST:
         found = pip.resolve([*lowest(), f"{ROOT}[local]", SLOW, TOO_NEW], groups=["test"])
+    elif name == DOCS:
+        found = pip.resolve([], groups=["docs"])
     else:
         found = pip.resolve([f"{ROOT}[local]", SLOW], groups=["fab", "fleet"])
     return pip.resolve(list(BUILDERS)) | found
@@ -98,6 +101,7 @@ def text(name: str, found: Versions) -> str:
     what = {
         NEWEST: "The newest of everything that this package is tested with.",
         LOWEST: "The lowest versions that pyproject.toml admits, and the newest Airflow that takes them.",
+        DOCS: "The newest of what builds the documentation.",
     }.get(name) or f"What Airflow {name} was installed with on its day, and the newest of what only tests need."
     lines = sorted(pinned(found), key=str.lower)
     return "\n".join((f"# {what} Made by: make constraints only={name}", *lines, ""))

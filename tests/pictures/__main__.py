@@ -1,5 +1,5 @@
 """
-Make the README's pictures, in ``.readme``: ``python -m tests.pictures``.
+Make the documentation's pictures, in ``.readme``: ``python -m tests.pictures``.
 
 Somebody logs in to a real Airflow, asks for a notebook in the form of the DAG ``notebook_on_demand``, and gets the
 messages; the pictures show what that person sees, at the launch page, too.

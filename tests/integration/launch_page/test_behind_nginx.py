@@ -60,7 +60,7 @@ def test_the_form_of_the_page_gets_through_whatever_the_length(
 
 
 def test_a_location_gets_through_while_it_is_short(proxy: httpx.Client, notebook: Notebook) -> None:
-    """What a client has to be ready for that is no page: see proxy_buffer_size in the README."""
+    """What a client has to be ready for that is no page: see proxy_buffer_size in docs/launch-page.md."""
     notebook.landing_url += "x" * 2800
     assert click(proxy, notebook).headers["Location"] == notebook.landing_url
     notebook.landing_url += "x" * 1100
