@@ -45,32 +45,28 @@ python = @for python in $(PYTHONS); do \
 # Compiled modules make Airflow start quicker.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test matrix $(MATRIX:%=matrix-%) long fab bench fleet docs pictures constraints lint format clean
+.PHONY: help demo test unit check coverage matrix $(MATRIX:%=matrix-%) long fab bench fleet docs pictures constraints lint format clean
 
-help:
-	@echo "make demo         see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C"
-	@echo "make demo once=1  the same, but open the link and the launch page, check them, and end"
-	@echo "make test         lint, types, and all tests: unit, integration, system"
-	@echo "make matrix       tests with other versions: $(MATRIX) (only=3.1.8: one of them)"
-	@echo "make long         random sequences of faults, others each time, for half an hour (N=: so many)"
-	@echo "make fab          the launch page with Flask-AppBuilder's users"
-	@echo "make bench        measure: parsing, delivery, the launch page, and many waits at once (N=1000: so many; only=polling)"
-	@echo "make fleet        two workers and two triggerers, 200 notebooks (N=), killed in mid-run ten times (runs=)"
-	@echo "make docs         build the documentation, docs/_build/html/index.html; a broken link is an error"
-	@echo "make pictures     make the pictures of the documentation (needs Chromium)"
-	@echo "make constraints  resolve the versions that the tests run with anew (only=3.1.8: those of one Airflow)"
-	@echo "make lint         lint and types only"
-	@echo "make format       put the code in order"
-	@echo "make clean        remove the environment and all that was made here"
+# What stands behind ## is the target's line here.
+help: ## all targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo:
+demo: ## see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C (once=1: open it, check it, end)
 	$(call in_environment,demo,python -m airflow_sagemaker_presign.local.demo $(if $(once),--once) $(if $(port),--port "$(port)"))
 
-test: lint
+test: lint ## lint, types, and all tests: unit, faults, integration, system (args=tests/unit/test_links.py: some)
 	$(call in_environment,newest,python -m pytest $(args))
 
+unit: ## the unit tests, in under a minute (args=: some)
+	$(call in_environment,newest,python -m pytest --numprocesses auto $(or $(args),tests/unit))
+
+check: lint unit ## lint, types and unit tests: before each commit
+
+coverage: ## lines and branches that unit, fault and integration tests run; fails below the floor in pyproject.toml
+	$(call in_environment,newest,sh -c 'coverage erase && coverage run -m pytest -q $(or $(args),tests/unit tests/faults tests/integration) && coverage combine -q && coverage report')
+
 # All of them run, whatever fails; then it says which did. With `make -j 2 matrix` two at a time.
-matrix:
+matrix: ## chosen tests with each Airflow that people have, and the lowest versions (only=3.1.8: one of them)
 	$(if $(filter-out $(MATRIX),$(only)),$(error only=$(only) is not allowed: there are $(MATRIX)))
 	@$(MAKE) --keep-going --no-print-directory $(patsubst %,matrix-%,$(or $(only),$(MATRIX)))
 
@@ -78,33 +74,33 @@ $(MATRIX:%=matrix-%): matrix-%:
 	$(call in_environment,test:$*,python -m pytest $(or $(args),$(MATRIX_TESTS)))
 
 # Others each time, where the tests in CI are the same each time.
-long:
+long: ## random sequences of faults, different ones each time, for half an hour (N=: how many)
 	$(call in_environment,newest,env FAULT_SEQUENCES="$(or $(N),20000)" python -m pytest tests/faults/test_any_sequence.py)
 
-constraints:
+constraints: ## resolve the versions that the tests run with again (only=3.1.8: those of one Airflow)
 	$(call python,.ci/resolve.py $(only))
 
-fab:
+fab: ## the launch page with Flask-AppBuilder's users
 	$(call in_environment,fab,python -m pytest $(or $(args),tests/system/test_fab.py))
 
-bench:
+bench: ## measure: parsing, delivery, the launch page, many waits at once (N=1000: how many; only=polling)
 	$(call in_environment,newest,python -m tests.benchmarks $(if $(N),--waits "$(N)") $(if $(runs),--runs "$(runs)") $(foreach name,$(only),--only "$(name)"))
 
-fleet:
+fleet: ## two workers and two triggerers, 200 notebooks (N=), killed in mid-run ten times (runs=)
 	$(call in_environment,fleet,python -m tests.fleet $(if $(N),--notebooks "$(N)") $(if $(runs),--runs "$(runs)"))
 
-docs:
+docs: ## build the documentation, docs/_build/html/index.html; a broken link is an error
 	$(call in_environment,docs:docs,python -m sphinx -c docs -W --keep-going -n -q . docs/_build/html)
 
-pictures:
+pictures: ## make the pictures of the documentation (needs Chromium)
 	$(call in_environment,newest,sh -c 'python -m tests.pictures.rooms && python -m tests.pictures')
 
-lint:
+lint: ## lint and types only
 	$(call in_environment,newest,sh -c 'ruff check . && ruff format --check . && mypy')
 
-format:
+format: ## format the code, and fix what ruff can fix
 	$(call in_environment,newest,sh -c 'ruff format . && ruff check --fix .')
 
-clean:
+clean: ## remove the environments and everything that was made here
 	rm -rf .venv .venv-* .demo .bench docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
