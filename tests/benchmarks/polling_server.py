@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
-from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
+from tests.helpers import simulated_account
+from tests.helpers.simulated_account import BEGINNING, Change, Notebook
+
 ANSWER_AFTER = 0.05
 THROTTLED = (400, {"__type": "ThrottlingException", "message": "Rate exceeded"})
-ARN = "arn:aws:sagemaker:us-east-1:123456789012:notebook-instance/"
 
 
 class Account:
-    """Notebook instances, each with the moments from which on it has which status; and a limit on requests."""
+    """The simulated account, with plans in seconds since the epoch, notes on what it was asked, and a limit on that."""
 
     def __init__(self, plans: dict[str, list[tuple[float, str]]], allowed: float | None) -> None:
-        self.plans = plans
-        self.names = sorted(plans)
         self.allowed = allowed
         self.requests: list[tuple[float, str, bool]] = []
         self.told: set[str] = set()
@@ -32,6 +32,13 @@ class Account:
         self.waited_for = {name for name in plans if not name.startswith("other-")}
         self.connections = 0
         self._tokens, self._filled_at = allowed or 0.0, time.time()
+        self._simulated = simulated_account.Account()
+        self.plan(plans)
+
+    def plan(self, plans: dict[str, list[tuple[float, str]]]) -> None:
+        for name, plan in plans.items():
+            changes = [Change(at - BEGINNING, status) for at, status in plan]
+            self._simulated.notebooks[name] = Notebook([(-math.inf, changes)])
 
     def answer(self, operation: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         now = time.time()
@@ -39,11 +46,11 @@ class Account:
         self.requests.append((now, operation, refused))
         if refused:
             return THROTTLED
-        answers: dict[str, Callable[[dict[str, Any], float], dict[str, Any]]] = {
-            "DescribeNotebookInstance": self._describe,
-            "ListNotebookInstances": self._list,
-        }
-        return 200, answers[operation](asked, now)
+        answer = self._simulated.answer(operation, asked, "KEY1", now - BEGINNING)
+        self.told.update(row["NotebookInstanceName"] for row in answer.get("NotebookInstances", [answer]))
+        if self.told_all_at is None and self.waited_for <= self.told:
+            self.told_all_at = now
+        return 200, answer
 
     def _allows(self, now: float) -> bool:
         if self.allowed is None:
@@ -54,41 +61,6 @@ class Account:
             return False
         self._tokens -= 1
         return True
-
-    def _describe(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        return self._row(asked["NotebookInstanceName"], now)
-
-    def _list(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        after, status, token = (asked.get(key) for key in ("LastModifiedTimeAfter", "StatusEquals", "NextToken"))
-        chosen = []
-        for name in self.names:
-            at, current = self._current(name, now)
-            if (after is None or at > after) and status in (None, current) and (token is None or name > token):
-                chosen.append(name)
-        most = asked.get("MaxResults", 10)
-        page: dict[str, Any] = {"NotebookInstances": [self._row(name, now) for name in chosen[:most]]}
-        if len(chosen) > most:
-            page["NextToken"] = chosen[most - 1]
-        return page
-
-    def _current(self, name: str, now: float) -> tuple[float, str]:
-        plan = self.plans[name]
-        return next((change for change in reversed(plan) if change[0] <= now), plan[0])
-
-    def _row(self, name: str, now: float) -> dict[str, Any]:
-        at, status = self._current(name, now)
-        self.told.add(name)
-        if self.told_all_at is None and self.waited_for <= self.told:
-            self.told_all_at = now
-        return {
-            "NotebookInstanceName": name,
-            "NotebookInstanceArn": f"{ARN}{name}",
-            "NotebookInstanceStatus": status,
-            "Url": f"{name}.notebook.us-east-1.sagemaker.aws",
-            "InstanceType": "ml.t3.medium",
-            "CreationTime": self.plans[name][0][0],
-            "LastModifiedTime": at,
-        }
 
 
 class Server:
@@ -129,7 +101,7 @@ class Server:
     def _benchmark(self, asked: dict[str, Any]) -> dict[str, Any]:
         if "plans" in asked:
             self.account = Account(asked["plans"], asked.get("allowed"))
-        self.account.plans.update(asked.get("change", {}))
+        self.account.plan(asked.get("change", {}))
         account = self.account
         answer = {"connections": account.connections, "told_all_at": account.told_all_at}
         return {**answer, "requests": account.requests} if asked.get("requests") else answer

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, Connection
-from tests.faults.account import Account
 from tests.faults.virtual_time import VirtualTime
+from tests.helpers.simulated_account import Account
 
 
 class Database:

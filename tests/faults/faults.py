@@ -20,8 +20,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from tests.faults.account import as_json
 from tests.faults.wire import Request, What
+from tests.helpers.simulated_account import as_json
 
 NO_SUCH_HOST = socket.gaierror(-2, "Name or service not known")
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_sagemaker_presign import exceptions
-from tests.faults.account import STOPPED, Steps
 from tests.faults.outcomes import Error
 from tests.faults.world import World
+from tests.helpers.simulated_account import STOPPED, Steps
 
 STOPPED_BY_SOMEBODY = Error(exceptions.NotebookInstanceStopped, "Somebody stopped it")
 DELETED = Error(exceptions.NotebookInstanceDeleted, "Ask the person who manages the notebooks")

@@ -8,7 +8,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.faults.account import IN_SERVICE, PENDING, STOPPED, STOPPING, Steps
 from tests.faults.faults import (
     answers,
     breaks,
@@ -28,6 +27,7 @@ from tests.faults.faults import (
 from tests.faults.recipients import FOR_EVER, Send
 from tests.faults.wire import DESCRIBE, LIST, MINT, START
 from tests.faults.world import World
+from tests.helpers.simulated_account import IN_SERVICE, PENDING, STOPPED, STOPPING, Steps
 
 MAINTENANCE = ("Updating", "PendingMaintenance", "InMaintenance")
 STATUSES = (PENDING, IN_SERVICE, STOPPING, STOPPED, "Failed", "Deleting", "gone", "Rebalancing", *MAINTENANCE)

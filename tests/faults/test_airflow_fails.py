@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign import exceptions
-from tests.faults.account import IN_SERVICE, NOT_TAKEN, PENDING, STOPPED, STOPPING
 from tests.faults.lives import Life, live
 from tests.faults.outcomes import Error, Link
 from tests.faults.world import World
+from tests.helpers.simulated_account import IN_SERVICE, NOT_TAKEN, PENDING, STOPPED, STOPPING
 
 WHERE = ["in the triggerer", "in the worker"]
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.exceptions import LinkDeliveryError, WorkspaceError
-from tests.faults.account import STOPPED, STOPPING
 from tests.faults.sequences import MAINTENANCE, Sequence, sequences
 from tests.faults.world import Outcome, World
+from tests.helpers.simulated_account import STOPPED, STOPPING
 
 SEQUENCES = int(os.environ.get("FAULT_SEQUENCES", "250"))
 """``make long`` tries many more."""

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from airflow_sagemaker_presign.exceptions import LinkDeliveryError, NotebookInstanceStopped
-from tests.faults.account import IN_SERVICE, SECRET, STOPPED
 from tests.faults.faults import (
     answers,
     breaks,
@@ -35,6 +34,7 @@ from tests.faults.wire import DESCRIBE, MINT
 from tests.faults.witness import PIECES
 from tests.faults.world import World
 from tests.helpers.secret_search import files
+from tests.helpers.simulated_account import IN_SERVICE, SECRET, STOPPED
 
 
 def once(what: Callable[..., object], times: float = 1) -> Script:

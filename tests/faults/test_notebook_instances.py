@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from airflow_sagemaker_presign import exceptions
-from tests.faults.account import IN_SERVICE, NOT_TAKEN, PENDING, REASON, STOPPED, STOPPING
 from tests.faults.lives import DELETED, STOPPED_BY_SOMEBODY, Life, live
 from tests.faults.outcomes import Error, Link
 from tests.faults.world import World
+from tests.helpers.simulated_account import IN_SERVICE, NOT_TAKEN, PENDING, REASON, STOPPED, STOPPING
 
 FAILS = ((0.0, PENDING), (60.0, "Failed"))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from airflow_sagemaker_presign import exceptions
-from tests.faults.account import IN_SERVICE, PENDING, REASON, STOPPED, STOPPING
 from tests.faults.faults import throttles
 from tests.faults.lives import DELETED, STOPPED_BY_SOMEBODY, Life, live
 from tests.faults.outcomes import Error, Link
 from tests.faults.wire import DESCRIBE, MINT
 from tests.faults.world import World
+from tests.helpers.simulated_account import IN_SERVICE, PENDING, REASON, STOPPED, STOPPING
 
 AFTER = 300.0
 """Seconds after which the notebook instance changes; the event came at about 140."""

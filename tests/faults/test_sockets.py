@@ -17,8 +17,8 @@ from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.hooks import aws_errors
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 from tests.faults import faults, wire
-from tests.faults.account import PENDING, as_json
 from tests.faults.world import World
+from tests.helpers.simulated_account import PENDING, as_json
 
 READ_TIMEOUT = 0.3
 BODY = as_json({"NotebookInstanceName": "research", "NotebookInstanceStatus": PENDING})

@@ -18,8 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_sagemaker_presign.runtime import Runtime
-
-BEGINNING = datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()
+from tests.helpers.simulated_account import BEGINNING
 
 
 class VirtualTime:

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool
 
-from tests.faults.account import Account, ErrorResponse, as_json
-from tests.faults.virtual_time import BEGINNING, VirtualTime
+from tests.faults.virtual_time import VirtualTime
+from tests.helpers.simulated_account import BEGINNING, Account, ErrorResponse, as_json
 
 LATENCY = 0.05
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from tests.faults.account import SECRET
 from tests.helpers.secret_search import pieces
+from tests.helpers.simulated_account import SECRET
 
 PIECES = frozenset(
     piece

@@ -19,12 +19,12 @@ from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebook
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 from airflow_sagemaker_presign.waiting.poller import registry
 from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
-from tests.faults.account import Account
 from tests.faults.database import Database, TaskInstance
 from tests.faults.recipients import Arrival, Inbox, Recipient, Send
 from tests.faults.virtual_time import VirtualRuntime, VirtualTime
 from tests.faults.wire import START, Fault, Wire
 from tests.faults.witness import Witness
+from tests.helpers.simulated_account import Account
 
 RESUMED_AFTER = 2.0
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +17,8 @@ from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
 from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from airflow_sagemaker_presign.workspaces.base import Observation, Page, Workspace
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
-
-EPOCH = datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()
+from tests.helpers import simulated_account
+from tests.helpers.simulated_account import BEGINNING, Change, ErrorResponse, Notebook
 
 
 class TurnedClock(Runtime):
@@ -32,7 +33,7 @@ class TurnedClock(Runtime):
         return self.seconds
 
     def time(self) -> float:
-        return EPOCH + self.seconds
+        return BEGINNING + self.seconds
 
     async def until(self, moment: float) -> None:
         sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -80,13 +81,17 @@ class Account:
     refuse: Callable[[str, str], Exception | None] = lambda operation, name: None
     connections: int = 0
     closed: int = 0
-    _plans: dict[str, list[tuple[float, str, str]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._simulated = simulated_account.Account(self.ahead)
 
     def plan(self, name: str, *statuses: tuple[float, str], reason: str = "") -> None:
         """Say from which second on a notebook instance has which status; what is to come is forgotten."""
         now = self.clock.monotonic()
-        past = [change for change in self._plans.get(name, []) if change[0] <= now]
-        self._plans[name] = [*past, *((at, status, reason if status == "Failed" else "") for at, status in statuses)]
+        notebook = self._simulated.notebooks.setdefault(name, Notebook([(-math.inf, [])]))
+        past = [change for change in notebook.courses[0][1] if change.at <= now]
+        new = [Change(at, status, reason if status == "Failed" else "") for at, status in statuses]
+        notebook.courses[0] = (-math.inf, [*past, *new])
 
     def connect(self) -> Any:
         self._ask("connect", "")
@@ -97,12 +102,14 @@ class Account:
         self.closed += 1
 
     def observe(self, workspace: Workspace) -> Observation:
-        name = workspace.name
-        self._ask("describe", name)
-        at, status, reason = self._current(name, self.clock.monotonic())
-        if status == "gone":
-            raise exceptions.NotebookInstanceNotFound(name, "No notebook instance has this name (RecordNotFound).")
-        return _observation(status, reason, self._modified(at))
+        self._ask("describe", workspace.name)
+        asked = {"NotebookInstanceName": workspace.name}
+        try:
+            answer = self._simulated.answer("DescribeNotebookInstance", asked, "KEY1", self.clock.monotonic())
+        except ErrorResponse:
+            problem = "No notebook instance has this name (RecordNotFound)."
+            raise exceptions.NotebookInstanceNotFound(workspace.name, problem) from None
+        return _observation(answer)
 
     def list_page(
         self,
@@ -113,17 +120,16 @@ class Account:
         next_token: str | None = None,
     ) -> Page:
         self._ask("list" if status is None else "resync", status or "")
-        after = -1e12 if changed_after is None else changed_after.timestamp() - EPOCH - self.ahead
-        seen = self.clock.monotonic() - self.lag
-        rows = []
-        for name in sorted(self._plans):
-            at, current, _ = self._current(name, seen)
-            if at > after and status in (None, current) and current != "gone":
-                rows.append((name, _observation(current, "", self._modified(at))))
-        start = int(next_token or 0)
-        more = str(start + 100) if len(rows) > start + 100 else None
+        asked = {
+            "LastModifiedTimeAfter": changed_after and changed_after.timestamp(),
+            "StatusEquals": status,
+            "NextToken": next_token,
+        }
+        asked = {"MaxResults": 100, **{key: value for key, value in asked.items() if value is not None}}
+        answer = self._simulated.answer("ListNotebookInstances", asked, "KEY1", self.clock.monotonic() - self.lag)
+        rows = {row["NotebookInstanceName"]: _observation(row) for row in answer["NotebookInstances"]}
         answered_at = float(int(self.clock.time() + self.ahead)) if self.tells_time else None
-        return Page(dict(rows[start : start + 100]), more, answered_at)
+        return Page(rows, answer.get("NextToken"), answered_at)
 
     def start(self, workspace: Workspace) -> bool:
         return self._send("start", workspace.name, "Pending", "InService")
@@ -159,13 +165,6 @@ class Account:
         self.requests.append((self.clock.monotonic(), operation, name))
         if error := self.refuse(operation, name):
             raise error
-
-    def _current(self, name: str, now: float) -> tuple[float, str, str]:
-        changes = self._plans[name]
-        return next((change for change in reversed(changes) if change[0] <= now), changes[0])
-
-    def _modified(self, at: float) -> str:
-        return str(datetime.fromtimestamp(EPOCH + self.ahead + at, UTC))
 
 
 class Waits:
@@ -211,8 +210,9 @@ class Waits:
         asyncio.run(main())
 
 
-def _observation(status: str, reason: str, changed_at: str) -> Observation:
-    return Observation(status, NotebookInstance.phase_of(status), reason, changed_at)
+def _observation(row: Mapping[str, Any]) -> Observation:
+    changed_at = datetime.fromtimestamp(row["LastModifiedTime"], UTC)
+    return NotebookInstance.observation_of({**row, "LastModifiedTime": changed_at})
 
 
 async def _at_once(call: Callable[..., Any], *values: Any, **named: Any) -> Any:

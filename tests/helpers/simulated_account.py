@@ -1,4 +1,9 @@
-"""An AWS account with notebook instances whose past and future are known, so that it can be asked about any moment."""
+"""
+The simulated SageMaker: an account with notebook instances whose past and future are known, at any moment.
+
+Three adapters ask it: the poller's hook (``poller_account.py``), botocore's connections in the fault tests
+(``tests/faults/wire.py``), and a server for the benchmarks (``tests/benchmarks/polling_server.py``).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,13 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY
-from tests.faults.virtual_time import BEGINNING
+
+BEGINNING = datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()
+"""The moment 0 of an account, in seconds since the epoch."""
 
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/"
 SECRET = "Qm9va3NXaXRoV2luZ3M.J9+aB6eRt1yUi/pKx7vTg2Zr4Wb9YnLd0Hs5Fc8Ju3E.x-Y_z"
@@ -57,9 +65,10 @@ class Notebook:
     starts: list[Steps] = field(default_factory=list)
 
     def at(self, moment: float) -> Change:
-        """Say what it is at a moment: what the last course has come to, or the one before that, until it begins."""
+        """Return what it is at a moment: what the last course has come to, or the one before that, until it begins."""
         begun = sorted((course for course in self.courses if course[0] <= moment), key=lambda course: course[0])
-        return [change for _, course in begun for change in course if change.at <= moment][-1]
+        reached = [change for _, course in begun for change in course if change.at <= moment]
+        return reached[-1] if reached else begun[0][1][0]
 
 
 @dataclass(frozen=True)
@@ -148,7 +157,7 @@ class Account:
         stranger = Change(now, asked.get("StatusEquals", PENDING))
         rows += [self._row(f"stranger-{number:05}", stranger) for number in range(self.strangers)]
         start = int(asked.get("NextToken", 0))
-        end = start + asked["MaxResults"]
+        end = start + asked.get("MaxResults", 10)
         return {"NotebookInstances": rows[start:end]} | ({"NextToken": str(end)} if len(rows) > end else {})
 
     def _start(self, asked: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -187,6 +196,8 @@ class Account:
             "NotebookInstanceName": name,
             "NotebookInstanceArn": ARN + name,
             "NotebookInstanceStatus": change.status,
+            "Url": f"{name}.notebook.eu-central-1.sagemaker.aws",
+            "InstanceType": "ml.t3.medium",
             "CreationTime": self._aws(-86400),
             "LastModifiedTime": self._aws(change.at),
         }
