@@ -83,7 +83,7 @@ class Account:
     closed: int = 0
 
     def __post_init__(self) -> None:
-        self._simulated = simulated_account.Account(self.ahead)
+        self._simulated = simulated_account.Account()
 
     def plan(self, name: str, *statuses: tuple[float, str], reason: str = "") -> None:
         """Say from which second on a notebook instance has which status; what is to come is forgotten."""
@@ -105,7 +105,7 @@ class Account:
         self._ask("describe", workspace.name)
         asked = {"NotebookInstanceName": workspace.name}
         try:
-            answer = self._simulated.answer("DescribeNotebookInstance", asked, "KEY1", self.clock.monotonic())
+            answer = self._answer("DescribeNotebookInstance", asked, self.clock.monotonic())
         except ErrorResponse:
             problem = "No notebook instance has this name (RecordNotFound)."
             raise exceptions.NotebookInstanceNotFound(workspace.name, problem) from None
@@ -126,7 +126,7 @@ class Account:
             "NextToken": next_token,
         }
         asked = {"MaxResults": 100, **{key: value for key, value in asked.items() if value is not None}}
-        answer = self._simulated.answer("ListNotebookInstances", asked, "KEY1", self.clock.monotonic() - self.lag)
+        answer = self._answer("ListNotebookInstances", asked, self.clock.monotonic() - self.lag)
         rows = {row["NotebookInstanceName"]: _observation(row) for row in answer["NotebookInstances"]}
         answered_at = float(int(self.clock.time() + self.ahead)) if self.tells_time else None
         return Page(rows, answer.get("NextToken"), answered_at)
@@ -143,6 +143,10 @@ class Account:
             now = self.clock.monotonic()
             self.plan(name, (now, now_in), (now + 120, ends_in))
         return True
+
+    def _answer(self, operation: str, asked: Mapping[str, Any], moment: float) -> dict[str, Any]:
+        self._simulated.ahead = self.ahead
+        return self._simulated.answer(operation, asked, "KEY1", moment)
 
     def asked(self, operation: str, since: float = 0.0, until: float = 1e12) -> int:
         """Count the requests of a kind."""
