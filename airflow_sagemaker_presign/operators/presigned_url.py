@@ -57,6 +57,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         or a list of Airflow user names or e-mail addresses. (templated)
     :param launch_page_valid_for: how long the launch page works after the start of the task, as a timedelta or in
         seconds; rounded up to whole seconds.
+    :param door_open_for: deprecated; write ``launch_page_valid_for``.
     """
 
     describe_key: str

@@ -48,43 +48,13 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
     """
     Start a SageMaker notebook instance, wait until it is InService, and deliver a presigned URL that still works.
 
-    The URL is minted last, once for each notifier, and is valid for five minutes. Only the notifiers receive it; the
-    return value is a receipt without it. A retry of the task starts over and sends to all notifiers again.
-
-    On Airflow 3.1.1 and newer, the task also has a launch page: a page in Airflow that mints a URL when a signed-in
-    user clicks. Its address is not a credential. It takes its parameters from the rendered template fields.
-
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedNotebookInstanceUrl.html
 
+    The parameters that are not listed here are those of :class:`~.presigned_url.PresignedUrlOperator` (notifiers,
+    delivery, launch page) and :class:`~.base.WorkspaceOperator` (wait, connection).
+
     :param notebook_instance_name: the notebook instance. (templated)
-    :param notifiers: one or more Airflow notifiers, which send the link. Their templates have
-        ``presigned_url`` (``.url``, ``.expires_at``, ``.minted_at``, ``.session_expiration_duration``),
-        ``notebook_instance`` (AWS's description), ``recipient``, ``launch_url`` (empty where the message has no launch
-        page), ``launch_page_valid_for``, ``session_expiration_duration``, and the whole Airflow context.
-    :param session_expiration_duration: how long the Jupyter session lasts once the URL was opened: 30 minutes to 12
-        hours, as a timedelta or in seconds. (templated when given as text)
-    :param recipient: the person whom the link is for; a variable of the notifiers' templates. (templated)
-    :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` AWS's default.
-    :param min_validity: how long the URL must still be valid when a send ends, as a timedelta or in seconds; a link
-        that arrives later counts as not delivered.
-    :param delivery_attempts: the maximum number of attempts per notifier, each with a new URL.
-    :param require: whether ``"all"`` notifiers must deliver, or ``"any"`` one of them.
-    :param link: the link in a message: ``"presigned"``, the URL that is valid for five minutes; ``"launch_page"``, the
-        launch page and no credential; ``"both"``, which is the URL alone where there is no launch page (Airflow before
-        3.1.1, or no ``[api] base_url``).
-    :param allowed_users: the users who may open the launch page: ``"editors"`` for all who may edit the task instance,
-        or a list of Airflow user names or e-mail addresses. (templated)
-    :param launch_page_valid_for: how long the launch page works after the start of the task, as a timedelta or in
-        seconds; rounded up to whole seconds.
-    :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
-    :param timeout: the maximum time to wait for InService, as a timedelta or in seconds.
-    :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
-        ``[operators] default_deferrable``.
-    :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain. (templated)
-    :param region_name: the region; default: the connection's. (templated)
-    :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
-    :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
-    :param door_open_for: deprecated; write ``launch_page_valid_for``.
+    :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` AWS's default. (templated)
     :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
     :raises WorkspaceError: in the task, when the notebook instance does not become InService; its class says why.
@@ -160,6 +130,8 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopNotebookInstance.html
 
+    The parameters that are not listed here are those of :class:`~.base.WorkspaceOperator` (wait, connection).
+
     :param notebook_instance_name: the notebook instance. (templated)
     :param wait_for_completion: wait until it is Stopped; otherwise only until it is Stopping.
     :param only_if_started_in_run: for cleanup: stop it only if its status has changed since this DAG run first began,
@@ -167,14 +139,6 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
         known from upstream tasks of this package that were not cleared; if all were cleared, every change since the
         run was due (``run_after``) counts. If upstream tasks, direct or not, were to start this notebook instance, one
         of them must also have begun: otherwise another user or run started it.
-    :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
-    :param timeout: the maximum time to wait, as a timedelta or in seconds.
-    :param deferrable: wait in the triggerer, which frees the worker slot; default: Airflow's
-        ``[operators] default_deferrable``.
-    :param aws_conn_id: the Airflow connection; ``None`` takes boto3's own credential chain. (templated)
-    :param region_name: the region; default: the connection's. (templated)
-    :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
-    :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
     :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
     :raises WorkspaceError: in the task, when the notebook instance does not stop; its class says why.
