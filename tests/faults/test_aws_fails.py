@@ -163,7 +163,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a proxy without TLS that wants to know who asks": (
         during(html(407), 0, TO_THE_END),
-        Error(UNUSABLE, "by a proxy", starts=0, before=5),
+        Error(UNUSABLE, "is a proxy", starts=0, before=5),
     ),
     "a proxy that reaches nobody for a minute": (
         during(tunnel_refused(503, "Service Unavailable"), 30, 90),

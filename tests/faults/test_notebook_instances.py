@@ -77,7 +77,7 @@ TABLE: dict[str, tuple[Life, Link | Error]] = {
     ),
     "it never gets there": (
         Life(starts=[((0, PENDING),)]),
-        Error(exceptions.NotebookInstanceWaitTimeout, "not InService after 60 min; its last known status is Pending"),
+        Error(exceptions.NotebookInstanceWaitTimeout, "not ready after 60 min; its last known status is Pending"),
     ),
 }
 

@@ -27,7 +27,7 @@ TABLE: dict[str, tuple[Life, Link | Error]] = {
     "it is in maintenance": (Life(happens=((AFTER, "InMaintenance"), (900, IN_SERVICE))), Link(before=1600)),
     "it does not get there any more": (
         Life(happens=((AFTER, PENDING),)),
-        Error(exceptions.NotebookInstanceWaitTimeout, "not InService after 60 min", before=4300),
+        Error(exceptions.NotebookInstanceWaitTimeout, "not ready after 60 min", before=4300),
     ),
 }
 

@@ -226,5 +226,5 @@ def test_a_proxy_that_cannot_find_a_region_that_does_not_exist_ends_a_wait(conne
 def test_a_proxy_without_tls_that_refuses_ends_a_wait(connect: Callable[..., None], ask: Callable[..., str]) -> None:
     with serving(says(b"407 Proxy Authentication Required")) as port:
         connect(f"http://127.0.0.1:{port}")
-        with pytest.raises(exceptions.AwsConnectionUnusable, match="by a proxy"):
+        with pytest.raises(exceptions.AwsConnectionUnusable, match="is a proxy"):
             ask()
