@@ -264,7 +264,7 @@ def test_who_is_not_answered_asks_less_and_less_often(page: Any, notebook: Noteb
     start(page, notebook)
     notebook.answer = nginx(502)
     pass_time(page, 4)
-    page.get_by_text("Airflow does not answer.").wait_for()
+    page.get_by_text("Airflow does not respond.").wait_for()
     before = notebook.refreshes
     for _ in range(60):
         pass_time(page, 1)
@@ -277,7 +277,7 @@ def test_what_is_said_below_the_button_does_not_touch_it(page: Any, notebook: No
     page.goto(notebook.page_url)
     notebook.answer = nginx(502)
     page.get_by_role("button", name="Start and open").click()
-    notice = page.get_by_text("Airflow does not answer.")
+    notice = page.get_by_text("Airflow does not respond.")
     notice.wait_for()
     button = page.get_by_role("button", name="Start and open").bounding_box()
     assert notice.bounding_box()["y"] - (button["y"] + button["height"]) >= 8
@@ -290,7 +290,7 @@ def test_a_click_while_nobody_answers_keeps_the_page(page: Any, notebook: Notebo
     page.get_by_role("button", name=action).wait_for()
     notebook.answer = nginx(502)
     page.get_by_role("button", name=action).click()
-    page.get_by_text("Airflow does not answer.").wait_for()
+    page.get_by_text("Airflow does not respond.").wait_for()
     notebook.answer = None
     page.get_by_role("button", name=action).click()
     shows(page, "Starting") if action.startswith("Start") else until_landed(page, notebook)
