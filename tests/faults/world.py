@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-import botocore.loaders
 import pytest
 
 from airflow_sagemaker_presign.compat import TaskDeferred
@@ -24,11 +23,11 @@ from tests.faults.recipients import Arrival, Inbox, Recipient, Send
 from tests.faults.virtual_time import VirtualRuntime, VirtualTime
 from tests.faults.wire import START, Fault, Wire
 from tests.faults.witness import Witness
+from tests.helpers.service_models import create_loader_once
 from tests.helpers.simulated_account import Account
 
 RESUMED_AFTER = 2.0
 
-load_models = functools.cache(botocore.loaders.create_loader)
 make_client = SageMakerNotebookInstanceHook.get_client_type
 clients: dict[Any, Any] = {}
 
@@ -99,7 +98,7 @@ class World:
     def _install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", _method(self.wire.urlopen))
         monkeypatch.setattr(SageMakerNotebookInstanceHook, "get_client_type", shared_client)
-        monkeypatch.setattr("botocore.session.create_loader", load_models)
+        monkeypatch.setattr("botocore.session.create_loader", create_loader_once)
         self.runtime = VirtualRuntime(self.time)
         monkeypatch.setattr(registry, "StatusPoller", functools.partial(StatusPoller, jitter=random.Random(7)))
         # Its second line of defence must not do the work of the first.

@@ -11,6 +11,12 @@ from botocore.stub import Stubber
 
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from tests.helpers.scripted_sagemaker import Clock, Script, TaskInstance
+from tests.helpers.service_models import create_loader_once
+
+
+@pytest.fixture(autouse=True)
+def service_models_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.session.create_loader", create_loader_once)
 
 
 @pytest.fixture

@@ -56,15 +56,15 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
     return lambda status, body=PAGE: now.append((status, body))
 
 
-def ends_after(clock: Clock, status: str = "") -> tuple[float, exceptions.WorkspaceError]:
-    """Wait for an hour at the most, with a look each minute."""
+def ends_after(clock: Clock, status: str = "", minutes: int = 1) -> tuple[float, exceptions.WorkspaceError]:
+    """Wait for an hour at the most, and observe every so many minutes."""
     worker = worker_wait(SageMakerNotebookInstanceHook(clock=clock), clock)
     began = clock.time()
     wait = wait_state(began_at=began, status=status)
     try:
-        for _ in range(61):
+        for _ in range(0, 61, minutes):
             wait, _ = worker.step(wait)
-            clock.advance(60)
+            clock.advance(60 * minutes)
     except exceptions.WorkspaceError as error:
         return clock.time() - began, error
     raise AssertionError("The wait did not end.")
@@ -114,7 +114,8 @@ def test_credentials_that_had_expired_before_the_wait_end_it_soon_and_are_said_t
 
 def test_credentials_that_expire_amid_a_wait_are_waited_for(connection: object, answer: Answer, clock: Clock) -> None:
     answer(400, EXPIRED)
-    seconds, error = ends_after(clock, "Pending")
+    # Each observation with expired credentials makes a new client, which takes long.
+    seconds, error = ends_after(clock, "Pending", minutes=10)
     assert isinstance(error, exceptions.NotebookInstanceWaitTimeout)
     assert seconds == 3600
     assert "Give the connection new credentials" in str(error)

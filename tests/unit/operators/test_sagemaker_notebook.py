@@ -200,6 +200,7 @@ def test_a_clean_up_leaves_alone_what_ran_before_the_run(
 @pytest.mark.parametrize(("begun", "skipped"), [([None], True), ([ARN], False)])
 def test_a_clean_up_after_a_task_that_never_began_leaves_the_notebook_alone(
     hook: SageMakerNotebookInstanceHook,
+    clock: Clock,
     sagemaker: Script,
     context: dict[str, Any],
     begun: list[str | None],
@@ -210,6 +211,7 @@ def test_a_clean_up_after_a_task_that_never_began_leaves_the_notebook_alone(
         stop = Stop(task_id="stop", notebook_instance_name="research", only_if_started_in_run=True, deferrable=False)
         link >> stop
     stop.__dict__["hook"] = hook
+    stop._runtime = clock
     context["dag_run"] = SimpleNamespace(start_date=datetime(2026, 3, 2, 7, 0, tzinfo=UTC))
     context["ti"].xcom_pull = lambda task_ids, key: begun
     if skipped:
