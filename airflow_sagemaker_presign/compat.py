@@ -18,42 +18,20 @@ from packaging.version import Version
 if TYPE_CHECKING:
     from airflow.sdk import (
         DAG as DAG,
-    )
-    from airflow.sdk import (
         BaseHook as BaseHook,
-    )
-    from airflow.sdk import (
         BaseNotifier as BaseNotifier,
-    )
-    from airflow.sdk import (
         BaseOperator as BaseOperator,
-    )
-    from airflow.sdk import (
         BaseOperatorLink as BaseOperatorLink,
-    )
-    from airflow.sdk import (
         Connection as Connection,
-    )
-    from airflow.sdk import (
         Context as Context,
-    )
-    from airflow.sdk import (
         Param as Param,
-    )
-    from airflow.sdk import (
         TaskGroup as TaskGroup,
     )
     from airflow.sdk.configuration import conf as conf
     from airflow.sdk.exceptions import (
         AirflowException as AirflowException,
-    )
-    from airflow.sdk.exceptions import (
         AirflowNotFoundException as AirflowNotFoundException,
-    )
-    from airflow.sdk.exceptions import (
         AirflowSkipException as AirflowSkipException,
-    )
-    from airflow.sdk.exceptions import (
         TaskDeferred as TaskDeferred,
     )
     from airflow.sdk.execution_time.xcom import XCom as XCom

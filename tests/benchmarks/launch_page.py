@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import psutil  # type: ignore[import-untyped]
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
+from tests.helpers.local_client import sagemaker_client
 
 # As in dags/bench_launch_page.py.
 PEOPLE = [f"person-{number:02}" for number in range(50)]
@@ -91,13 +91,7 @@ def measure() -> dict[str, Any]:
 
 
 async def _measure(local: LocalServices, launch_page: LaunchPageClient) -> dict[str, Any]:
-    sagemaker = boto3.client(
-        "sagemaker",
-        endpoint_url=local.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
+    sagemaker = sagemaker_client(local.endpoint_url)
     return {
         "first pages": await _first_pages(launch_page),
         "click": await _clicks(launch_page, sagemaker),

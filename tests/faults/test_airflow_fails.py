@@ -14,6 +14,7 @@ from tests.faults.world import World
 from tests.helpers.simulated_account import IN_SERVICE, NOT_TAKEN, PENDING, STOPPED, STOPPING
 
 WHERE = ["in the triggerer", "in the worker"]
+UNREAD = "could not read the connection at that moment: clear"
 
 
 @pytest.mark.parametrize("others", [0, 4])
@@ -62,8 +63,9 @@ def test_the_database_is_away_when_the_triggerer_is_restarted(world: World) -> N
 def test_the_database_is_away_when_a_task_begins(world: World, where: str) -> None:
     world.account.plan("research", STOPPED)
     world.database.away = [(0, 60)]
-    error = Error(exceptions.AwsConnectionUnusable, "could not read the connection at that moment: clear", starts=0, before=5)
-    error.check(world, world.run_one(deferrable=where == "in the triggerer"))
+    Error(exceptions.AwsConnectionUnusable, UNREAD, starts=0, before=5).check(
+        world, world.run_one(deferrable=where == "in the triggerer")
+    )
     assert world.wire.requests == []
 
 
@@ -75,7 +77,7 @@ def test_the_database_is_away_when_the_notebook_instance_is_in_service(world: Wo
     if where == "in the worker":
         Link().check(world, outcome)
     else:
-        Error(exceptions.AwsConnectionUnusable, "could not read the connection at that moment: clear", before=200).check(world, outcome)
+        Error(exceptions.AwsConnectionUnusable, UNREAD, before=200).check(world, outcome)
 
 
 RESTARTED: dict[str, Life] = {

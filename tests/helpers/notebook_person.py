@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import requests
 import websocket
 
 from airflow_sagemaker_presign.local import LocalServices
+from tests.helpers.local_client import sagemaker_client
 
 
 class Person:
@@ -23,13 +23,7 @@ class Person:
     def __init__(
         self, local: LocalServices, name: str = "research", *, seconds: int = 1800, region: str = "us-east-1"
     ) -> None:
-        self.client = boto3.client(
-            "sagemaker",
-            endpoint_url=local.endpoint_url,
-            region_name=region,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
+        self.client = sagemaker_client(local.endpoint_url, region=region)
         self.name = name
         self.url = self.client.create_presigned_notebook_instance_url(
             NotebookInstanceName=name, SessionExpirationDurationInSeconds=seconds

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
 import httpx
 
+from airflow_sagemaker_presign.delivery.link_mode import texts_of
 from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import LinkRefused, expiry_of
 from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY
 
-MIN_VALIDITY = 290
-"""The number of seconds, of 300, that must be left when a message arrives."""
+MIN_VALIDITY = 240
+"""The seconds that must be left when a message arrives, as by the operator's default ``min_validity``."""
 _LINK = re.compile(r"https?://[^\s\"'<>|]+[?&]authToken=[^\s\"'<>|]+")
 
 
@@ -65,21 +65,10 @@ def link_in(message: dict[str, Any]) -> str:
     :param message: one of the inbox's messages.
     :raises LinkNotGoodError: when there is none.
     """
-    for text in _texts(message):
+    for text in texts_of(message):
         if found := _LINK.search(unescape(text)):
             return found[0]
     raise LinkNotGoodError(f"There is no presigned URL in the newest {message['kind']} message.")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
 
 
 def _expiry_of(link: str) -> float:

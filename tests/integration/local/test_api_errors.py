@@ -6,15 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 import requests
 from botocore.config import Config
 from botocore.session import get_session
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from airflow_sagemaker_presign.local import LocalServices
+from tests.helpers.local_client import sagemaker_client
 
 SIGNED = (
     "AWS4-HMAC-SHA256 Credential=local/20260105/us-east-1/sagemaker/aws4_request, "
@@ -183,14 +182,7 @@ def test_a_value_that_the_model_does_not_allow_gets_the_constraint_message_of_aw
 
 
 def test_an_operation_that_aws_has_and_this_one_not_says_so_once(local: LocalServices) -> None:
-    client = boto3.client(
-        "sagemaker",
-        endpoint_url=local.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-        config=Config(retries={"total_max_attempts": 3}),
-    )
+    client = sagemaker_client(local.endpoint_url, config=Config(retries={"total_max_attempts": 3}))
     before = len(local.sagemaker.requests)
     with pytest.raises(client.exceptions.ClientError, match="The local SageMaker has no CreateSpace") as caught:
         client.create_space(DomainId="d-1", SpaceName="space")

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil  # type: ignore[import-untyped]
 import pytest
 import requests
+
+from tests.helpers.local_client import sagemaker_client
 
 COMMAND = [sys.executable, "-m", "airflow_sagemaker_presign.local", "--port", "0"]
 
@@ -130,13 +131,7 @@ def test_no_process_is_left_when_it_is_killed_while_jupyterlab_starts(tmp_path: 
 
 
 def start_a_kernel(addresses: dict[str, Any]) -> None:
-    client = boto3.client(
-        "sagemaker",
-        endpoint_url=addresses["endpoint_url"],
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
+    client = sagemaker_client(addresses["endpoint_url"])
     client.start_notebook_instance(NotebookInstanceName="research")
     url = client.create_presigned_notebook_instance_url(NotebookInstanceName="research")["AuthorizedUrl"]
     browser = requests.Session()

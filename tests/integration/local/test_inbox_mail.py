@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import smtplib
 import time
-from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
@@ -14,19 +13,6 @@ import requests
 from airflow_sagemaker_presign.local import LocalServices
 
 LINK = "https://research.notebook.us-east-1.sagemaker.aws?authToken=abc.def-ghi"
-
-
-@pytest.fixture(scope="module")
-def services() -> Iterator[LocalServices]:
-    with LocalServices(jupyter=False) as services:
-        yield services
-
-
-@pytest.fixture
-def local(services: LocalServices) -> LocalServices:
-    services.inbox.clear()
-    services.inbox.smtp.clear()
-    return services
 
 
 def send(local: LocalServices, timeout: float = 10) -> None:

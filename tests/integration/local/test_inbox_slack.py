@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,19 +14,6 @@ from slack_sdk.webhook import WebhookClient
 from airflow_sagemaker_presign.local import LocalServices
 
 BLOCKS = [{"type": "section", "text": {"type": "mrkdwn", "text": "*research* is ready"}}]
-
-
-@pytest.fixture(scope="module")
-def services() -> Iterator[LocalServices]:
-    with LocalServices(jupyter=False) as services:
-        yield services
-
-
-@pytest.fixture
-def local(services: LocalServices) -> LocalServices:
-    services.inbox.clear()
-    services.inbox.slack.clear()
-    return services
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from datetime import timedelta
 from http.cookiejar import CookieJar
 from pathlib import Path
 
-import boto3
 import psutil  # type: ignore[import-untyped]
 import pytest
 import requests
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.jupyter.process import JupyterProcess
+from tests.helpers.local_client import sagemaker_client
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,7 @@ def url(local: LocalServices) -> str:
 
 
 def mint(local: LocalServices, seconds: int = 1800) -> str:
-    client = boto3.client(
-        "sagemaker",
-        endpoint_url=local.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
+    client = sagemaker_client(local.endpoint_url)
     answer = client.create_presigned_notebook_instance_url(
         NotebookInstanceName="research", SessionExpirationDurationInSeconds=seconds
     )

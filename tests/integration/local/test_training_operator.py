@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
+from tests.helpers.training_job import TRAINING_JOB
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +31,7 @@ def train(local: LocalServices, monkeypatch: pytest.MonkeyPatch, **config: Any) 
     operator = SageMakerTrainingOperator(
         task_id="train",
         aws_conn_id="aws_local",
-        config={
-            "TrainingJobName": "churn",
-            "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
-            "RoleArn": "arn:aws:iam::123456789012:role/training",
-            "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
-            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-            **config,
-        },
+        config=TRAINING_JOB | config,
         wait_for_completion=True,
         print_log=False,
         check_interval=1,

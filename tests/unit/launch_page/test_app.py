@@ -19,8 +19,7 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import HTTPException
 
-from airflow_sagemaker_presign.launch_page import app as launch_page_app
-from airflow_sagemaker_presign.launch_page import form, templating
+from airflow_sagemaker_presign.launch_page import app as launch_page_app, form, templating
 from airflow_sagemaker_presign.launch_page.service import LaunchService
 
 PATH = "/mornings/manual__1/notebook_link"

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from airflow_sagemaker_presign.local.clock import LocalClock
 from airflow_sagemaker_presign.local.inbox.block_kit import slack_error_of

@@ -3,10 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
-from airflow_sagemaker_presign.local.clock import LocalClock
 from airflow_sagemaker_presign.local.jupyter.access import Reply, judge
 from airflow_sagemaker_presign.local.jupyter.request_head import BadRequest, RequestHead
 from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import NotebookSession, PresignedTokens
@@ -15,16 +13,6 @@ from airflow_sagemaker_presign.local.sagemaker_api.status_timeline import Notebo
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 IN_SERVICE = NotebookState("InService", "first", 0)
 PORT = 4711
-
-
-@pytest.fixture
-def clock() -> LocalClock:
-    return LocalClock(NOON)
-
-
-@pytest.fixture
-def tokens(clock: LocalClock) -> PresignedTokens:
-    return PresignedTokens(b"k" * 32, clock)
 
 
 def request(target: str = "/lab", method: str = "GET", host: str = "127.0.0.1:4711", **headers: str) -> RequestHead:

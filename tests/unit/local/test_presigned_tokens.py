@@ -12,16 +12,6 @@ from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import LinkR
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def clock() -> LocalClock:
-    return LocalClock(NOON)
-
-
-@pytest.fixture
-def tokens(clock: LocalClock) -> PresignedTokens:
-    return PresignedTokens(b"k" * 32, clock)
-
-
 def test_a_link_opens_a_session_of_its_notebook_as_often_as_one_likes(tokens: PresignedTokens) -> None:
     token = tokens.mint("research", timedelta(hours=8))
     for _ in range(2):
@@ -29,20 +19,24 @@ def test_a_link_opens_a_session_of_its_notebook_as_often_as_one_likes(tokens: Pr
         assert (session.notebook_instance_name, session.ends_at) == ("research", NOON + timedelta(hours=8))
 
 
-def test_a_link_works_for_five_minutes_and_not_a_second_longer(tokens: PresignedTokens, clock: LocalClock) -> None:
+def test_a_link_works_for_five_minutes_and_not_a_second_longer(
+    tokens: PresignedTokens, local_clock: LocalClock
+) -> None:
     token = tokens.mint("research", timedelta(hours=8))
-    clock.advance(299)
+    local_clock.advance(299)
     tokens.open_link(token)
-    clock.advance(1)
+    local_clock.advance(1)
     with pytest.raises(LinkRefused, match="expired"):
         tokens.open_link(token)
 
 
-def test_a_session_outlives_its_link_and_ends_when_it_was_to_end(tokens: PresignedTokens, clock: LocalClock) -> None:
+def test_a_session_outlives_its_link_and_ends_when_it_was_to_end(
+    tokens: PresignedTokens, local_clock: LocalClock
+) -> None:
     cookie = tokens.cookie_of(tokens.open_link(tokens.mint("research", timedelta(hours=8))))
-    clock.advance(timedelta(hours=8) - timedelta(seconds=1))
+    local_clock.advance(timedelta(hours=8) - timedelta(seconds=1))
     assert tokens.read_cookie(cookie).notebook_instance_name == "research"
-    clock.advance(1)
+    local_clock.advance(1)
     with pytest.raises(LinkRefused, match="session has ended"):
         tokens.read_cookie(cookie)
 
@@ -87,8 +81,8 @@ def test_the_session_cookie_stays_small(tokens: PresignedTokens) -> None:
     assert len(tokens.cookie_of(tokens.open_link(token))) < 400
 
 
-def test_a_link_of_another_service_is_refused(tokens: PresignedTokens, clock: LocalClock) -> None:
-    foreign = PresignedTokens(b"f" * 32, clock).mint("research", timedelta(hours=8))
+def test_a_link_of_another_service_is_refused(tokens: PresignedTokens, local_clock: LocalClock) -> None:
+    foreign = PresignedTokens(b"f" * 32, local_clock).mint("research", timedelta(hours=8))
     with pytest.raises(LinkRefused, match="not made by this local SageMaker"):
         tokens.open_link(foreign)
 

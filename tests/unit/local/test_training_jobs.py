@@ -6,19 +6,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import LocalSageMaker
-
-JOB = {
-    "TrainingJobName": "churn",
-    "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
-    "RoleArn": "arn:aws:iam::123456789012:role/training",
-    "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
-    "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
-    "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-}
+from tests.helpers.training_job import TRAINING_JOB
 
 
 def test_a_training_job_takes_a_moment_and_leaves_its_model(local_sagemaker: LocalSageMaker, client: Any) -> None:
-    client.create_training_job(**JOB)
+    client.create_training_job(**TRAINING_JOB)
     running = client.describe_training_job(TrainingJobName="churn")
     assert running["TrainingJobStatus"] == "InProgress"
     assert "ModelArtifacts" not in running
@@ -37,7 +29,7 @@ def test_a_training_job_takes_a_moment_and_leaves_its_model(local_sagemaker: Loc
     ],
 )
 def test_a_training_job_fails_when_asked_to(wish: dict[str, Any], local_sagemaker: LocalSageMaker, client: Any) -> None:
-    client.create_training_job(**JOB, **wish)
+    client.create_training_job(**TRAINING_JOB, **wish)
     local_sagemaker.clock.advance(2)
     failed = client.describe_training_job(TrainingJobName="churn")
     assert failed["TrainingJobStatus"] == "Failed"
@@ -48,5 +40,5 @@ def test_a_training_job_fails_when_asked_to(wish: dict[str, Any], local_sagemake
 
 def test_a_time_that_is_no_number_is_refused(client: Any) -> None:
     with pytest.raises(ClientError, match="local:seconds must be a number"):
-        client.create_training_job(**JOB, HyperParameters={"local:seconds": "soon"})
+        client.create_training_job(**TRAINING_JOB, HyperParameters={"local:seconds": "soon"})
     assert client.list_training_jobs()["TrainingJobSummaries"] == []

@@ -22,8 +22,6 @@ from airflow_sagemaker_presign.links import (
 )
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator as Link,
-)
-from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerStopNotebookInstanceOperator as Stop,
 )
 from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger

@@ -13,8 +13,10 @@ import pytest
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, DAG, AirflowSkipException, BaseNotifier, TaskGroup
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
-from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
-from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
+from airflow_sagemaker_presign.operators.sagemaker_notebook import (
+    SageMakerPresignedNotebookUrlOperator as Link,
+    SageMakerStopNotebookInstanceOperator as Stop,
+)
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY
 from tests.helpers.scripted_sagemaker import ARN, Clock, Script
 
