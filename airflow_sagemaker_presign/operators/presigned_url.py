@@ -152,7 +152,8 @@ class PresignedUrlOperator(WorkspaceOperator):
         from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
 
         for_notifiers = self._for_notifiers(context)
-        description = self.describe()
+        # The last step of the wait has just observed the workspace: a second request would only cost time.
+        description = self._worker_wait.description
         workspace = self.workspace
         deliveries = deliver(
             self.notifiers,

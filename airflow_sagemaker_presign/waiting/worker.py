@@ -27,6 +27,8 @@ class WorkerWait:
     """
 
     def __init__(self, hook: WorkspaceHook, poll_interval: float, runtime: Runtime, log: Any) -> None:
+        self.description: dict[str, Any] = {}
+        """AWS's description of the workspace at the last step."""
         self._hook = hook
         self._poll_interval = poll_interval
         self._runtime = runtime
@@ -43,9 +45,9 @@ class WorkerWait:
         """
         self._history.accepted = self._history.accepted or bool(wait.status)
         try:
-            observation = self._hook.observe(wait.workspace)
+            self.description = self._hook.describe(wait.workspace)
             self._history.accepted = True
-            step = decide(wait, observation, self._runtime.time())
+            step = decide(wait, wait.workspace.observation_of(self.description), self._runtime.time())
             wait = step.wait
             if step.news:
                 self._log.info("%s", step.news)

@@ -72,7 +72,7 @@ def real_time(clock: Clock) -> None:
 def test_a_notebook_in_service_is_delivered_at_once(
     make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
 ) -> None:
-    sagemaker.describe("InService").describe("InService").mint(28800)
+    sagemaker.describe("InService").mint(28800)
     operator = make(session_expiration_duration=timedelta(hours=8), recipient="ada@example.com", deferrable=True)
     receipt = operator.execute(context)
     assert Recorder.sent == [f"ada@example.com {URL}&view=lab {ARN}"]
@@ -106,7 +106,7 @@ def test_a_stopped_notebook_is_started_and_waited_for_in_the_worker(
     make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
 ) -> None:
     sagemaker.describe("Stopped").start().describe("Pending", modified=1).describe("InService", modified=2)
-    sagemaker.describe("InService").mint()
+    sagemaker.mint()
     make().execute(context)
     assert len(Recorder.sent) == 1
 
@@ -115,7 +115,7 @@ def test_a_stopping_notebook_is_waited_for_and_then_started(
     make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
 ) -> None:
     sagemaker.describe("Stopping").describe("Stopping").describe("Stopped").start()
-    sagemaker.describe("Pending").describe("InService").describe("InService").mint()
+    sagemaker.describe("Pending").describe("InService").mint()
     make().execute(context)
     assert len(Recorder.sent) == 1
 
@@ -138,7 +138,7 @@ def test_a_deferrable_task_hands_all_that_it_knows_to_the_trigger(
 
 
 def test_a_resumed_task_delivers(make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]) -> None:
-    sagemaker.describe("InService").describe("InService").mint()
+    sagemaker.describe("InService").mint()
     make(deferrable=True).execute_complete(context, {"status": "success", "notebook_instance_status": "InService"})
     assert len(Recorder.sent) == 1
 
@@ -299,7 +299,7 @@ def test_wrong_input_from_a_template_is_refused_before_the_first_aws_call(
 def test_a_session_is_taken_as_any_number_of_whole_seconds_and_as_its_digits(
     make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], given: Any
 ) -> None:
-    sagemaker.describe("InService").describe("InService").mint(3600)
+    sagemaker.describe("InService").mint(3600)
     assert make(session_expiration_duration=given).execute(context)["session_expiration_duration"] == 3600
 
 
@@ -315,7 +315,7 @@ def test_a_name_of_digits_that_native_rendering_made_a_number_is_that_name(
     operator = make(notebook_instance_name="{{ params.name }}", aws_conn_id="{{ params.connection }}")
     operator.notebook_instance_name, operator.aws_conn_id = 20260302, 7
     sagemaker.name["NotebookInstanceName"] = "20260302"
-    sagemaker.describe("InService").describe("InService").mint()
+    sagemaker.describe("InService").mint()
     assert operator.execute(context)["notebook_instance_name"] == "20260302"
     assert operator.aws_conn_id == "7"
 
@@ -385,7 +385,7 @@ def test_the_log_says_what_it_was_before_it_says_what_was_sent(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     sagemaker.describe("Stopped").start().describe("Stopped").describe("Pending", modified=1)
-    sagemaker.describe("InService", modified=2).describe("InService").mint()
+    sagemaker.describe("InService", modified=2).mint()
     with caplog.at_level("INFO"):
         make().execute(context)
     # Airflow 3 logs to the console, past what caplog sees; Airflow 2 to both.

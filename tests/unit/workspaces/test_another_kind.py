@@ -260,7 +260,7 @@ def make(tracking_hook: WorkspaceHook, clock: Clock) -> Callable[..., Any]:
 def test_the_worker_starts_it_waits_for_it_and_delivers(
     make: Callable[..., Any], aws: Aws, context: dict[str, Any]
 ) -> None:
-    aws.describe("Stopped").start().describe("Starting", "Started", "Started").mint()
+    aws.describe("Stopped").start().describe("Starting", "Started").mint()
     receipt = make().execute(context)
     text, subject = Sent.texts
     assert text == f"experiments Started {URL}"
@@ -318,7 +318,7 @@ def test_the_triggerer_observes_many_one_by_one_and_the_operator_goes_on(
 
     (event,) = asyncio.run(events())
     assert event["status"] == "success"
-    aws.describe("Created", "Created").mint()
+    aws.describe("Created").mint()
     assert make(deferrable=True).execute_complete(context, event)["deliveries"][0]["attempts"] == 1
 
 
