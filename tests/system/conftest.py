@@ -56,7 +56,8 @@ def services_log(folder: Path) -> Iterator[Path]:
     path = folder / "services.log"
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
-    levels = {"root": logging.DEBUG, "httpx": logging.WARNING, "httpcore": logging.WARNING}  # The tests' own clients.
+    own_clients = ("httpx", "httpcore", "botocore", "urllib3")  # The tests' own; the local services use none of them.
+    levels = {"root": logging.DEBUG, **dict.fromkeys(own_clients, logging.WARNING)}
     before = {name: logging.getLogger(name).level for name in levels}
     logging.root.addHandler(handler)
     _set_levels(levels)

@@ -106,7 +106,7 @@ def test_no_capacity_is_said_in_plain_words_to_whom_the_link_was_for(
     assert mail.subject == "No link to notebook no-capacity"
     for text in (mail.text, str(slack.blocks)):
         assert "Insufficient notebook instance capacity" in text
-        assert "Try again later, or have the notebook instance changed to another instance type" in text
+        assert "Try again later, or change the notebook instance to another instance type" in text
         assert "authToken" not in text
     assert run.links()["SageMaker notebook instance"] == CONSOLE_PAGE.replace(MARKER, "no-capacity")
 

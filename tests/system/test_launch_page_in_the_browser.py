@@ -18,7 +18,8 @@ NAME = "launch-in-the-browser"
 
 
 @pytest.fixture(scope="module")
-def run(start: Start) -> Run:
+def run(start: Start, local: LocalServices) -> Run:
+    local.inbox.slack.clear()  # It takes messages again, whichever tests ran before.
     run = start("notebook_on_demand", notebook_instance_name=NAME, recipient="lunch@example.com", session_hours=2)
     assert run.end() == "success"
     return run
