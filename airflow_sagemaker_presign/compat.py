@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         BaseOperatorLink as BaseOperatorLink,
         Connection as Connection,
         Context as Context,
-        Param as Param,
         TaskGroup as TaskGroup,
     )
     from airflow.sdk.configuration import conf as conf
@@ -63,7 +62,6 @@ _PLACES = {
     "Connection": ("airflow.sdk", "airflow.models.connection"),
     "Context": ("airflow.sdk", "airflow.utils.context"),
     "DAG": ("airflow.sdk", "airflow.models.dag"),
-    "Param": ("airflow.sdk", "airflow.models.param"),
     "Stats": ("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats"),
     "TaskDeferred": _EXCEPTIONS,
     "TaskGroup": ("airflow.sdk", "airflow.utils.task_group"),

@@ -33,10 +33,12 @@ All errors of this package. Each states what happened, to which workspace, and w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol, Self
+from functools import partial
+from typing import Any, Protocol, Self
 
 from airflow_sagemaker_presign.compat import AirflowException
 from airflow_sagemaker_presign.deprecation import renamed
+from airflow_sagemaker_presign.wording import sentence_case
 
 __all__ = [
     "AwsConnectionUnusable",
@@ -64,7 +66,7 @@ class SageMakerPresignError(AirflowException):
 
 
 class Named(Protocol):
-    """The subject of an error, normally a workspace."""
+    """The subject of an error: a workspace, or another error about it."""
 
     @property
     def noun(self) -> str:
@@ -75,7 +77,21 @@ class Named(Protocol):
         """The name that people use."""
 
 
-class WorkspaceError(SageMakerPresignError):
+class _ErrorAboutWorkspace(SageMakerPresignError):
+    name: str
+    noun: str
+
+    @property
+    def notebook_instance_name(self) -> str:
+        """The workspace's name, under the name of version 0.1."""
+        return self.name
+
+    @property
+    def _subject(self) -> str:
+        return f"{sentence_case(self.noun)} {self.name!r}"
+
+
+class WorkspaceError(_ErrorAboutWorkspace):
     """
     An error about a workspace.
 
@@ -105,12 +121,7 @@ class WorkspaceError(SageMakerPresignError):
         if advice is not None:
             self.advice = advice
         request = f" (AWS request id: {request_id})" if request_id else ""
-        super().__init__(f"{noun[:1].upper()}{noun[1:]} {name!r}: {problem} {self.advice}{request}")
-
-    @property
-    def notebook_instance_name(self) -> str:
-        """The workspace's name, under the name of version 0.1."""
-        return self.name
+        super().__init__(f"{self._subject}: {problem} {self.advice}{request}")
 
     def as_event(self) -> dict[str, str]:
         """Return the error as plain JSON values, for the event from a trigger to its operator."""
@@ -156,12 +167,8 @@ class WorkspaceError(SageMakerPresignError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.as_event())
-
-
-def _rebuild(kind: type[WorkspaceError], event: Mapping[str, str]) -> WorkspaceError:
-    values = {key: value for key, value in event.items() if key != "error"}
-    return kind(values.pop("name"), values.pop("problem"), values.pop("advice"), **values)
+        rebuild = partial(type(self), noun=self.noun, code=self.code, request_id=self.request_id)
+        return rebuild, (self.name, self.problem, self.advice)
 
 
 class NotebookInstanceNotFound(WorkspaceError):
@@ -273,7 +280,7 @@ class NotebookInstanceWaitTimeout(WorkspaceError):
     )
 
 
-class LinkDeliveryError(SageMakerPresignError):
+class LinkDeliveryError(_ErrorAboutWorkspace):
     """
     At least one notifier did not deliver a valid link.
 
@@ -303,27 +310,10 @@ class LinkDeliveryError(SageMakerPresignError):
         reasons = "; ".join(f"{notifier}: {reason}" for notifier, reason in failures.items())
         others = f" Delivered by: {', '.join(delivered)}." if delivered else ""
         self.problem = f"The link was not delivered in time by {len(failures)} notifier(s). {reasons}.{others}"
-        super().__init__(f"{noun[:1].upper()}{noun[1:]} {name!r}: {self.problem} {self.advice}")
-
-    @property
-    def notebook_instance_name(self) -> str:
-        """The workspace's name, as 0.1 called it."""
-        return self.name
+        super().__init__(f"{self._subject}: {self.problem} {self.advice}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.name, self.failures, self.delivered, self.advice_for, self.noun)
-
-
-class WorkspaceErrors(NamedTuple):
-    """The error classes of one kind of workspace."""
-
-    not_found: type[WorkspaceError]
-    deleted: type[WorkspaceError]
-    stopped: type[WorkspaceError]
-    start_not_taken: type[WorkspaceError]
-    stop_not_taken: type[WorkspaceError]
-    wait_timeout: type[WorkspaceError]
-    quota_exceeded: type[WorkspaceError]
 
 
 def _together(advice_for: Mapping[str, str]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE, BaseOperatorLink, XCom, conf
+from airflow_sagemaker_presign import compat
+from airflow_sagemaker_presign.compat import BaseOperatorLink, XCom, conf
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseOperator, Context, TaskInstanceKey
@@ -46,11 +47,6 @@ def region_of(notebook_instance_arn: str) -> str:
     return parts[3] if len(parts) == 6 else ""
 
 
-def launch_page_is_supported() -> bool:
-    """Return whether this version of Airflow supports the launch page."""
-    return HAS_LAUNCH_PAGE
-
-
 def launch_path(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
     """
     Return the path of a task instance's launch page, below the api-server's base URL.
@@ -68,7 +64,7 @@ def launch_url(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> s
     :param map_index: the mapped task's index; -1: it is not mapped.
     :return: the link; ``None`` where there is no launch page: Airflow before 3.1.1, or no ``[api] base_url``.
     """
-    base_url = conf.get("api", "base_url", fallback="") if launch_page_is_supported() else ""
+    base_url = conf.get("api", "base_url", fallback="") if compat.HAS_LAUNCH_PAGE else ""
     if urlsplit(base_url).scheme not in ("http", "https"):
         return None
     return base_url.rstrip("/") + launch_path(dag_id, run_id, task_id, map_index)

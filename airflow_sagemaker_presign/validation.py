@@ -1,4 +1,4 @@
-"""Check parameters. Each error names the parameter, its value and what it must be."""
+"""Check parameters. Each function raises a ``ValueError`` with the parameter, its value and what it must be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, NoReturn
 
 from airflow_sagemaker_presign.minting.presigned_url import (
     MAX_SESSION_EXPIRATION_DURATION,
@@ -25,8 +25,6 @@ _NO_PATHS = frozenset({"0", "1", "n", "no", "off", "on", "y", "yes"})
 """Texts that mean True or False, and that a client would take for the path of a file."""
 _EMPTY = "; it looks like what a template makes of a value that is not there"
 
-Landing = Literal["lab", "classic"]
-
 
 def is_template(value: object) -> bool:
     """Return whether a value is a template: Jinja, or another task's output."""
@@ -34,12 +32,7 @@ def is_template(value: object) -> bool:
 
 
 def notebook_instance_name_of(value: object) -> str:
-    """
-    Check a notebook instance's name.
-
-    :param value: the name as text, or as a whole number, to which ``render_template_as_native_obj`` turns digits.
-    :raises ValueError: when AWS would refuse it.
-    """
+    """Check a notebook instance's name; a whole number is what ``render_template_as_native_obj`` makes of digits."""
     name = _digits_or(value)
     if not isinstance(name, str) or len(name) > _MAX_NAME_LENGTH or not re.fullmatch(_NAME, name):
         reject(
@@ -52,13 +45,7 @@ def notebook_instance_name_of(value: object) -> str:
 
 
 def text_of(name: str, value: object) -> str | None:
-    """
-    Check an optional text, such as the name of a connection or a region.
-
-    :param name: the parameter's name, for the message.
-    :param value: the text, or ``None``; a whole number counts as its digits.
-    :raises ValueError: for any other value, and for what a template renders from a missing value.
-    """
+    """Check an optional text; a whole number counts as its digits, what a template makes of nothing is refused."""
     text = _digits_or(value)
     if text is None:
         return None
@@ -70,12 +57,7 @@ def text_of(name: str, value: object) -> str | None:
 
 
 def verify_of(value: object) -> bool | str | None:
-    """
-    Check the parameter ``verify``.
-
-    :param value: ``True``, ``False``, these as text (as a template renders them), the path of a CA bundle, or ``None``.
-    :raises ValueError: for any other value.
-    """
+    """Check ``verify``: ``True`` or ``False``, also as text (from a template), the path of a CA bundle, or ``None``."""
     allowed = "True, False, the path of a file or folder with CA certificates, or None"
     if value is None or isinstance(value, bool):
         return value
@@ -90,12 +72,7 @@ def verify_of(value: object) -> bool | str | None:
 
 
 def ca_bundle_of(verify: bool | str | None) -> bool | str | None:
-    """
-    Check that a CA bundle exists on this machine.
-
-    :param verify: the parameter, as :func:`verify_of` returns it.
-    :raises ValueError: for a path that does not exist.
-    """
+    """Check that a CA bundle, as :func:`verify_of` returns it, exists on this machine."""
     if isinstance(verify, str) and not os.path.exists(verify):
         reject(
             "verify",
@@ -106,11 +83,7 @@ def ca_bundle_of(verify: bool | str | None) -> bool | str | None:
 
 
 def botocore_config_of(value: object) -> dict[str, Any] | None:
-    """
-    Check botocore's options, as far as possible without importing botocore.
-
-    :raises ValueError: when they are not a dict of JSON values, which a trigger's arguments must be.
-    """
+    """Check that botocore's options are a dict of JSON values, as a trigger's arguments must be."""
     allowed = "a dict of botocore's Config options, each a plain JSON value, or None"
     if value is not None and not isinstance(value, dict):
         reject("botocore_config", value, allowed)
@@ -122,11 +95,7 @@ def botocore_config_of(value: object) -> dict[str, Any] | None:
 
 
 def extra_of(extra: object) -> None:
-    """
-    Check a connection's extra; the error does not quote it, since it may contain secrets.
-
-    :raises ValueError: when it is not a JSON object.
-    """
+    """Check that a connection's extra is a JSON object; the error does not quote it: it may contain secrets."""
     try:
         read = json.loads(extra) if isinstance(extra, str) and extra.strip() else {}
     except ValueError as error:
@@ -136,12 +105,7 @@ def extra_of(extra: object) -> None:
 
 
 def session_expiration_duration_of(value: object) -> timedelta:
-    """
-    Check the duration of a Jupyter session.
-
-    :param value: a timedelta, or whole seconds as a number of any type or as digits (as a template renders it).
-    :raises ValueError: for any other value, and for one outside the range that AWS allows.
-    """
+    """Check the duration of a session: a timedelta, or whole seconds as a number or (from a template) as digits."""
     duration = _timedelta_of(value)
     low, high = MIN_SESSION_EXPIRATION_DURATION, MAX_SESSION_EXPIRATION_DURATION
     if duration is None or not low <= duration <= high or duration.microseconds:
@@ -154,15 +118,6 @@ def session_expiration_duration_of(value: object) -> timedelta:
     return duration
 
 
-def landing_of(value: object) -> Landing | None:
-    """
-    Check the page that a notebook opens with.
-
-    :raises ValueError: for an unknown page.
-    """
-    return cast("Landing | None", one_of("landing", value, ("lab", "classic", None)))
-
-
 def one_of(name: str, value: object, allowed: tuple[Any, ...]) -> Any:
     """Check a parameter that must be one of a few values."""
     if value not in allowed:
@@ -171,13 +126,7 @@ def one_of(name: str, value: object, allowed: tuple[Any, ...]) -> Any:
 
 
 def positive_duration_of(name: str, value: object) -> timedelta:
-    """
-    Check a duration that must be positive.
-
-    :param name: the parameter's name, for the message.
-    :param value: a timedelta, or seconds.
-    :raises ValueError: when it is not a positive duration.
-    """
+    """Check a duration, a timedelta or seconds, that must be positive."""
     duration = _seconds_or(value)
     if not isinstance(duration, timedelta) or duration <= timedelta(0):
         reject(name, value, "a timedelta, or a number of seconds, above 0")
@@ -185,11 +134,7 @@ def positive_duration_of(name: str, value: object) -> timedelta:
 
 
 def min_validity_of(value: object) -> timedelta:
-    """
-    Check how long a URL must still be valid on arrival.
-
-    :raises ValueError: when it is not a duration between 0 and the validity of a URL.
-    """
+    """Check how long a URL must still be valid on arrival: above 0, and below the validity of a URL."""
     duration = _seconds_or(value)
     if not isinstance(duration, timedelta) or not timedelta(0) < duration < URL_VALIDITY:
         reject("min_validity", value, "above 0 and below 5 minutes, the whole life of a presigned URL")
@@ -204,12 +149,7 @@ def positive_int_of(name: str, value: object) -> int:
 
 
 def notifiers_of(value: object) -> tuple[Any, ...]:
-    """
-    Check the notifiers: at least one, and each a subclass of Airflow's ``BaseNotifier``.
-
-    :param value: one notifier, or several.
-    :raises ValueError: when there is none, or one is not a notifier.
-    """
+    """Check the notifiers: one or several, each a subclass of Airflow's ``BaseNotifier``."""
     from airflow_sagemaker_presign.compat import BaseNotifier
 
     notifiers = (value,) if isinstance(value, BaseNotifier) or not isinstance(value, Iterable) else tuple(value)

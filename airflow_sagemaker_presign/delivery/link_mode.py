@@ -7,8 +7,9 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
+from airflow_sagemaker_presign import compat
 from airflow_sagemaker_presign.deprecation import OLD_KEYS, warn
-from airflow_sagemaker_presign.links import launch_page_is_supported, launch_url
+from airflow_sagemaker_presign.links import launch_url
 from airflow_sagemaker_presign.validation import one_of, reject
 
 LinkMode = Literal["presigned", "launch_page", "both"]
@@ -28,7 +29,7 @@ def link_mode_of(value: object) -> LinkMode:
     if value == "door":
         warn("link='door'", "link='launch_page'")
         value = "launch_page"
-    if one_of("link", value, ("presigned", "launch_page", "both")) == "launch_page" and not launch_page_is_supported():
+    if one_of("link", value, ("presigned", "launch_page", "both")) == "launch_page" and not compat.HAS_LAUNCH_PAGE:
         reject("link", value, "'presigned' or 'both' on this Airflow; the launch page needs Airflow 3.1.1 or newer")
     return cast("LinkMode", value)
 
@@ -80,7 +81,7 @@ def launch_url_for(link: LinkMode, ti: Any) -> str:
 @functools.cache
 def _log_missing_launch_page() -> None:
     """Log it once per process, not for every task."""
-    lacks = "[api] base_url set where the tasks run" if launch_page_is_supported() else "Airflow 3.1.1 or newer"
+    lacks = "[api] base_url set where the tasks run" if compat.HAS_LAUNCH_PAGE else "Airflow 3.1.1 or newer"
     log.info("The message has only the presigned URL: a launch page needs %s.", lacks)
 
 

@@ -30,7 +30,6 @@ _CLOCK_SKEW_MESSAGE = re.compile(r"signature expired|signature not yet current|t
 ANY = "*"
 """The name in an error of a call that is not about one workspace."""
 
-
 _ABOUT_CREDENTIALS = (
     "Give the connection credentials (or a role) and a region; see the documentation. If it has them, Airflow "
     "could not read the connection at that moment: clear the task."
@@ -81,10 +80,7 @@ def translate(
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html
 
-    :param error: the error that botocore raised.
-    :param subject: the subject of the call.
     :param action: the verb for the message, such as "start".
-    :param route: the route of the request, for the message.
     :return: the error to raise; ``None``: raise ``error`` itself.
     """
     translated = (
@@ -121,7 +117,9 @@ def _meaning(
         return exceptions.SageMakerAccessDenied, problem, None
     if code == "407":
         return exceptions.AwsConnectionUnusable, f"No request reaches AWS: {error}.", _ABOUT_THE_PROXY
-    if is_transient(error):
+    http_status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    # AWS's error responses have a code. One that has an HTTP status only was cut short, or does not come from AWS.
+    if code in TRANSIENT_CODES or code.isdigit() or http_status >= 500:
         advice = _ABOUT_EXPIRED if code in EXPIRED_CREDENTIALS_CODES else None
         return exceptions.SageMakerUnavailable, f"AWS could not {action} it just now: {message or error}.", advice
     return exceptions.WorkspaceError, problem, None
@@ -135,7 +133,7 @@ def _no_response(error: Exception, action: str, route: Route) -> exceptions.Work
     if isinstance(error, _NO_TOKEN):
         return unusable(ANY, f"The AWS connection is not usable: {said}.", _ABOUT_SSO)
     if found := permanent_failure(error, route):
-        return unusable(ANY, found.problem, found.advice)
+        return unusable(ANY, *found)
     problem = f"AWS could not {action} it just now: {said}."
     if isinstance(error, NO_RESPONSE):
         return exceptions.SageMakerOutOfReach(ANY, f"{problem} ({route})")
@@ -152,18 +150,8 @@ def _no_response(error: Exception, action: str, route: Route) -> exceptions.Work
     return None
 
 
-def is_response(error: exceptions.WorkspaceError) -> bool:
-    """Return whether an error is a response of AWS to the request; one about expired credentials does not count."""
-    return bool(error.code) and error.code not in EXPIRED_CREDENTIALS_CODES
-
-
 def connection_error(error: Exception, route: Route | None = None) -> exceptions.WorkspaceError:
-    """
-    Translate an error that prevented the creation of a client into one of this package.
-
-    :param error: the error that was raised while the connection was looked up or the client was created.
-    :param route: the route of a request for credentials, for the message.
-    """
+    """Translate an error of the connection's lookup, or of the client's creation, into one of this package."""
     if isinstance(error, exceptions.WorkspaceError):
         return error
     translated = translate(error, None, "reach", route)
@@ -182,21 +170,10 @@ def connection_went_missing(aws_conn_id: str) -> exceptions.WorkspaceError:
 
     Airflow reports a connection that it cannot read at present as missing, and the amazon provider would then silently
     use the machine's credentials.
-
-    :param aws_conn_id: the connection.
     """
     return exceptions.SageMakerUnavailable(
         ANY, f"Airflow does not find the connection {aws_conn_id!r} just now; it existed when the task began."
     )
-
-
-def is_transient(error: Exception) -> bool:
-    """Return whether the same call may work a little later: throttled, an error in AWS, or no response."""
-    if isinstance(error, (*NO_RESPONSE, ResponseParserError)):
-        return True
-    code, _ = code_and_message(error)
-    # AWS's error responses have a code. One that has an HTTP status only was cut short, or does not come from AWS.
-    return code in TRANSIENT_CODES or code.isdigit() or _http_status(error) >= 500
 
 
 def _is_not_from_aws(code: str) -> bool:
@@ -204,15 +181,7 @@ def _is_not_from_aws(code: str) -> bool:
     return code.isdigit() and code[0] in "34" and code not in TRANSIENT_HTTP_STATUSES and code != "407"
 
 
-def code_and_message(error: Exception) -> tuple[str, str]:
-    """Return the code and the message of AWS's error response; both empty for any other error."""
-    if not isinstance(error, boto.ClientError):
-        return "", ""
+def code_and_message(error: boto.ClientError) -> tuple[str, str]:
+    """Return the code and the message of AWS's error response."""
     described = error.response.get("Error", {})
     return described.get("Code", ""), described.get("Message", "")
-
-
-def _http_status(error: Exception) -> int:
-    if not isinstance(error, boto.ClientError):
-        return 0
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks import aws_errors
+from airflow_sagemaker_presign.hooks.error_codes import is_response
 from airflow_sagemaker_presign.hooks.transport_errors import Route
 from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY, PresignedUrl
 from airflow_sagemaker_presign.minting.url_capture import capture_minted_urls, redacted_before_logging
@@ -27,7 +28,7 @@ NO_RETRIES = Config(retries={"total_max_attempts": 1}, max_pool_connections=1)
 
 class WorkspaceHook(AwsBaseHook):
     """
-    AWS calls for workspaces, over Airflow's standard AWS connection.
+    AWS calls for workspaces, over Airflow's standard AWS connection. Each raises a :class:`.WorkspaceError`.
 
     https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/connections/aws.html
 
@@ -61,13 +62,9 @@ class WorkspaceHook(AwsBaseHook):
         self._making_client = threading.Lock()
 
     def describe(self, workspace: Workspace) -> dict[str, Any]:
-        """
-        Return AWS's description of a workspace.
-
-        :raises WorkspaceError: when the request fails; its class says why.
-        """
+        """Return AWS's description of a workspace."""
         with self._translated(workspace, "describe"):
-            description = workspace.describe(self._client)
+            description = workspace.describe(self._sagemaker)
             try:
                 workspace.observation_of(description)
             except (KeyError, TypeError):
@@ -77,42 +74,22 @@ class WorkspaceHook(AwsBaseHook):
         return description
 
     def observe(self, workspace: Workspace) -> Observation:
-        """
-        Describe a workspace and return its status.
-
-        :raises WorkspaceError: when the request fails; its class says why.
-        """
+        """Describe a workspace and return its status."""
         return workspace.observation_of(self.describe(workspace))
 
     def start(self, workspace: Workspace) -> bool:
-        """
-        Start a workspace.
-
-        :return: ``False`` when it was already starting, which is no error.
-        :raises WorkspaceError: when AWS refuses the request; its class says why.
-        """
+        """Start a workspace; return ``False`` when it was already starting, which is no error."""
         return self._send("start", workspace, workspace.start)
 
     def stop(self, workspace: Workspace) -> bool:
-        """
-        Stop a workspace.
-
-        :return: ``False`` when it was already stopping, which is no error.
-        :raises WorkspaceError: when AWS refuses the request; its class says why.
-        """
+        """Stop a workspace; return ``False`` when it was already stopping, which is no error."""
         return self._send("stop", workspace, workspace.stop)
 
     def mint(self, workspace: Workspace, session: timedelta, landing: str | None) -> PresignedUrl:
-        """
-        Mint a URL that opens the workspace for anybody who has it, for five minutes.
-
-        :param session: how long the session lasts once opened.
-        :param landing: the page that the workspace opens with.
-        :raises WorkspaceError: when AWS refuses the request; its class says why.
-        """
+        """Mint a URL that opens the workspace for anybody who has it, for five minutes."""
         minted_at = self._clock()
         with redacted_before_logging(), self._translated(workspace, "presign a URL for"):
-            url = workspace.mint(self._client, int(session.total_seconds()), landing)
+            url = workspace.mint(self._sagemaker, int(session.total_seconds()), landing)
         if "://" not in url:
             raise exceptions.SageMakerUnavailable(workspace.name, "AWS answered without a URL.", noun=workspace.noun)
         return PresignedUrl(
@@ -132,29 +109,23 @@ class WorkspaceHook(AwsBaseHook):
         status: str | None = None,
         next_token: str | None = None,
     ) -> Page:
-        """
-        Return a page of the list of all workspaces of a kind in the account and region.
-
-        :param kind: the kind of workspace; AWS must have a list of it.
-        :param changed_after: list only workspaces that changed after this time on AWS's clock.
-        :param status: list only workspaces with this status.
-        :param next_token: the previous page's token; the other arguments must be the same.
-        :raises WorkspaceError: when the request fails; its class says why.
-        """
+        """Return a page of :meth:`.Workspace.list_page` of a kind of which AWS has a list."""
         with self._translated(kind, "list"):
             try:
-                return kind.list_page(self._client, changed_after=changed_after, status=status, next_token=next_token)
+                return kind.list_page(
+                    self._sagemaker, changed_after=changed_after, status=status, next_token=next_token
+                )
             except (KeyError, TypeError):
                 problem = "AWS answered with a list without names or statuses."
                 raise exceptions.SageMakerUnavailable(aws_errors.ANY, problem) from None
 
     def arn_without_account(self, workspace: Workspace) -> str:
-        """
-        Return the workspace's ARN without its account, which no console link needs; no request is sent.
-
-        :raises WorkspaceError: when no client, which knows the region, can be created; its class says why.
-        """
-        return workspace.arn_in(str(self.conn_partition), str(self.conn_region_name))
+        """Return the workspace's ARN without its account, which no console link needs; no request is sent."""
+        try:
+            meta = self._sagemaker.meta
+        except exceptions.WorkspaceError as error:
+            raise error.about(workspace) from None
+        return workspace.arn_in(meta.partition, meta.region_name)
 
     @property
     def config(self) -> Config:
@@ -173,36 +144,23 @@ class WorkspaceHook(AwsBaseHook):
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Any:
-        """
-        Return the Airflow connection.
-
-        :raises ValueError: when its extra is not a JSON object, which Airflow would treat as empty.
-        """
+        """Return the Airflow connection, unless its extra is not a JSON object, which Airflow would treat as empty."""
         connection = super().get_connection(conn_id)
         extra_of(connection.extra)
         return connection
 
     def connect_without_retries(self) -> None:
-        """
-        Create a client that does not retry and has one network connection: the caller decides on retries.
-
-        :raises SageMakerUnavailable: for a failure that may pass.
-        :raises AwsConnectionUnusable: when no client can be created with the connection.
-        """
+        """Create a client that does not retry and has one network connection: the caller decides on retries."""
         with _connecting(self._route):
             self.conn = self.get_client_type(region_name=self.region_name, config=self.config.merge(NO_RETRIES))
 
     def close(self) -> None:
         """Close the client's connections."""
-        self._client.close()
+        self._sagemaker.close()
 
     @property
     def has_connection(self) -> bool:
-        """
-        Whether Airflow has the connection; ``False``, too, while Airflow's database is not available.
-
-        :raises WorkspaceError: when the connection cannot be read; its class says why.
-        """
+        """Whether Airflow has the connection; ``False``, too, while Airflow's database is not available."""
         with _connecting(self._route):
             return bool(self.conn_config)
 
@@ -220,7 +178,7 @@ class WorkspaceHook(AwsBaseHook):
                 self.conn_config = before
 
     @property
-    def _client(self) -> Any:
+    def _sagemaker(self) -> Any:
         # Threads share a hook's client; since Python 3.12, cached_property does not lock.
         with self._making_client, _connecting(self._route):
             client: Any = self.conn
@@ -242,7 +200,7 @@ class WorkspaceHook(AwsBaseHook):
     def _send(self, action: str, workspace: Workspace, send: Callable[[Any], None]) -> bool:
         with self._translated(workspace, action):
             try:
-                send(self._client)
+                send(self._sagemaker)
             except ClientError as error:
                 if not workspace.is_wrong_status(*aws_errors.code_and_message(error)):
                     raise
@@ -262,7 +220,7 @@ class WorkspaceHook(AwsBaseHook):
             translated = aws_errors.translate(error, workspace, action, self._route())
             if translated is None:
                 raise
-            if aws_errors.is_response(translated):
+            if is_response(translated.code):
                 self._has_responded = True
             raise translated from None
         else:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.hooks.base import WorkspaceHook
-
-H = TypeVar("H", bound="WorkspaceHook")
 
 
 class ClientKey(NamedTuple):
@@ -39,27 +36,13 @@ class ClientKey(NamedTuple):
         config = None if botocore_config is None else json.dumps(botocore_config, sort_keys=True)
         return cls(aws_conn_id, region_name, verify, config)
 
-    def make_hook(self, kind: Callable[..., H]) -> H:
-        """
-        Create a hook, which creates its client when it is first needed.
-
-        :param kind: the hook's class.
-        :raises AwsConnectionUnusable: when an argument is not valid.
-        """
-        config = None if self.botocore_config is None else json.loads(self.botocore_config)
-        return kind(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
-
     def connect(self) -> WorkspaceHook:
-        """
-        Return a hook with a client. This blocks and imports boto3, so it must not run on an event loop.
-
-        :raises SageMakerUnavailable: for a failure that may pass.
-        :raises AwsConnectionUnusable: when no client can be created with the connection.
-        """
+        """Return a hook with a client. This blocks and imports boto3, so it must not run on an event loop."""
         from airflow_sagemaker_presign.hooks import aws_errors
         from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 
-        hook = self.make_hook(WorkspaceHook)
+        config = None if self.botocore_config is None else json.loads(self.botocore_config)
+        hook = WorkspaceHook(self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=config)
         if self.aws_conn_id is not None and not hook.has_connection:
             raise aws_errors.connection_went_missing(self.aws_conn_id)
         hook.connect_without_retries()

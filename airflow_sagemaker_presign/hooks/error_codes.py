@@ -68,3 +68,8 @@ STALE_CREDENTIALS_CODES = EXPIRED_CREDENTIALS_CODES | frozenset(
 """AWS's errors for credentials that may have been valid earlier; a new client may have newer ones."""
 
 CLOCK_SKEW_CODES = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
+
+
+def is_response(code: str) -> bool:
+    """Return whether an error with this code is a response of AWS to the request itself, not about credentials."""
+    return bool(code) and code not in EXPIRED_CREDENTIALS_CODES

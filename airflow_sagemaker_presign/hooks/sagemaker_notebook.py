@@ -8,7 +8,7 @@ from typing import Any, Literal
 from airflow_sagemaker_presign.deprecation import renamed
 from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedUrl
-from airflow_sagemaker_presign.validation import landing_of, session_expiration_duration_of
+from airflow_sagemaker_presign.validation import session_expiration_duration_of
 from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance, Status
 
@@ -99,7 +99,7 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
             if session_expiration_duration is None
             else session_expiration_duration_of(session_expiration_duration)
         )
-        return self.mint(NotebookInstance(name), duration, landing_of(landing))
+        return self.mint(NotebookInstance(name), duration, NotebookInstance.landing_of(landing))
 
 
 __getattr__ = renamed(__name__, {"SageMakerNotebookHook": "SageMakerNotebookInstanceHook"})

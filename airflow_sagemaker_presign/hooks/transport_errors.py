@@ -78,51 +78,34 @@ def without_passwords(text: str) -> str:
     return _PASSWORD.sub("//***@", text)
 
 
-class PermanentFailure(NamedTuple):
-    """
-    A failure that does not pass.
-
-    :param problem: what is wrong, as a sentence.
-    :param advice: what the reader can do.
-    """
-
-    problem: str
-    advice: str
-
-
-def permanent_failure(error: Exception, route: Route) -> PermanentFailure | None:
-    """
-    Return why a request will never succeed; ``None``: it may succeed later.
-
-    :param error: the error that botocore raised.
-    :param route: the route of the request.
-    """
+def permanent_failure(error: Exception, route: Route) -> tuple[str, str] | None:
+    """Return why a request will never succeed, and what the reader can do; ``None``: it may succeed later."""
     about_files = isinstance(error, boto.SSLError) or type(error) is boto.HTTPClientError
     for cause in _chain(error):
         unreadable = isinstance(cause, _NO_SUCH_FILE) or getattr(cause, "library", None) in _BAD_FILE_LIBRARIES
         if about_files and unreadable:
-            return PermanentFailure(f"A certificate file cannot be read: {cause} ({route}).", _ABOUT_THE_CA_FILE)
+            return f"A certificate file cannot be read: {cause} ({route}).", _ABOUT_THE_CA_FILE
         if isinstance(cause, ssl.SSLCertVerificationError) or _HOST_MISMATCH.search(str(cause)):
-            return PermanentFailure(f"The server's certificate is not trusted: {cause} ({route}).", _advice(cause))
+            return f"The server's certificate is not trusted: {cause} ({route}).", _advice(cause)
         refused = _TUNNEL_REFUSED.search(str(cause))
         if refused and refused[1].startswith("4") and refused[1] not in TRANSIENT_HTTP_STATUSES:
-            return PermanentFailure(f"The proxy refused the request: {cause} ({route}).", _ABOUT_PROXIES)
+            return f"The proxy refused the request: {cause} ({route}).", _ABOUT_PROXIES
         if type(error) is boto.HTTPClientError and isinstance(cause, (LocationValueError, ProxySchemeUnsupported)):
-            return PermanentFailure(f"No request can be sent: {cause} ({route}).", _ABOUT_PROXIES)
+            return f"No request can be sent: {cause} ({route}).", _ABOUT_PROXIES
     if isinstance(error, boto.ProxyConnectionError) and str(error).count("://") > 1:
         # botocore supports http:// and https:// only, and puts http:// before any other address.
-        return PermanentFailure(f"The proxy's address is not that of an HTTP proxy ({route}).", _ABOUT_PROXIES)
+        return f"The proxy's address is not that of an HTTP proxy ({route}).", _ABOUT_PROXIES
     return None if route.proven else _unknown_region(error, route)
 
 
-def _unknown_region(error: Exception, route: Route) -> PermanentFailure | None:
+def _unknown_region(error: Exception, route: Route) -> tuple[str, str] | None:
     # A region that this botocore does not know may be new: it is wrong only if its host is not found, either.
     host = route.endpoint.partition("://")[2].partition("/")[0].lower()
     if not route.region or f".{route.region.lower()}." not in host or not _host_is_unknown(error):
         return None
     if route.region in _known_regions():
         return None
-    return PermanentFailure(f"AWS has no region {route.region!r}: {host} is not found ({route}).", _ABOUT_REGIONS)
+    return f"AWS has no region {route.region!r}: {host} is not found ({route}).", _ABOUT_REGIONS
 
 
 def _host_is_unknown(error: Exception) -> bool:

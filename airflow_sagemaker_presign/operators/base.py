@@ -23,7 +23,6 @@ from airflow_sagemaker_presign.validation import (
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import Context
     from airflow_sagemaker_presign.hooks.base import WorkspaceHook
-    from airflow_sagemaker_presign.hooks.client_key import ClientKey
     from airflow_sagemaker_presign.links import SageMakerConsoleLink
     from airflow_sagemaker_presign.triggers.base import WorkspaceTrigger
     from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
@@ -91,20 +90,11 @@ class WorkspaceOperator(BaseOperator):
 
     @property
     def workspace(self) -> Workspace:
-        """
-        The task's workspace.
-
-        :raises ValueError: when AWS would refuse an identifier.
-        """
+        """The task's workspace; a ``ValueError`` when AWS would refuse an identifier."""
         return self.kind.from_fields(vars(self))
 
     def _check(self, *, rendered: bool = True) -> None:
-        """
-        Check the templated parameters, and convert each to its type.
-
-        :param rendered: whether Airflow has rendered the templates.
-        :raises ValueError: when AWS, or Airflow, would refuse one.
-        """
+        """Check the templated parameters, and convert each to its type; templates pass until they are rendered."""
         identifiers = self.kind.identifiers()
         if rendered or not any(is_template(getattr(self, name)) for name in identifiers):
             workspace = self.workspace
@@ -122,30 +112,22 @@ class WorkspaceOperator(BaseOperator):
 
     @cached_property
     def hook(self) -> WorkspaceHook:
-        """
-        The hook for the task's connection.
-
-        :raises AwsConnectionUnusable: when it cannot be created.
-        """
+        """The hook for the task's connection."""
         from airflow_sagemaker_presign.exceptions import WorkspaceError
 
         try:
-            return self._make_hook(self._client_key)
+            return self._hook_class()(
+                self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
+            )
         except WorkspaceError as error:
             raise error.about(self.workspace) from None
 
-    @property
-    def _client_key(self) -> ClientKey:
-        from airflow_sagemaker_presign.hooks.client_key import ClientKey
-
-        return ClientKey.of(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
-
-    def _make_hook(self, client_key: ClientKey) -> WorkspaceHook:
+    def _hook_class(self) -> type[WorkspaceHook]:
         from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 
-        return client_key.make_hook(WorkspaceHook)
+        return WorkspaceHook
 
-    def _trigger(self) -> type[WorkspaceTrigger]:
+    def _trigger_class(self) -> type[WorkspaceTrigger]:
         """Return the trigger for this kind of workspace."""
         raise NotImplementedError
 
@@ -157,50 +139,25 @@ class WorkspaceOperator(BaseOperator):
 
     def reach(self, context: Context, goal: Goal) -> str:
         """
-        Start or stop the workspace if needed, and wait until it has reached the goal.
+        Start or stop the workspace if needed, wait until it has reached the goal, and return the final status.
 
-        :param context: the task's context.
-        :param goal: the phase at which the wait ends.
-        :return: the final status.
-        :raises TaskDeferred: to wait in the triggerer if the task is deferrable; the task resumes in
-            :meth:`execute_complete`.
-        :raises WorkspaceError: when the goal will not be reached; its class says why.
+        A deferrable task waits in the triggerer, and resumes in :meth:`execute_complete`.
         """
         return self._wait(context, self._new_wait(goal, self.timeout))
 
     def reach_again(self, context: Context, event: Mapping[str, Any] | None) -> str:
-        """
-        Check that the workspace is still where the trigger observed it, and continue to wait if not: events may be old.
-
-        :param context: the task's context.
-        :param event: the trigger's event.
-        :return: the final status.
-        :raises TaskDeferred: to wait in the triggerer again; the task resumes in :meth:`execute_complete`.
-        :raises WorkspaceError: when the goal will not be reached; its class says why.
-        """
-        return self._wait(context, self._reached(event).resumed())
+        """Check that the workspace is still where the trigger observed it, and continue to wait if not."""
+        return self._wait(context, self.reached(event).resumed())
 
     def describe(self) -> dict[str, Any]:
-        """
-        Describe the workspace; retry after throttling and other transient failures.
-
-        :raises WorkspaceError: when the request fails for good.
-        """
+        """Describe the workspace; retry after throttling and other transient failures."""
         from airflow_sagemaker_presign.waiting.state_machine import Goal
 
         wait = self._new_wait(Goal.READY, min(self.timeout, _TRIGGERER_MARGIN), deadline=self._deadline)
         return self._worker_wait.describe(wait)
 
-    def reached(self, event: Mapping[str, Any] | None) -> str:
-        """
-        Return the final status, as the trigger observed it.
-
-        :param event: the trigger's event.
-        :raises WorkspaceError: when the wait ended with an error.
-        """
-        return self._reached(event).status
-
-    def _reached(self, event: Mapping[str, Any] | None) -> WaitState:
+    def reached(self, event: Mapping[str, Any] | None) -> WaitState:
+        """Return the final state of the wait in the trigger's event; raise the error that ended it."""
         from dataclasses import replace
 
         from airflow_sagemaker_presign.exceptions import WorkspaceError
@@ -246,32 +203,33 @@ class WorkspaceOperator(BaseOperator):
         return wait.status
 
     def _show_console_button(self, context: Context) -> bool:
-        """Show the button to the console, and return whether this worked; a failure does not fail the task."""
-        try:
-            self.console_link.persist(context, self.hook.arn_without_account(self.workspace))
-        except Exception as error:
-            self.log.info("The button to the SageMaker console is not available yet: %s", error)
-            return False
-        return True
+        return self._try(
+            "show the button to the SageMaker console",
+            lambda: self.console_link.persist(context, self.hook.arn_without_account(self.workspace)),
+        )
 
     def _record_when_the_run_began(self, context: Context) -> None:
         """Store the run's start for a later stop task, since Airflow overwrites it when the run is cleared."""
         first = first_beginning(context["dag_run"]) if "dag_run" in context else None
-        if first is None:
-            return
+        if first is not None:
+            value = first.isoformat()
+            self._try("store when the run began", lambda: context["ti"].xcom_push(key=RUN_BEGAN_KEY, value=value))
+
+    def _try(self, what: str, call: Callable[[], object]) -> bool:
+        """Do what the task can do without, and return whether it worked."""
         try:
-            context["ti"].xcom_push(key=RUN_BEGAN_KEY, value=first.isoformat())
+            call()
         except Exception as error:
-            self.log.info("The start of the run could not be stored: %s", error)
+            self.log.info("Could not %s: %s", what, error)
+            return False
+        return True
 
     def _defer(self, wait: WaitState) -> None:
         self.defer(
-            trigger=self._trigger()(
+            trigger=self._trigger_class()(
                 wait=wait.as_dict(),
                 poll_interval=self.poll_interval,
-                # If Airflow has no such connection, the worker used boto3's own chain, and so must the triggerer. If
-                # the connection exists and is missing later, Airflow cannot read it temporarily.
-                aws_conn_id=self.aws_conn_id if self.hook.has_connection else None,
+                aws_conn_id=self._connection_in_triggerer(),
                 region_name=self.region_name,
                 verify=self.verify,
                 botocore_config=self.botocore_config,
@@ -279,3 +237,19 @@ class WorkspaceOperator(BaseOperator):
             method_name="execute_complete",
             timeout=timedelta(seconds=max(0.0, wait.deadline - self._runtime.time())) + _TRIGGERER_MARGIN,
         )
+
+    def _connection_in_triggerer(self) -> str | None:
+        """
+        Return the connection for the trigger: ``None`` if Airflow has none, and the worker used boto3's own chain.
+
+        A connection that exists and is missing later is one that Airflow cannot read for the moment.
+        """
+        from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, WorkspaceError
+
+        try:
+            return self.aws_conn_id if self.hook.has_connection else None
+        except SageMakerUnavailable:
+            # The triggerer looks it up itself, and retries.
+            return self.aws_conn_id
+        except WorkspaceError as error:
+            raise error.about(self.workspace) from None

@@ -57,7 +57,6 @@ class PresignedUrlOperator(WorkspaceOperator):
         or a list of Airflow user names or e-mail addresses. (templated)
     :param launch_page_valid_for: how long the launch page works after the start of the task, as a timedelta or in
         seconds; rounded up to whole seconds.
-    :param door_open_for: deprecated; write ``launch_page_valid_for``.
     """
 
     describe_key: str
@@ -125,7 +124,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         rendered_allowed_users_of(self.allowed_users)
         # Find a message that cannot be delivered now, not after ten minutes of a machine that costs money.
         prepare(self.notifiers, self._for_notifiers(context), self.require)
-        SageMakerNotebookLaunchLink().persist(context)
+        self._try("show the button to the launch page", lambda: SageMakerNotebookLaunchLink().persist(context))
         self.reach(context, Goal.READY)
         return self._deliver(context)
 
@@ -154,7 +153,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         for_notifiers = self._for_notifiers(context)
         # The last step of the wait has just observed the workspace: a second request would only cost time.
         description = self._worker_wait.description
-        workspace = self.workspace
+        workspace, in_receipt = self.workspace, self._in_receipt(description)
         deliveries = deliver(
             self.notifiers,
             {**for_notifiers, self.describe_key: description, "workspace_description": description},
@@ -168,7 +167,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         sessions_end_by = [receipt["session_ends_by"] for receipt in receipts if "session_ends_by" in receipt]
         receipt = {
             **workspace.as_dict(),
-            **self._in_receipt(description),
+            **in_receipt,
             "link": self.link if launch_url else "presigned",
             **({"launch_url": launch_url} if launch_url else {}),
             "session_expiration_duration": self._session_seconds(),

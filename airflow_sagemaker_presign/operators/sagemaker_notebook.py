@@ -17,7 +17,6 @@ from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInsta
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseNotifier, BaseOperatorLink, Context
-    from airflow_sagemaker_presign.hooks.client_key import ClientKey
     from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
     from airflow_sagemaker_presign.triggers.base import WorkspaceTrigger
 
@@ -33,12 +32,12 @@ class _NotebookInstanceOperator(WorkspaceOperator):
     console_link = SageMakerNotebookConsoleLink()
     notebook_instance_name: str
 
-    def _make_hook(self, client_key: ClientKey) -> SageMakerNotebookInstanceHook:
+    def _hook_class(self) -> type[SageMakerNotebookInstanceHook]:
         from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 
-        return client_key.make_hook(SageMakerNotebookInstanceHook)
+        return SageMakerNotebookInstanceHook
 
-    def _trigger(self) -> type[WorkspaceTrigger]:
+    def _trigger_class(self) -> type[WorkspaceTrigger]:
         from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 
         return SageMakerNotebookInstanceTrigger
@@ -54,7 +53,8 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
     delivery, launch page) and :class:`~.base.WorkspaceOperator` (wait, connection).
 
     :param notebook_instance_name: the notebook instance. (templated)
-    :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` AWS's default. (templated)
+    :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` AWS's default.
+    :param door_open_for: deprecated; write ``launch_page_valid_for``.
     :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
     :raises WorkspaceError: in the task, when the notebook instance does not become InService; its class says why.
@@ -118,7 +118,7 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
         )
 
     def _in_receipt(self, description: Mapping[str, Any]) -> dict[str, Any]:
-        return {"notebook_instance_arn": description["NotebookInstanceArn"]}
+        return {"notebook_instance_arn": description.get("NotebookInstanceArn", "")}
 
 
 class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
@@ -187,7 +187,7 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
         """Return the final status in the trigger's event."""
-        return self.reached(event)
+        return self.reached(event).status
 
     def _skip_unless_started_in_run(self, context: Context) -> None:
         from airflow_sagemaker_presign.compat import AirflowSkipException
@@ -201,8 +201,7 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
         upstream = [task for task in self.get_flat_relatives(upstream=True) if _starts_notebooks(task)]
         name = self.notebook_instance_name
         # Each task stores the ARN as soon as it begins.
-        arn = self.hook.arn_without_account(self.workspace)
-        if was_not_started_by_run(arn, upstream, lambda task: pulled(self.console_link.key, task)):
+        if was_not_started_by_run(self._arn(), upstream, lambda task: pulled(self.console_link.key, task)):
             raise AirflowSkipException(f"No task of this run has started notebook instance {name}.")
         description = self.describe()
         since = began(context["dag_run"], (text for task in upstream for text in pulled(RUN_BEGAN_KEY, task)))
@@ -211,6 +210,15 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
                 f"Notebook instance {name} is {description['NotebookInstanceStatus']} since before this run began, so "
                 "this run has nothing to stop."
             )
+
+    def _arn(self) -> str:
+        from airflow_sagemaker_presign.exceptions import SageMakerUnavailable
+
+        try:
+            return self.hook.arn_without_account(self.workspace)
+        except SageMakerUnavailable:
+            self.describe()  # It retries until there is a client.
+            return self.hook.arn_without_account(self.workspace)
 
 
 def _starts_notebooks(task: Any) -> bool:

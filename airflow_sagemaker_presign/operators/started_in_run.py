@@ -19,22 +19,12 @@ RUN_BEGAN_KEY = "sagemaker_presign_dag_run_began"
 
 
 def first_beginning(dag_run: Any) -> datetime | None:
-    """
-    Return when a run first began.
-
-    :param dag_run: the DAG run.
-    :return: the time; ``None``: the run was cleared, which overwrote it.
-    """
+    """Return when a run first began; ``None``: the run was cleared, which overwrote it."""
     return None if getattr(dag_run, "clear_number", 0) else dag_run.start_date
 
 
 def earliest_beginning(dag_run: Any) -> datetime | None:
-    """
-    Return the earliest time at which a cleared run may have begun.
-
-    :param dag_run: the DAG run.
-    :return: when the run was due; ``None``: unknown.
-    """
+    """Return the earliest time at which a cleared run may have begun: when it was due; ``None``: unknown."""
     due = getattr(dag_run, "run_after", None)
     if due is None:
         # Airflow 2. The data interval of a manually triggered run may have ended long before.
@@ -46,11 +36,9 @@ def earliest_beginning(dag_run: Any) -> datetime | None:
 
 def began(dag_run: Any, recorded: Iterable[object]) -> datetime | None:
     """
-    Return the time after which a change of a notebook instance counts as the run's.
+    Return when the run first began, or else was due: a later change of a notebook instance counts as the run's.
 
-    :param dag_run: the DAG run.
     :param recorded: the values that the run's other tasks stored under :data:`RUN_BEGAN_KEY`.
-    :return: when the run first began; if that is unknown, when it was due.
     """
     first = first_beginning(dag_run)
     if first is not None:

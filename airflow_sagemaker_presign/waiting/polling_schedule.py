@@ -24,9 +24,6 @@ def poll_delay(wait: WaitState, poll_interval: float, now: float, share: float =
     A change within the typical time of a start is noticed within ``poll_interval`` seconds. Polling is slower in the
     first seconds, when no start can be finished, and after a long wait, when a few more seconds hardly matter.
 
-    :param wait: the state of the wait.
-    :param poll_interval: the operator's ``poll_interval``, in seconds.
-    :param now: seconds since the epoch.
     :param share: which part of ``poll_interval`` normally passes between two observations.
     """
     age = now - wait.began_at
@@ -38,13 +35,7 @@ def poll_delay(wait: WaitState, poll_interval: float, now: float, share: float =
 
 
 def next_poll_delay(wait: WaitState, poll_interval: float, now: float) -> float:
-    """
-    Return the seconds until the next observation of a wait in the worker; failed requests slow it to one a minute.
-
-    :param wait: the state of the wait.
-    :param poll_interval: the operator's ``poll_interval``, in seconds.
-    :param now: seconds since the epoch.
-    """
+    """Return the seconds until the next observation of a wait in the worker; failures slow it to one a minute."""
     if wait.failed_requests:
         pause: float = min(poll_interval * 2**wait.failed_requests, max(poll_interval, MAX_BACKOFF_SECONDS))
     else:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks.error_codes import (
     CLOCK_SKEW_CODES,
-    EXPIRED_CREDENTIALS_CODES,
     STALE_CREDENTIALS_CODES,
+    is_response,
 )
 
 OUTAGE_OVER_AFTER_SECONDS = 60.0
@@ -16,7 +16,6 @@ OUTAGE_OVER_AFTER_SECONDS = 60.0
 
 LOG_INTERVAL_SECONDS = 600.0
 """The minimum number of seconds between two log lines about a recurring outage."""
-
 
 FIRST_RESPONSE_TIMEOUT_SECONDS = 240.0
 """Seconds after which a wait gives up if AWS has never responded to any of its requests."""
@@ -40,26 +39,15 @@ class FirstResponse:
         self.has_arrived, self.problem = True, None
 
     def failed(self, error: exceptions.WorkspaceError, now: float) -> None:
-        """
-        Record a failed request.
-
-        :param error: the failure; one with a code is a response of AWS.
-        :param now: the time, in seconds.
-        """
-        if error.code and error.code not in EXPIRED_CREDENTIALS_CODES:
+        """Record a failed request."""
+        if is_response(error.code):
             self.arrived()
         elif not self.has_arrived:
             self.problem = error
             self._failing_since = now if self._failing_since is None else self._failing_since
 
     def given_up(self, now: float, since: float = 0.0) -> exceptions.WorkspaceError | None:
-        """
-        Return the error of a wait for which AWS has never responded, once it is time to give up.
-
-        :param now: the time, in seconds.
-        :param since: when the wait began.
-        :return: the error that ends the wait; ``None``: keep waiting.
-        """
+        """Return the error that ends a wait that began at ``since``; ``None``: keep waiting."""
         if self.problem is None or self._failing_since is None:
             return None
         if now - max(self._failing_since, since) < FIRST_RESPONSE_TIMEOUT_SECONDS:
@@ -83,13 +71,7 @@ class OutageLog:
         self._is_logged = False
 
     def request_failed(self, error: exceptions.WorkspaceError, now: float) -> str | None:
-        """
-        Record a failed request.
-
-        :param error: the failure.
-        :param now: the time, in seconds.
-        :return: the line to log; ``None``: the outage has been logged.
-        """
+        """Record a failed request; return the line to log, or ``None`` if the outage has been logged."""
         self.problem, self.advice, self._last_at = error.problem, error.advice, now
         if self._is_logged or (self._logged_at is not None and now - self._logged_at < LOG_INTERVAL_SECONDS):
             return None
@@ -97,11 +79,7 @@ class OutageLog:
         return f"{error.problem} The wait continues, with fewer requests."
 
     def request_succeeded(self, now: float) -> str | None:
-        """
-        Record a request that AWS answered.
-
-        :return: the line to log; ``None``: there is nothing to log.
-        """
+        """Record a request that AWS answered; return the line to log, or ``None``."""
         self.problem, self.advice = "", None
         if not self._is_logged or now - self._last_at < OUTAGE_OVER_AFTER_SECONDS:
             return None
@@ -129,13 +107,7 @@ class RequestHistory:
         self._responded(now)
 
     def failed(self, error: exceptions.WorkspaceError, now: float) -> exceptions.WorkspaceError:
-        """
-        Record a failed request.
-
-        :param error: the failure.
-        :param now: the time, in seconds.
-        :return: the error for the waits: a :class:`SageMakerUnavailable`, which does not end them, or ``error`` itself.
-        """
+        """Record a failed request; return the error for the waits, which one that is transient does not end."""
         error = self._transient_if_accepted_before(error)
         if not isinstance(error, exceptions.SageMakerUnavailable):
             self._responded(now)

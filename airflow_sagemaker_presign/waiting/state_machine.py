@@ -106,26 +106,12 @@ class WaitState:
         return cls(**{**values, "workspace": kind.from_fields(values["workspace"]), "goal": Goal(values["goal"])})
 
     def after_failed_request(self, problem: str, now: float, advice: str | None = None) -> WaitState:
-        """
-        Return the state of the wait after a failed request.
-
-        :param problem: what went wrong, as a sentence.
-        :param now: seconds since the epoch.
-        :param advice: what the reader can do about it.
-        :raises NotebookInstanceWaitTimeout: when the deadline has passed.
-        """
+        """Return the state of the wait after a failed request, or raise the timeout."""
         self.check_deadline(now, problem, advice)
         return replace(self, failed_requests=self.failed_requests + 1)
 
     def check_deadline(self, now: float, problem: str = "", advice: str | None = None) -> None:
-        """
-        Raise an error if the deadline has passed.
-
-        :param now: seconds since the epoch.
-        :param problem: the current failure, as a sentence.
-        :param advice: what the reader can do about it; default: the advice for a slow start.
-        :raises NotebookInstanceWaitTimeout: when the deadline has passed.
-        """
+        """Raise the timeout if the deadline has passed; default of the advice: that for a slow start."""
         if now >= self.deadline:
             minutes = (self.deadline - self.began_at) / 60
             raise self.error(
@@ -147,15 +133,7 @@ class WaitState:
 
 
 def transition(wait: WaitState, observation: Observation, now: float) -> tuple[WaitState, Action]:
-    """
-    Return the next state of a wait, and what to do, after an observation.
-
-    :param wait: the state of the wait.
-    :param observation: the observation.
-    :param now: seconds since the epoch.
-    :return: the new state, and what to do.
-    :raises WorkspaceError: when the goal will not be reached; its class says why.
-    """
+    """Return the next state of a wait, and what to do; raise an error if the goal will not be reached."""
     towards = _towards_ready if wait.goal is Goal.READY else _towards_stopped
     wait, action = towards(replace(wait, status=observation.status, failed_requests=0), observation, now)
     if action is not Action.DONE:
@@ -214,25 +192,17 @@ def _send_again(wait: WaitState, now: float, action: Action) -> Action:
     )
 
 
-def not_found(wait: WaitState, error: exceptions.WorkspaceError) -> exceptions.WorkspaceError:
-    """
-    Return the error of a wait whose workspace does not exist.
-
-    :param wait: the state of the wait.
-    :param error: the error of the request.
-    """
+def not_found(wait: WaitState, error: exceptions.WorkspaceError) -> exceptions.WorkspaceError | None:
+    """Return the error of a wait whose workspace does not exist; ``None``: it was to stop, and is gone."""
     if not wait.status:
         return error
+    if wait.goal is not Goal.READY:
+        return None
     return wait.error(wait.workspace.errors.deleted, "It no longer exists; somebody deleted it during the wait.")
 
 
 def transition_overdue_at(wait: WaitState) -> float | None:
-    """
-    Return the time after which an unchanged status means that a Start or Stop had no effect.
-
-    :param wait: the state of the wait.
-    :return: seconds since the epoch; ``None``: no Start or Stop is pending.
-    """
+    """Return when an unchanged status means that a Start or Stop had no effect; ``None``: none is pending."""
     resting = CAN_START if wait.goal is Goal.READY else CAN_STOP
     if wait.sent_at is None or wait.moved or wait.phase not in resting:
         return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_sagemaker_presign.waiting.state_machine import Action, WaitState, transition
+from airflow_sagemaker_presign.wording import sentence_case
 from airflow_sagemaker_presign.workspaces.base import Observation
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ class Step:
     """
     The consequence of an observation.
 
-    :param wait: the new state of the wait.
-    :param action: what to do next.
     :param news: a line for the task's log; empty: the status is unchanged.
     """
 
@@ -33,11 +32,7 @@ class Step:
         return self.action in (Action.START, Action.STOP)
 
     def send(self, hook: WorkspaceHook) -> None:
-        """
-        Send the Start or Stop.
-
-        :raises WorkspaceError: when AWS refuses the request.
-        """
+        """Send the Start or Stop."""
         workspace = self.wait.workspace
         if self.action is Action.START:
             hook.start(workspace)
@@ -45,11 +40,7 @@ class Step:
             hook.stop(workspace)
 
     def sent(self, now: float) -> WaitState:
-        """
-        Return the state of the wait after AWS accepted the request.
-
-        :param now: seconds since the epoch.
-        """
+        """Return the state of the wait after AWS accepted the request."""
         return replace(
             self.wait,
             sent_at=now,
@@ -60,15 +51,8 @@ class Step:
 
 
 def decide(wait: WaitState, observation: Observation, now: float) -> Step:
-    """
-    Return the step that follows from an observation.
-
-    :param wait: the state of the wait before the observation.
-    :param observation: the observation.
-    :param now: seconds since the epoch.
-    :raises WorkspaceError: when the goal will not be reached; its class says why.
-    """
+    """Return the step that follows from an observation; raise an error if the goal will not be reached."""
     after, action = transition(wait, observation, now)
     workspace = wait.workspace
-    news = "" if after.status == wait.status else f"{workspace.noun.capitalize()} {workspace.name} is {after.status}."
+    news = "" if after.status == wait.status else f"{sentence_case(workspace.noun)} {workspace.name} is {after.status}."
     return Step(after, action, news, observation.changed_at)

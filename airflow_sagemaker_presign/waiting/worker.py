@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_sagemaker_presign import exceptions
@@ -36,39 +37,32 @@ class WorkerWait:
         self._history = RequestHistory(lambda line, begins: (log.warning if begins else log.info)("%s", line))
 
     def step(self, wait: WaitState) -> tuple[WaitState, bool]:
-        """
-        Observe the workspace, decide what to do, and send a Start or Stop if needed.
-
-        :param wait: the state of the wait.
-        :return: the new state, and whether the goal is reached.
-        :raises WorkspaceError: when the goal will not be reached; its class says why.
-        """
+        """Observe, decide, send a Start or Stop if needed; return the new state, and whether the goal is reached."""
         self._history.accepted = self._history.accepted or bool(wait.status)
         try:
             self.description = self._hook.describe(wait.workspace)
             self._history.accepted = True
             step = decide(wait, wait.workspace.observation_of(self.description), self._runtime.time())
-            wait = step.wait
+            failed_requests, wait = wait.failed_requests, step.wait
             if step.news:
                 self._log.info("%s", step.news)
             if step.has_request:
+                # An observation that works does not mean that AWS takes the request: its failures count on.
+                wait = replace(wait, failed_requests=failed_requests)
                 step.send(self._hook)
                 wait = step.sent(self._runtime.time())
         except wait.workspace.errors.not_found as error:
-            raise not_found(wait, error) from None
+            ended = not_found(wait, error)
+            if ended is not None:
+                raise ended from None
+            return wait, True
         except exceptions.WorkspaceError as error:
             return self._after_failed_request(wait, error), False
         self._history.succeeded(self._runtime.time())
         return wait, step.action is Action.DONE
 
     def until_done(self, wait: WaitState) -> WaitState:
-        """
-        Take steps until the goal is reached.
-
-        :param wait: the state of the wait.
-        :return: the final state of the wait.
-        :raises WorkspaceError: when the goal will not be reached; its class says why.
-        """
+        """Take steps until the goal is reached, and return the final state."""
         done = False
         while not done:
             self._sleep(wait)
@@ -76,18 +70,13 @@ class WorkerWait:
         return wait
 
     def describe(self, wait: WaitState) -> dict[str, Any]:
-        """
-        Describe the workspace; retry after throttling and other transient failures.
-
-        :param wait: the wait whose workspace to describe, and whose deadline ends the retries.
-        :raises WorkspaceError: when the request fails for good.
-        """
+        """Describe the workspace of a wait; retry transient failures until its deadline."""
         while True:
             try:
                 description = self._hook.describe(wait.workspace)
             except exceptions.WorkspaceError as error:
-                if isinstance(error, exceptions.SageMakerUnavailable) and self._runtime.time() >= wait.deadline:
-                    raise
+                if self._runtime.time() >= wait.deadline:
+                    raise error.about(wait.workspace) from None
                 wait = self._after_failed_request(wait, error)
             else:
                 self._history.succeeded(self._runtime.time())

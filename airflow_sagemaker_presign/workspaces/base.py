@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Self
 
-from airflow_sagemaker_presign.exceptions import WorkspaceError, WorkspaceErrors
+from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.validation import reject
 
 
@@ -49,12 +49,22 @@ class Observation(NamedTuple):
     changed_at: str = ""
 
 
+class WorkspaceErrors(NamedTuple):
+    """The error classes of one kind of workspace."""
+
+    not_found: type[WorkspaceError]
+    deleted: type[WorkspaceError]
+    stopped: type[WorkspaceError]
+    start_not_taken: type[WorkspaceError]
+    stop_not_taken: type[WorkspaceError]
+    wait_timeout: type[WorkspaceError]
+    quota_exceeded: type[WorkspaceError]
+
+
 class Page(NamedTuple):
     """
-    One page of a list.
+    One page of a list: observations by name, without reasons.
 
-    :param observations: the observations, by name; without reasons.
-    :param next_token: the token of the next page; ``None``: this is the last one.
     :param answered_at: AWS's time, in whole seconds since the epoch; ``None``: the response has no ``Date``.
     """
 
@@ -179,10 +189,6 @@ class Workspace(ABC):
     def arn_in(self, partition: str, region: str) -> str:
         """Return the ARN without the account, for the console page; empty if there is none."""
         return ""
-
-    def console_url(self, arn: str) -> str | None:
-        """Return the URL of the workspace's page in the AWS console; ``None`` if there is none."""
-        return None
 
     def console_open_url(self, arn: str) -> str | None:
         """Return the console's own link to open the workspace, which uses the clicking user's IAM session."""

@@ -15,9 +15,17 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.links import console_open_url, console_page_url
-from airflow_sagemaker_presign.validation import landing_of, notebook_instance_name_of
-from airflow_sagemaker_presign.workspaces.base import Observation, Page, Phase, Workspace, answered_at, in_utc
+from airflow_sagemaker_presign.links import console_open_url
+from airflow_sagemaker_presign.validation import notebook_instance_name_of, one_of
+from airflow_sagemaker_presign.workspaces.base import (
+    Observation,
+    Page,
+    Phase,
+    Workspace,
+    WorkspaceErrors,
+    answered_at,
+    in_utc,
+)
 
 MAX_RESULTS = 100
 """The maximum number of notebook instances in one page of a list."""
@@ -81,7 +89,7 @@ class NotebookInstance(Workspace):
 
     noun = "notebook instance"
     title = "Notebook"
-    errors = exceptions.WorkspaceErrors(
+    errors = WorkspaceErrors(
         not_found=exceptions.NotebookInstanceNotFound,
         deleted=exceptions.NotebookInstanceDeleted,
         stopped=exceptions.NotebookInstanceStopped,
@@ -193,10 +201,6 @@ class NotebookInstance(Workspace):
         """Return the ARN without the account."""
         return f"arn:{partition}:sagemaker:{region}::notebook-instance/{self.name}"
 
-    def console_url(self, arn: str) -> str | None:
-        """Return the URL of its page in the AWS console."""
-        return console_page_url(arn)
-
     def console_open_url(self, arn: str) -> str | None:
         """Return the URL of the console's "Open JupyterLab"."""
         return console_open_url(arn)
@@ -204,7 +208,8 @@ class NotebookInstance(Workspace):
     @classmethod
     def landing_of(cls, value: object) -> str | None:
         """Check the page that the notebook opens with: JupyterLab, the classic page, or AWS's default."""
-        return landing_of(value)
+        landing: str | None = one_of("landing", value, ("lab", "classic", None))
+        return landing
 
     def open_button(self, landing: str | None) -> str:
         """Return the label of the launch page's button."""

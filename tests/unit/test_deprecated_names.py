@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import airflow_sagemaker_presign
-from airflow_sagemaker_presign import exceptions, links
+from airflow_sagemaker_presign import compat, exceptions, links
 from airflow_sagemaker_presign.compat import DAG, BaseNotifier, BaseOperatorLink
 from airflow_sagemaker_presign.delivery import send_errors
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
@@ -54,7 +54,7 @@ class Recorder(BaseNotifier):
 @pytest.fixture(autouse=True)
 def launch_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """An Airflow with a launch page, whichever runs the tests."""
-    monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", True)
+    monkeypatch.setattr(compat, "HAS_LAUNCH_PAGE", True)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
     monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
 
@@ -168,7 +168,7 @@ def test_templates_and_the_receipt_have_the_old_names_too(
         operator = make(notifiers=notifier, link="launch_page", launch_page_valid_for=3600, deferrable=False)
     operator.__dict__["hook"] = hook
     operator._runtime = clock
-    sagemaker.describe("InService").describe("InService")
+    sagemaker.describe("InService")
     receipt = operator.execute(context)
     assert notifier.sent == [f"{LAUNCH_URL} 1:00:00"]
     assert receipt["door_url"] == receipt["launch_url"] == LAUNCH_URL
@@ -180,7 +180,7 @@ def test_the_receipt_has_no_old_name_for_what_is_not_there(
     operator = make(notifiers=Recorder(), link="presigned", deferrable=False)
     operator.__dict__["hook"] = hook
     operator._runtime = clock
-    sagemaker.describe("InService").describe("InService").mint()
+    sagemaker.describe("InService").mint()
     assert not {"door_url", "launch_url"} & set(operator.execute(context))
 
 

@@ -10,24 +10,14 @@ from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER
 
 
 class DueJob(NamedTuple):
-    """
-    A request, and when to send it.
-
-    :param at: the time on the poller's monotonic clock, in seconds.
-    :param run: sends the request and handles the response.
-    """
+    """A request, and when to send it, on the poller's monotonic clock, in seconds."""
 
     at: float
     run: Callable[[], Awaitable[None]]
 
 
 def next_due(jobs: Sequence[DueJob], now: float) -> DueJob:
-    """
-    Return the first job that is due; if none is, the job that is due soonest.
-
-    :param jobs: at least one job, the most urgent first.
-    :param now: the time on the poller's monotonic clock, in seconds.
-    """
+    """Return the first job that is due, of those the most urgent; if none is, the job that is due soonest."""
     return next((job for job in jobs if job.at <= now), min(jobs, key=lambda job: job.at))
 
 
@@ -35,13 +25,11 @@ def prioritize(list_sweep: ListSweep, immediate: Sequence[DueJob], now: float, p
     """
     Order the requests of a poller that lists, the most urgent first.
 
-    :param list_sweep: the list sweep.
     :param immediate: sends and describes that are due at once.
-    :param now: the time on the poller's monotonic clock, in seconds.
     :param poll_delay: seconds between two incremental lists.
     """
     incremental_list = DueJob(list_sweep.incremental_list_at(now, poll_delay), list_sweep.incremental_list)
-    resync = DueJob(list_sweep.resync_at(), list_sweep.resync)
+    resync = DueJob(list_sweep.resync_at, list_sweep.resync)
     if not list_sweep.is_catching_up:
         return [incremental_list, *immediate, resync]
     if list_sweep.last_incremental_list == NEVER:

@@ -78,31 +78,24 @@ class AwsClock:
         if answered_at is not None:
             self._ahead = answered_at - now
 
-    def at(self, moment: float, now: float, wall: float) -> float:
-        """Return a lower bound of AWS's time at ``moment``; ``now`` and ``wall`` are the present on our two clocks."""
-        return moment + (wall - now - UNKNOWN_SKEW_SECONDS if self._ahead is None else self._ahead)
+    def changed_after(self, since: float, now: float, wall: float) -> datetime:
+        """Return the ``LastModifiedTimeAfter`` for all changes since ``since``; ``now`` is ``wall`` on our clocks."""
+        ahead = wall - now - UNKNOWN_SKEW_SECONDS if self._ahead is None else self._ahead
+        return datetime.fromtimestamp(max(0.0, since + ahead - OVERLAP_SECONDS), UTC)
 
 
-def begin_incremental_list(pending_waits: PendingWaits, behind: Sequence[PendingWait], now: float) -> ListProgress:
-    """
-    Begin an incremental list.
-
-    :param pending_waits: the waits of the poller.
-    :param behind: the waits without a recent observation that the list must cover; it does not reach back for others.
-    :param now: the time on the poller's monotonic clock, in seconds.
-    """
+def begin_incremental_list(
+    pending_waits: PendingWaits, behind: Sequence[PendingWait], aws: AwsClock, now: float, wall: float
+) -> ListProgress:
+    """Begin an incremental list; of the waits without a recent observation it covers those that are ``behind``."""
     known = [
         pending_wait.known_until
         for pending_wait in pending_waits
         if not (pending_wait.describe_only or pending_wait.is_behind(now))
     ]
     known += [pending_wait.known_until for pending_wait in behind]
-    return ListProgress(now, since=min(known, default=now), behind=behind)
-
-
-def list_changes_since(since: float, aws: AwsClock, now: float, wall: float) -> datetime:
-    """Return the ``LastModifiedTimeAfter`` of a list that must contain all changes since ``since``."""
-    return datetime.fromtimestamp(max(0.0, aws.at(since, now, wall) - OVERLAP_SECONDS), UTC)
+    since = min(known, default=now)
+    return ListProgress(now, since=since, changed_after=aws.changed_after(since, now, wall), behind=behind)
 
 
 def explained_by(incremental_list: ListProgress, pending_waits: PendingWaits) -> list[PendingWait]:
@@ -121,13 +114,10 @@ def had_resync(pending_wait: PendingWait, began: float) -> bool:
 
 def resync(kind: type[Workspace], pending_waits: PendingWaits, few: int, lately: float) -> tuple[list[str], list[str]]:
     """
-    Choose how to resync.
+    Return the statuses to list in a resync, and the names to describe.
 
-    :param kind: the kind of workspace.
-    :param pending_waits: the waits of the poller.
     :param few: up to this many workspaces in one status are described instead of listed.
     :param lately: a workspace that was observed since then needs no description.
-    :return: the statuses to list, and the names to describe.
     """
     counts = Counter(expected_status(pending_wait.wait) for pending_wait in pending_waits)
     listed = [status for status in kind.transient_statuses if counts[status] > few]

@@ -16,7 +16,6 @@ from airflow_sagemaker_presign.waiting.poller.list_progress import (
     begin_incremental_list,
     explained_by,
     had_resync,
-    list_changes_since,
     missing,
     resync,
 )
@@ -98,7 +97,8 @@ class ListSweep:
         self._resync_statuses: list[str] = []
         self._resync_began = NEVER
         self._resync_pages = 0
-        self._resync_at = runtime.monotonic() + RESYNC_INTERVAL_SECONDS
+        self.resync_at = runtime.monotonic() + RESYNC_INTERVAL_SECONDS
+        """When the next request of a resync is due."""
         self._last_resync = NEVER
         self._catch_up_pages = 0
         self._catch_up_at = NEVER
@@ -115,10 +115,6 @@ class ListSweep:
     def incremental_list_at(self, now: float, poll_delay: float) -> float:
         """Return when the next request of an incremental list is due."""
         return now if self._incremental_list is not None else self._incremental_list_began + poll_delay * self._stretch
-
-    def resync_at(self) -> float:
-        """Return when the next request of a resync is due."""
-        return self._resync_at
 
     def abandon(self) -> None:
         """Stop the lists that are under way: there are too few waits for them, or lists do not work."""
@@ -139,7 +135,7 @@ class ListSweep:
         if self.is_catching_up and not late:
             # The resync that is under way has already reached all of them.
             self._abandon_resync()
-            self._resync_at = now + RESYNC_INTERVAL_SECONDS
+            self.resync_at = now + RESYNC_INTERVAL_SECONDS
         if self.is_catching_up or not late or now < self._catch_up_at or self._more_may_join(late, now):
             return
         self._catch_up_at = now + CATCH_UP_GAP_SECONDS
@@ -147,7 +143,7 @@ class ListSweep:
             self._describe_instead(late)
             return
         self._abandon_resync()
-        self._catch_up_pages, self._resync_at = len(late), now
+        self._catch_up_pages, self.resync_at = len(late), now
 
     async def incremental_list(self) -> None:
         """Request the next page of what changed since the last incremental list."""
@@ -155,10 +151,7 @@ class ListSweep:
         if incremental_list is None:
             now = self._runtime.monotonic()
             incremental_list = self._incremental_list = begin_incremental_list(
-                self._pending_waits, self._unexplained(now), now
-            )
-            incremental_list.changed_after = list_changes_since(
-                incremental_list.since, self._aws, now, self._runtime.time()
+                self._pending_waits, self._unexplained(now), self._aws, now, self._runtime.time()
             )
             self._incremental_list_began, self._stretch = now, self._jitter.uniform(0.9, 1.0)
         if await self._request_page(incremental_list):
@@ -194,7 +187,7 @@ class ListSweep:
         if self.is_catching_up and self._resync_pages >= self._catch_up_pages:
             # Describing the late waits takes no more requests than that.
             self._resync, self._resync_statuses = None, []
-        self._resync_at = self._next_resync(now)
+        self.resync_at = self._next_resync(now)
 
     def _more_may_join(self, late: Sequence[PendingWait], now: float) -> bool:
         if self.last_incremental_list == NEVER:

@@ -7,11 +7,12 @@ import contextvars
 import copy
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.waiting.polling_schedule import poll_delay
+from airflow_sagemaker_presign.waiting.request_history import RequestHistory
 from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState, not_found, transition_overdue_at
 from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP, Observation, Phase, Workspace
 
@@ -103,13 +104,15 @@ class PendingWait:
             self.future.set_result(wait)
 
     def fail(self, error: Exception) -> None:
-        """End the wait with an error."""
+        """End the wait with an error, unless a workspace that was to stop is gone."""
         # A copy for each wait, since raising an error adds a traceback to it.
-        error = error.about(self.workspace) if isinstance(error, WorkspaceError) else copy.copy(error)
-        if isinstance(error, self.workspace.errors.not_found):
-            error = not_found(self.wait, error)
-        if not self.future.done():
-            self.future.set_exception(error)
+        ended: Exception | None = error.about(self.workspace) if isinstance(error, WorkspaceError) else copy.copy(error)
+        if isinstance(ended, self.workspace.errors.not_found):
+            ended = not_found(self.wait, ended)
+        if ended is None:
+            self.succeed(self.wait)
+        elif not self.future.done():
+            self.future.set_exception(ended)
 
 
 class PendingWaits:
@@ -226,11 +229,7 @@ def _transient_status(wait: WaitState, phase: Phase) -> str:
 
 
 def next_to_describe(pending_waits: PendingWaits, wall: float, share: float) -> tuple[str, float]:
-    """
-    Choose the workspace to describe next, for a poller that does not list.
-
-    :return: the workspace's name, and when to describe it.
-    """
+    """Return the name of the workspace to describe next, for a poller that does not list, and when."""
 
     def at(pending_wait: PendingWait) -> float:
         return max(pending_wait.last_seen, pending_wait.described_at) + poll_delay(
@@ -239,3 +238,21 @@ def next_to_describe(pending_waits: PendingWaits, wall: float, share: float) -> 
 
     chosen = min(pending_waits, key=at)
     return chosen.name, at(chosen)
+
+
+def due_errors(
+    pending_waits: PendingWaits, overdue: Iterable[PendingWait], history: RequestHistory, now: float, wall: float
+) -> Mapping[PendingWait, WorkspaceError]:
+    """Return the error of each wait that is overdue, or whose time for a first response is over."""
+    errors: dict[PendingWait, WorkspaceError] = {}
+    if history.first_response.problem is not None:
+        for pending_wait in pending_waits:
+            error = history.first_response.given_up(now, pending_wait.joined)
+            if error is not None and not pending_wait.wait.status:
+                errors[pending_wait] = error
+    for pending_wait in overdue:
+        try:
+            pending_wait.wait.check_deadline(wall, history.outage_log.problem, history.outage_log.advice)
+        except WorkspaceError as error:
+            errors[pending_wait] = error
+    return errors

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_sagemaker_presign import exceptions, metrics
 from airflow_sagemaker_presign.runtime import RUNTIME, Runtime
 from airflow_sagemaker_presign.waiting.poller.describe_queue import DescribeQueue
-from airflow_sagemaker_presign.waiting.poller.due_errors import due_errors
 from airflow_sagemaker_presign.waiting.poller.due_jobs import DueJob, next_due, prioritize
 from airflow_sagemaker_presign.waiting.poller.list_sweep import TRIGGER_BATCH_SECONDS, ListSweep
 from airflow_sagemaker_presign.waiting.poller.pending_waits import (
@@ -23,6 +22,7 @@ from airflow_sagemaker_presign.waiting.poller.pending_waits import (
     PendingWait,
     PendingWaits,
     Survey,
+    due_errors,
     next_to_describe,
     survey,
 )
@@ -95,14 +95,7 @@ class StatusPoller:
         self._stretch = 1.0
 
     async def wait_for(self, wait: WaitState, poll_interval: float) -> WaitState:
-        """
-        Wait until a workspace has reached the goal.
-
-        :param wait: the state of the wait.
-        :param poll_interval: seconds within which a change is normally noticed.
-        :return: the final state of the wait.
-        :raises WorkspaceError: when the goal will not be reached; its class says why.
-        """
+        """Wait until a workspace has reached the goal, and return the final state of the wait."""
         loop, now = asyncio.get_running_loop(), self._runtime.monotonic()
         pending_wait = PendingWait(
             wait,
@@ -288,8 +281,8 @@ class StatusPoller:
         if not self.pending_waits.count:
             self._wake.set()
 
-    def _log_outage(self, line: str) -> None:
-        log.warning("%s", line)
+    def _log_outage(self, line: str, begins: bool) -> None:
+        log.log(logging.WARNING if begins else logging.INFO, "%s", line)
         if self.pending_waits.count <= MAX_LOGGED_WAITS:
             for pending_wait in self.pending_waits:
                 pending_wait.log_to_task("%s", line)

@@ -47,7 +47,7 @@ class RateLimitedClient:
     :param connect: returns a hook with a client; called off the event loop, since it blocks.
     :param rate_limiter: the limit of its requests.
     :param runtime: the clock.
-    :param log: called with a log line when an outage begins or ends.
+    :param log: called with a log line when an outage begins or ends, and whether it begins.
     :param call: runs a blocking call off the event loop.
     """
 
@@ -56,11 +56,11 @@ class RateLimitedClient:
         connect: Callable[[], WorkspaceHook],
         rate_limiter: RateLimiter,
         runtime: Runtime,
-        log: Callable[[str], object],
+        log: Callable[[str, bool], object],
         call: Callable[..., Awaitable[Any]] = in_thread,
     ) -> None:
         self.rate_limiter = rate_limiter
-        self.history = RequestHistory(lambda line, begins: log(line))
+        self.history = RequestHistory(log)
         self.throttled = False
         """Whether the last failure was throttling."""
         self._connect = connect
@@ -92,12 +92,7 @@ class RateLimitedClient:
         return self._hook is not None
 
     async def connect(self) -> None:
-        """
-        Create the client.
-
-        :raises SageMakerUnavailable: for a failure that may pass.
-        :raises WorkspaceError: for any other failure, as the class that fits.
-        """
+        """Create the client; raise what :meth:`request` raises."""
         try:
             self._hook = await self._call(self._connect)
         except exceptions.WorkspaceError as error:

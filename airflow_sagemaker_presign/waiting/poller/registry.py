@@ -23,16 +23,9 @@ async def wait_for(
     client_key: ClientKey, wait: WaitState, poll_interval: float, runtime: Runtime = RUNTIME
 ) -> WaitState:
     """
-    Wait for a workspace in the poller that all waits of the same client key and kind share.
+    Wait for a workspace in the poller that all waits of the same client key and kind share; return the final state.
 
     AWS limits the requests of an account per API operation; a shared poller sends one request for many waits.
-
-    :param client_key: the arguments of the AWS client.
-    :param wait: the state of the wait.
-    :param poll_interval: seconds within which a change is normally noticed.
-    :param runtime: clock and pauses.
-    :return: the final state of the wait.
-    :raises WorkspaceError: when the goal will not be reached; its class says why.
     """
     pollers = _POLLERS.setdefault(asyncio.get_running_loop(), {})
     kind = type(wait.workspace)

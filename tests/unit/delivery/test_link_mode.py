@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign import links
+from airflow_sagemaker_presign import compat
 from airflow_sagemaker_presign.compat import BaseNotifier
 from airflow_sagemaker_presign.delivery import link_mode
 from airflow_sagemaker_presign.exceptions import LinkDeliveryError
@@ -39,7 +39,7 @@ class Recorder(BaseNotifier):
 @pytest.fixture(autouse=True)
 def launch_page(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     """An Airflow with a launch page, whichever runs the tests, that has logged nothing yet."""
-    monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", True)
+    monkeypatch.setattr(compat, "HAS_LAUNCH_PAGE", True)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
     monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
     link_mode._log_missing_launch_page.cache_clear()
@@ -78,7 +78,7 @@ Run = Callable[..., dict[str, Any]]
 def test_a_message_carries_what_was_chosen(
     run: Run, sagemaker: Script, link: str, launch_url: str, presigned_url: str
 ) -> None:
-    sagemaker.describe("InService").describe("InService")
+    sagemaker.describe("InService")
     if link != "launch_page":
         sagemaker.mint()
     notifier = Recorder()
@@ -102,11 +102,11 @@ def test_both_without_a_launch_page_is_the_presigned_url_and_logs_once_what_a_la
     supported: bool,
     needed: str,
 ) -> None:
-    monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", supported)
+    monkeypatch.setattr(compat, "HAS_LAUNCH_PAGE", supported)
     notifier = Recorder()
     with caplog.at_level(logging.INFO, logger=link_mode.__name__):
         for _ in range(2):
-            sagemaker.describe("InService").describe("InService").mint()
+            sagemaker.describe("InService").mint()
             receipt = run(notifier)
             assert receipt["link"] == "presigned"
             assert "launch_url" not in receipt
@@ -138,7 +138,7 @@ def test_a_base_url_that_is_lost_during_the_wait_sends_no_credential_instead(
 
 
 def test_the_launch_page_is_an_error_at_parse_on_an_airflow_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links, "HAS_LAUNCH_PAGE", False)
+    monkeypatch.setattr(compat, "HAS_LAUNCH_PAGE", False)
     with pytest.raises(ValueError, match=r"link='launch_page': must be .*Airflow 3\.1\.1 or newer"):
         Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="launch_page")
     Link(task_id="notebook", notebook_instance_name="research", notifiers=Recorder(), link="both")
@@ -197,7 +197,7 @@ def test_a_notifier_that_uses_it_only_when_it_sends_fails_and_is_not_retried(
     run: Run, sagemaker: Script, clock: Clock, kind: type[Recorder]
 ) -> None:
     before = clock.time()
-    sagemaker.describe("InService").describe("InService")
+    sagemaker.describe("InService")
     with pytest.raises(LinkDeliveryError) as raised:
         run(kind(), link="launch_page")
     assert list(raised.value.failures.values()) == [link_mode.NO_PRESIGNED_URL]
@@ -211,7 +211,7 @@ def test_a_notifier_that_fails_is_retried_without_a_mint(run: Run, sagemaker: Sc
             if len(self.sent) < 3:
                 raise KeyError("something else")
 
-    sagemaker.describe("InService").describe("InService")
+    sagemaker.describe("InService")
     assert run(Fails(), link="launch_page")["deliveries"][0]["attempts"] == 3
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.allowed_users import rendered_allowed_users_of
-from airflow_sagemaker_presign.compat import DAG, BaseNotifier
-from airflow_sagemaker_presign.links import launch_page_is_supported
+from airflow_sagemaker_presign.compat import DAG, HAS_LAUNCH_PAGE, BaseNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
 
 
@@ -84,7 +83,7 @@ def test_templates_are_rendered_to_a_list(dag: DAG, given: Any, who: Any, users:
 
 
 @pytest.mark.skipif(
-    not launch_page_is_supported(),
+    not HAS_LAUNCH_PAGE,
     reason="this Airflow has no launch page, and leaves in place what renders to nothing",
 )
 @pytest.mark.parametrize("who", [None, [], "", " ", "None", [None], [""], "Ada <ada@x>", ["ada", "<b>"], "{{ x }}"])

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.compat import DAG, AirflowSkipException, BaseNotifier, TaskDeferred
+from airflow_sagemaker_presign.compat import DAG, HAS_LAUNCH_PAGE, AirflowSkipException, BaseNotifier, TaskDeferred
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.links import (
     SageMakerNotebookConsoleLink,
     SageMakerNotebookLaunchLink,
     console_open_url,
     console_page_url,
-    launch_page_is_supported,
     launch_url,
 )
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
@@ -86,9 +85,7 @@ def test_a_notebook_in_service_is_delivered_at_once(
     assert "authToken" not in repr(context["ti"].xcoms)
 
 
-@pytest.mark.skipif(
-    not launch_page_is_supported(), reason="Airflow 2 asks the links themselves; Airflow 3.0 has no launch page"
-)
+@pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="Airflow 2 asks the links themselves; Airflow 3.0 has no launch page")
 def test_the_buttons_are_there_before_the_wait(
     make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,7 +394,7 @@ def test_the_log_says_what_it_was_before_it_says_what_was_sent(
     assert not any("is Stopped" in line for line in later)
 
 
-@pytest.mark.skipif(not launch_page_is_supported(), reason="no launch page before Airflow 3.1.1")
+@pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="no launch page before Airflow 3.1.1")
 @pytest.mark.parametrize("status", ["Stopped", "Stopping", "Deleting", "Failed"])
 def test_a_message_without_a_presigned_url_is_not_sent_for_a_notebook_that_does_not_run_any_more(
     make: Callable[..., Any],
@@ -435,3 +432,67 @@ def test_the_console_links_are_the_consoles_own(arn: str, page: str) -> None:
 def test_an_unknown_partition_has_no_console_link() -> None:
     assert console_page_url("arn:aws-moon:sagemaker:x:1:notebook-instance/research") is None
     assert console_open_url("nonsense") is None
+
+
+class Unreadable:
+    """A connection that Airflow cannot read for the first few times."""
+
+    def __init__(self, hook: Any, error: exceptions.WorkspaceError, times: int) -> None:
+        self._hook, self._error, self._times = hook, error, times
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("has_connection", "arn_without_account") and self._times:
+            self._times -= 1
+            raise self._error
+        return getattr(self._hook, name)
+
+
+def test_a_connection_that_cannot_be_read_for_the_moment_defers_with_it(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
+) -> None:
+    operator = make(deferrable=True, aws_conn_id="team")
+    error = exceptions.SageMakerUnavailable("*", "The secrets backend has an outage.")
+    operator.__dict__["hook"] = Unreadable(operator.hook, error, times=9)
+    sagemaker.describe("Pending")
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    assert deferred.value.trigger.aws_conn_id == "team"
+
+
+def test_a_connection_that_is_not_usable_says_so_for_this_notebook(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
+) -> None:
+    operator = make(deferrable=True)
+    error = exceptions.AwsConnectionUnusable("*", "Its extra is not JSON.")
+    operator.__dict__["hook"] = Unreadable(operator.hook, error, times=9)
+    sagemaker.describe("Pending")
+    with pytest.raises(exceptions.AwsConnectionUnusable, match="'research': Its extra is not JSON"):
+        operator.execute(context)
+
+
+def test_a_clean_up_waits_for_a_connection_that_cannot_be_read_for_the_moment(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any]
+) -> None:
+    operator = make(Stop, only_if_started_in_run=True)
+    error = exceptions.SageMakerUnavailable("*", "The secrets backend has an outage.")
+    operator.__dict__["hook"] = Unreadable(operator.hook, error, times=1)
+    context["dag_run"] = SimpleNamespace(start_date=datetime(2026, 3, 2, 7, 0, tzinfo=UTC))
+    sagemaker.describe("InService", modified=1).describe("InService", modified=1).describe("InService").stop()
+    sagemaker.describe("Stopped")
+    assert operator.execute(context) == "Stopped"
+
+
+def test_a_description_without_an_arn_costs_no_receipt(
+    make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sagemaker.describe("InService").mint()
+    operator = make()
+    describe = operator.hook.describe
+
+    def without_arn(workspace: Workspace) -> dict[str, Any]:
+        return {key: value for key, value in describe(workspace).items() if key != "NotebookInstanceArn"}
+
+    monkeypatch.setattr(operator.hook, "describe", without_arn)
+    operator.notifiers = (Recorder("{{ presigned_url.url }}"),)
+    assert operator.execute(context)["notebook_instance_arn"] == ""
+    assert len(Recorder.sent) == 1

@@ -9,7 +9,8 @@ import pytest
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-from airflow_sagemaker_presign.waiting.state_machine import WaitState
+from airflow_sagemaker_presign.waiting.polling_schedule import next_poll_delay
+from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from airflow_sagemaker_presign.waiting.worker import WorkerWait
 from tests.helpers.scripted_sagemaker import ARN, Clock, Script, wait_state, worker_wait
 
@@ -45,7 +46,19 @@ def test_throttling_slows_a_wait_down_and_does_not_end_it(worker: WorkerWait, sa
     assert (step.failed_requests, done) == (1, False)
     sagemaker.describe("Stopped").refuse("start_notebook_instance", "ThrottlingException", "Rate exceeded")
     step, done = worker.step(step)
-    assert (step.failed_requests, step.sends, done) == (1, 0, False)
+    assert (step.failed_requests, step.sends, done) == (2, 0, False), "an observation that works is no Start"
+    sagemaker.describe("Stopped").start()
+    step, done = worker.step(step)
+    assert (step.failed_requests, step.sends, done) == (0, 1, False)
+
+
+def test_throttled_stops_are_sent_at_most_once_a_minute(worker: WorkerWait, sagemaker: Script, clock: Clock) -> None:
+    step, pauses = wait(goal=Goal.STOPPED), []
+    for _ in range(6):
+        sagemaker.describe("InService").refuse("stop_notebook_instance", "ThrottlingException", "Rate exceeded")
+        step, _ = worker.step(step)
+        pauses.append(next_poll_delay(step, 5, clock().timestamp()))
+    assert pauses == [10, 20, 40, 60, 60, 60]
 
 
 def test_an_hour_of_outage_in_the_worker_is_logged_in_a_few_lines(
@@ -83,3 +96,27 @@ def test_gone_in_mid_wait_is_deleted_and_never_there_is_not_found(worker: Worker
     sagemaker.refuse("describe_notebook_instance", "ValidationException", "RecordNotFound")
     with pytest.raises(exceptions.NotebookInstanceDeleted):
         worker.step(wait(status="Pending", moved=True))
+
+
+def test_a_stop_whose_notebook_is_gone_in_mid_wait_is_done(worker: WorkerWait, sagemaker: Script) -> None:
+    sagemaker.refuse("describe_notebook_instance", "ValidationException", "RecordNotFound")
+    step, done = worker.step(wait(goal=Goal.STOPPED, status="Stopping", moved=True))
+    assert (step.status, done) == ("Stopping", True)
+
+
+def test_a_stop_of_what_was_never_there_is_not_found(worker: WorkerWait, sagemaker: Script) -> None:
+    sagemaker.refuse("describe_notebook_instance", "ValidationException", "RecordNotFound")
+    with pytest.raises(exceptions.NotebookInstanceNotFound):
+        worker.step(wait(goal=Goal.STOPPED))
+
+
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "ThrottlingException", "InvalidClientTokenId"])
+def test_a_describe_that_fails_past_the_deadline_raises_its_own_error(
+    worker: WorkerWait, sagemaker: Script, clock: Clock, code: str
+) -> None:
+    sagemaker.describe("InService")
+    worker.step(wait())
+    sagemaker.refuse("describe_notebook_instance", code, "That is why.")
+    with pytest.raises(exceptions.WorkspaceError, match=r"'research': .*That is why") as raised:
+        worker.describe(wait_state(deadline=clock().timestamp()))
+    assert not isinstance(raised.value, exceptions.NotebookInstanceWaitTimeout)

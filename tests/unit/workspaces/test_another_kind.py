@@ -31,7 +31,7 @@ from airflow_sagemaker_presign.notifications.link_message import link_message
 from airflow_sagemaker_presign.operators.presigned_url import PresignedUrlOperator
 from airflow_sagemaker_presign.triggers.base import WorkspaceTrigger
 from airflow_sagemaker_presign.validation import reject
-from airflow_sagemaker_presign.workspaces.base import Observation, Phase, Workspace, in_utc
+from airflow_sagemaker_presign.workspaces.base import Observation, Phase, Workspace, WorkspaceErrors, in_utc
 from tests.helpers.scripted_sagemaker import Clock
 
 URL = "https://t-1.eu-central-1.experiments.sagemaker.aws/auth?authToken=eyJhbGciOi.J9secretOfBob"
@@ -80,7 +80,7 @@ class TrackingServer(Workspace):
     noun = "tracking server"
     title = "Tracking server"
     single_use = True
-    errors = exceptions.WorkspaceErrors(
+    errors = WorkspaceErrors(
         not_found=TrackingServerNotFound,
         deleted=TrackingServerNotFound,
         stopped=TrackingServerStopped,
@@ -174,7 +174,7 @@ class PresignedTrackingServerUrlOperator(PresignedUrlOperator):
             **kwargs,
         )
 
-    def _trigger(self) -> type[WorkspaceTrigger]:
+    def _trigger_class(self) -> type[WorkspaceTrigger]:
         return TrackingServerTrigger
 
 

@@ -220,6 +220,14 @@ def test_one_that_is_gone_is_found_by_the_resync(account: Account, waits: Waits)
     assert waits.ended_at["notebook-0007"] < 50 + 66
 
 
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_stop_whose_notebook_is_gone_is_done(account: Account, waits: Waits, count: int) -> None:
+    for name in names(count):
+        account.plan(name, (-1, "Stopping"), (30, "gone"))
+    waits.run(*(waits.wait(name, status="Stopping", moved=True, goal=Goal.STOPPED) for name in names(count)))
+    assert [type(waits.outcomes[name]) for name in names(count)] == [WaitState] * count
+
+
 def test_what_has_to_stop_first_is_started_within_the_rate_limit(account: Account, waits: Waits) -> None:
     for name in names(100):
         account.plan(name, (-1, "Stopping"), (60, "Stopped"))
@@ -339,6 +347,8 @@ def test_ten_minutes_of_throttling_end_nothing_and_take_few_requests(
     assert sum(30 < at < 630 for at, _, _ in account.requests) <= 25
     assert max(waits.ended_at.values()) < 630 + 70
     assert sum("Rate exceeded" in record.message for record in caplog.records) <= 2
+    levels = {record.levelname for record in caplog.records if "AWS responds again" in record.message}
+    assert levels == ({"INFO"} if count > 1 else set()), "a single wait has ended by then"
 
 
 def test_the_deadline_ends_a_wait_through_outage_and_names_it(account: Account, waits: Waits) -> None:
