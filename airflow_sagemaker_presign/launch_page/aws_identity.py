@@ -57,7 +57,7 @@ def find_connection(aws_conn_id: str | None, team_name: str | None, notebook: st
     """
     from airflow.models.connection import Connection
 
-    if not aws_conn_id:
+    if aws_conn_id is None:
         return None
     arguments: dict[str, str | None] = {}
     if conf.getboolean("core", "multi_team", fallback=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -104,12 +105,14 @@ def rendered_task_of(
         valid_for = timedelta(seconds=float(fields["launch_page_valid_for"]))
         task = _task_from(fields, key, try_number)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
+        said = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise HttpError(
             500,
             "This task cannot be read",
-            f"Airflow’s copy of its fields differs from what the task rendered ({type(error).__name__}: {error}). "
-            "Airflow cuts fields that are longer than [core] max_templated_field_length, and masks what it takes for "
-            "a secret. Tell the author of the DAG, or an administrator of Airflow.",
+            f"The page cannot use one of its fields: {said}. If its DAG rendered it like this, the task fails, too. "
+            "Otherwise, Airflow’s copy of it differs: Airflow cuts fields that are longer than [core] "
+            "max_templated_field_length, and masks what it takes for a secret. Tell the author of the DAG, or an "
+            "administrator of Airflow.",
         ) from None
     if now - began > valid_for:
         raise _gone(f"It was open for {format_duration(valid_for)} from the start of the task.")
@@ -124,11 +127,12 @@ def _task_from(fields: Mapping[str, Any], key: TaskKey, try_number: int) -> Rend
         key=key,
         try_number=try_number,
         workspace=workspace,
-        session_expiration_duration=validation.session_expiration_duration_of(fields["session_expiration_duration"]),
+        session_expiration_duration=_session_of(fields["session_expiration_duration"]),
         landing=workspace.landing_of(fields["landing"]),
-        aws_conn_id=_optional_text(fields["aws_conn_id"]),
-        region_name=_optional_text(fields["region_name"]),
-        verify=_verify_of(fields["verify"]),
+        # As the worker checks them, since Airflow stores the fields before the task runs.
+        aws_conn_id=validation.text_of("aws_conn_id", fields["aws_conn_id"]),
+        region_name=validation.text_of("region_name", fields["region_name"]),
+        verify=validation.verify_of(fields["verify"]),
         allowed_users=_allowed_users_of(fields["allowed_users"]),
     )
 
@@ -165,14 +169,13 @@ def _gone(why: str) -> HttpError:
     )
 
 
-def _optional_text(value: object) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a string")
-    return value
-
-
-def _verify_of(value: object) -> bool | str | None:
-    return value if isinstance(value, bool) else _optional_text(value)
+def _session_of(value: object) -> timedelta:
+    # A native template may render a timedelta, which Airflow stores as its text, such as "8:00:00".
+    text = re.fullmatch("([0-9]+):([0-9]{2}):([0-9]{2})", value) if isinstance(value, str) else None
+    if text is not None:
+        hours, minutes, seconds = map(int, text.groups())
+        value = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return validation.session_expiration_duration_of(value)
 
 
 def _allowed_users_of(value: object) -> tuple[str, ...] | None:
