@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, auto
+from typing import Any
 from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -53,8 +54,9 @@ def _page(user_id: str, task: RenderedTask) -> list[str | int]:
     return [user_id, key.dag_id, key.run_id, key.task_id, key.map_index]
 
 
-def _notebook(task: RenderedTask) -> list[str | None]:
-    return [task.workspace.name, task.region_name, task.aws_conn_id]
+def _notebook(task: RenderedTask) -> list[Any]:
+    # A name identifies a workspace of one kind only, and a connection belongs to a team.
+    return [task.workspace.noun, task.workspace.as_dict(), task.region_name, task.aws_conn_id, task.team_name]
 
 
 Origin = tuple[str, str, int]

@@ -66,7 +66,7 @@ def _frame(values: dict[str, Any]) -> str:
 
     The script reloads the whole page when this changes.
     """
-    parts = [str(values.get(name, "")) for name in ("name", "session", "current_user", "path")]
+    parts = [str(values.get(name, "")) for name in ("kind", "name", "session", "current_user", "path")]
     return hashlib.sha256("|".join((*parts, *map(asset_path, ASSETS))).encode()).hexdigest()[:12]
 
 
