@@ -92,7 +92,7 @@ def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: date
     session.add(row)
     # Written before the count, so that a concurrent request counts this row.
     session.flush()
-    same = [*_of(Log, task.key), Log.event == limit.event, Log.dttm > now - limit.per]
+    same = [*task.key.matches(Log), Log.event == limit.event, Log.dttm > now - limit.per]
     if limit.is_personal:
         same.append(Log.owner == current_user.name)
     others = session.scalars(
@@ -121,18 +121,8 @@ class DenialLog:
         self._timer = timer
         self._counts: LruDict[object, Iterator[int]] = LruDict(4096)
 
-    def record(
-        self, event: str, key: TaskKey, current_user: CurrentUser, why: str, task: RenderedTask | None = None
-    ) -> None:
-        """
-        Record a denied request, if the task instance exists.
-
-        :param event: the requested action: ``OPEN`` or ``START``.
-        :param key: the task instance.
-        :param current_user: the user.
-        :param why: the reason.
-        :param task: what the task instance rendered, if it was read.
-        """
+    def record(self, event: str, key: TaskKey, current_user: CurrentUser, why: str) -> None:
+        """Record a denied request for ``OPEN`` or ``START``, if the task instance exists."""
         from airflow.models.taskinstance import TaskInstance
 
         with self._lock:
@@ -147,8 +137,8 @@ class DenialLog:
                 )
             return
         with self._session() as session:
-            if session.scalar(select(TaskInstance.task_id).where(*_of(TaskInstance, key))) is not None:
-                record(DENIED_EVENT.format(event), key, current_user, session, task, error=why)
+            if session.scalar(select(TaskInstance.task_id).where(*key.matches(TaskInstance))) is not None:
+                record(DENIED_EVENT.format(event), key, current_user, session, error=why)
 
 
 def _queue_up(key: TaskKey, session: Any) -> None:
@@ -161,7 +151,7 @@ def _queue_up(key: TaskKey, session: Any) -> None:
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
 
     session.execute(
-        select(RenderedTaskInstanceFields.task_id).where(*_of(RenderedTaskInstanceFields, key)).with_for_update()
+        select(RenderedTaskInstanceFields.task_id).where(*key.matches(RenderedTaskInstanceFields)).with_for_update()
     )
 
 
@@ -188,12 +178,3 @@ def _row(event: str, key: TaskKey, current_user: CurrentUser, task: RenderedTask
         map_index=key.map_index,
         try_number=None if task is None else task.try_number,
     )
-
-
-def _of(model: Any, key: TaskKey) -> list[Any]:
-    return [
-        model.dag_id == key.dag_id,
-        model.run_id == key.run_id,
-        model.task_id == key.task_id,
-        model.map_index == key.map_index,
-    ]

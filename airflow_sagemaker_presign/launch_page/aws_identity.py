@@ -104,7 +104,7 @@ def check_identity(
     """
     if (config.aws_access_key_id and config.aws_secret_access_key) or config.role_arn or own_identity_is_allowed():
         return
-    if config.profile_name and _are_its_own(session().get_credentials()):
+    if config.profile_name and getattr(session().get_credentials(), "method", None) in OF_A_PROFILE:
         return
     which = f"The connection {aws_conn_id!r} has no credentials" if aws_conn_id else "The task names no connection"
     raise UnusableConnection(
@@ -113,7 +113,3 @@ def check_identity(
         "An administrator of Airflow can give the connection credentials or a role; or, where all who write DAGs may "
         f"use the api-server's own, set [{SECTION}] {OPTION} = True.",
     )
-
-
-def _are_its_own(credentials: Any) -> bool:
-    return getattr(credentials, "method", None) in OF_A_PROFILE

@@ -31,6 +31,11 @@ class HttpError(Exception):
         self.retry_after = retry_after
 
 
+def gone(why: str, advice: str = "Ask the sender for a new one: running the DAG again sends it.") -> HttpError:
+    """Return the error for a link that no longer opens anything."""
+    return HttpError(410, "This link has expired", f"{why} {advice}")
+
+
 def login_returns(auth_manager: str) -> bool:
     """
     Return whether a login returns to the page that required it. Keycloak's and AWS's return to Airflow's home page.
@@ -147,4 +152,4 @@ def _error_page(
 
 
 def _answer(html: str, status: int, headers: dict[str, str]) -> Response:
-    return HTMLResponse(html, status, {**templating.security_headers(), **headers})
+    return HTMLResponse(html, status, {**templating.SECURITY_HEADERS, **headers})

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from airflow_sagemaker_presign import validation
 from airflow_sagemaker_presign.allowed_users import EDITORS
 from airflow_sagemaker_presign.launch_page import current_dag
-from airflow_sagemaker_presign.launch_page.http_errors import HttpError
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError, gone
+from airflow_sagemaker_presign.links import launch_path
 from airflow_sagemaker_presign.wording import format_duration
 from airflow_sagemaker_presign.workspaces.base import Workspace
 from airflow_sagemaker_presign.workspaces.kinds import workspace_of
@@ -33,6 +34,15 @@ class TaskKey:
     run_id: str
     task_id: str
     map_index: int = -1
+
+    @property
+    def path(self) -> str:
+        """The path of its launch page."""
+        return launch_path(self.dag_id, self.run_id, self.task_id, self.map_index)
+
+    def matches(self, model: Any) -> list[Any]:
+        """Return the conditions for its rows in a table of Airflow's database."""
+        return [getattr(model, field) == value for field, value in vars(self).items()]
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
         # The fields of a cleared task are out of date: the DAG's author may have cleared it to change them.
         raise HttpError(409, "The task has not started yet", "Reload this page once it has, to open its notebook.")
     if fields is None:
-        raise _gone("Airflow keeps the data of a task for its latest runs only, and this run is an older one.")
+        raise gone("Airflow keeps the data of a task for its latest runs only, and this run is an older one.")
     task = rendered_task_of(key, fields, try_number=try_number, began=task_began or run_began or run_after, now=now)
     return replace(task, team_name=DagModel.get_team_name(key.dag_id, session=session), allowed_now=allowed_now)
 
@@ -115,7 +125,7 @@ def rendered_task_of(
             "administrator of Airflow.",
         ) from None
     if now - began > valid_for:
-        raise _gone(f"It was open for {format_duration(valid_for)} from the start of the task.")
+        raise gone(f"It was open for {format_duration(valid_for)} from the start of the task.")
     return task
 
 
@@ -151,22 +161,11 @@ def _task_instance(key: TaskKey, session: Any) -> Any:
             DagRun.run_after,
         )
         .join(DagRun, (DagRun.dag_id == TaskInstance.dag_id) & (DagRun.run_id == TaskInstance.run_id))
-        .where(
-            TaskInstance.dag_id == key.dag_id,
-            TaskInstance.run_id == key.run_id,
-            TaskInstance.task_id == key.task_id,
-            TaskInstance.map_index == key.map_index,
-        )
+        .where(*key.matches(TaskInstance))
     ).one_or_none()
     if row is None:
         raise HttpError(404, "Task not found", "Airflow has no such task instance. Check that the link is complete.")
     return row
-
-
-def _gone(why: str) -> HttpError:
-    return HttpError(
-        410, "This link has expired", f"{why} Ask the sender for a new one: running the DAG again sends it."
-    )
 
 
 def _session_of(value: object) -> timedelta:

@@ -16,10 +16,10 @@ from airflow_sagemaker_presign.launch_page import audit, rendered_task, templati
 from airflow_sagemaker_presign.launch_page.csrf import CsrfTokens, TokenMatch
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser, may_open
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
-from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, PageState, page_state_of, page_state_of_error
+from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, page_state_of, page_state_of_error
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
 from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
-from airflow_sagemaker_presign.links import launch_path, region_of
+from airflow_sagemaker_presign.links import region_of
 from airflow_sagemaker_presign.wording import format_duration
 from airflow_sagemaker_presign.workspaces.base import CAN_START, Phase, Workspace
 
@@ -67,9 +67,32 @@ class LaunchService:
         )
         raise HttpError(403, "You have no access", words)
 
-    def show(self, task: RenderedTask, current_user: CurrentUser) -> Response:
-        """Return the page."""
-        return self._page(task, current_user)
+    def show(self, task: RenderedTask, current_user: CurrentUser, refused: WorkspaceError | None = None) -> Response:
+        """Return the page; ``refused`` is the error of the click that it responds to."""
+        description: dict[str, Any] = {}
+        status = HTTPStatus.OK
+        try:
+            description = self.sagemaker.describe(task, since=None if refused is None else self.sagemaker.now())
+            page_state = page_state_of(task.workspace, description, task.landing, self.clock())
+        except WorkspaceError as error:
+            page_state, status = page_state_of_error(error, task.workspace), _status_of(error, task.workspace)
+        if refused is not None:
+            page_state, status = page_state.after(refused), _status_of(refused, task.workspace)
+        html = templating.write(
+            "notebook.html",
+            name=task.workspace.name,
+            kind=f"SageMaker {task.workspace.noun}",
+            page_state=page_state,
+            region=region_of(task.workspace.arn(description)) or task.region_name or "",
+            instance_type=description.get("InstanceType", ""),
+            session=format_duration(task.session_expiration_duration),
+            current_user=current_user.name,
+            token=self.tokens.issue(current_user.user_id, task),
+            prefix=self.prefix,
+            path=task.key.path,
+            task_path=_task_path(task.key),
+        )
+        return HTMLResponse(html, status, templating.SECURITY_HEADERS)
 
     def submit(self, task: RenderedTask, current_user: CurrentUser, action: str, token: str) -> Response:
         """
@@ -97,7 +120,7 @@ class LaunchService:
         try:
             self.denials.record(event, key, current_user, why)
         except Exception:
-            log.exception("%s: %s was denied (%s), which could not be recorded", _path(key), current_user.name, why)
+            log.exception("%s: %s was denied (%s), which could not be recorded", key.path, current_user.name, why)
 
     def _open(self, task: RenderedTask, current_user: CurrentUser) -> Response:
         if self._phase(task, self.sagemaker.now()) is not Phase.READY:
@@ -111,7 +134,7 @@ class LaunchService:
             presigned_url = self.sagemaker.mint(task)
         except Exception as error:
             return self._failed(audit.OPEN, task, current_user, error)
-        return Response(status_code=303, headers={**templating.security_headers(), "Location": presigned_url.url})
+        return Response(status_code=303, headers={**templating.SECURITY_HEADERS, "Location": presigned_url.url})
 
     def _start(self, task: RenderedTask, current_user: CurrentUser) -> Response:
         pressed_at = self.sagemaker.now()
@@ -136,8 +159,8 @@ class LaunchService:
 
     def _back(self, task: RenderedTask) -> Response:
         """Redirect to the page with a GET, so that a reload does not submit the form again."""
-        location = self.prefix + _path(task.key)
-        return Response(status_code=303, headers={**templating.security_headers(), "Location": location})
+        location = self.prefix + task.key.path
+        return Response(status_code=303, headers={**templating.SECURITY_HEADERS, "Location": location})
 
     def _failed(self, event: str, task: RenderedTask, current_user: CurrentUser, error: Exception) -> Response:
         with _session() as session:
@@ -145,55 +168,14 @@ class LaunchService:
             audit.record(refused, task.key, current_user, session, task, error=type(error).__name__)
         if not isinstance(error, WorkspaceError):
             raise error
-        log.warning("Task %s, %s: %s", _path(task.key), event, error.problem)
-        return self._page(task, current_user, error)
-
-    def _page(self, task: RenderedTask, current_user: CurrentUser, refused: WorkspaceError | None = None) -> Response:
-        description: dict[str, Any] = {}
-        status = HTTPStatus.OK
-        try:
-            description = self.sagemaker.describe(task, since=None if refused is None else self.sagemaker.now())
-            page_state = page_state_of(task.workspace, description, task.landing, self.clock())
-        except WorkspaceError as error:
-            page_state, status = page_state_of_error(error, task.workspace), _status_of(error, task.workspace)
-        if refused is not None:
-            page_state, status = page_state.after(refused), _status_of(refused, task.workspace)
-        return self._write(task, current_user, description, page_state, status)
-
-    def _write(
-        self,
-        task: RenderedTask,
-        current_user: CurrentUser,
-        description: dict[str, Any],
-        page_state: PageState,
-        status: int,
-    ) -> Response:
-        region = region_of(task.workspace.arn(description)) or task.region_name or ""
-        html = templating.write(
-            "notebook.html",
-            name=task.workspace.name,
-            kind=f"SageMaker {task.workspace.noun}",
-            page_state=page_state,
-            region=region,
-            instance_type=description.get("InstanceType", ""),
-            session=format_duration(task.session_expiration_duration),
-            current_user=current_user.name,
-            token=self.tokens.issue(current_user.user_id, task),
-            prefix=self.prefix,
-            path=_path(task.key),
-            task_path=_task_path(task.key),
-        )
-        return HTMLResponse(html, status, templating.security_headers())
+        log.warning("Task %s, %s: %s", task.key.path, event, error.problem)
+        return self.show(task, current_user, error)
 
 
 def _session() -> Any:
     from airflow.utils.session import create_session
 
     return create_session()
-
-
-def _path(key: TaskKey) -> str:
-    return launch_path(key.dag_id, key.run_id, key.task_id, key.map_index)
 
 
 def _task_path(key: TaskKey) -> str:

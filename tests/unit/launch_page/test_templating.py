@@ -70,7 +70,7 @@ def test_an_error_page_is_text_too() -> None:
 
 
 def test_a_form_leads_nowhere_but_to_airflow() -> None:
-    assert "form-action 'self';" in templating.security_headers()["Content-Security-Policy"]
+    assert "form-action 'self';" in templating.SECURITY_HEADERS["Content-Security-Policy"]
 
 
 def frame(**others: Any) -> str:
