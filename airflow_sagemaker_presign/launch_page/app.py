@@ -43,11 +43,7 @@ may_edit_task_instance = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANC
 
 
 def task_key(request: Request, dag_id: str, run_id: str, task_id: str) -> TaskKey:
-    """
-    Return the task instance of a page's path.
-
-    :raises HTTPException: 404 when the path cannot be one of a task instance.
-    """
+    """Return the task instance of a page's path; raise 404 when the path cannot be one of a task instance."""
     # An encoded slash in an id has been decoded to a path separator by now; Airflow's ids have none.
     has_slash = b"%2f" in request.scope.get("raw_path", b"").lower()
     if has_slash or request.path_params.get("map_index", -1) > MAX_MAP_INDEX:
@@ -99,11 +95,7 @@ KeyDep = Annotated[TaskKey, Depends(task_key)]
 
 
 def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
-    """
-    Create the launch page's app.
-
-    :param clock: returns the time; for tests.
-    """
+    """Create the launch page's app."""
     app = FastAPI(
         title="SageMaker notebook launch page", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )

@@ -30,11 +30,8 @@ DENIED_EVENT = "{}_refused"
 @dataclass(frozen=True)
 class Limit:
     """
-    A rate limit for one action on a task instance.
+    A rate limit for one action on a task instance: at most ``times`` of it within ``per``.
 
-    :param event: the event of the action.
-    :param times: the maximum number of actions ...
-    :param per: ... in this period.
     :param is_personal: whether the limit applies to each user, or to all together.
     """
 
@@ -57,16 +54,9 @@ def record(
     event: str, key: TaskKey, current_user: CurrentUser, session: Any, task: RenderedTask | None = None, **more: str
 ) -> None:
     """
-    Write and commit a row of the audit log.
+    Write and commit a row of the audit log; ``more`` are further values for its ``extra``.
 
     https://airflow.apache.org/docs/apache-airflow/stable/security/audit_logs.html
-
-    :param event: the event.
-    :param key: the task instance.
-    :param current_user: the user.
-    :param session: a session of Airflow's database.
-    :param task: what the task instance rendered, if it was read.
-    :param more: further values for the row's ``extra``.
     """
     session.add(_row(event, key, current_user, task, more))
     session.commit()
@@ -78,11 +68,6 @@ def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: date
 
     The limit counts rows of the audit log, so that it applies to all api-servers together.
 
-    :param limit: the action and its limit.
-    :param task: the task instance.
-    :param current_user: the user.
-    :param now: the time.
-    :param session: a session of Airflow's database.
     :return: the seconds until the user may try again; 0: the action is recorded and may happen.
     """
     from airflow.models.log import Log
@@ -108,12 +93,7 @@ def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: date
 
 
 class DenialLog:
-    """
-    Records requests that the launch page denies, up to a limit.
-
-    :param session: returns a session of Airflow's database.
-    :param timer: a monotonic clock, in seconds; for tests.
-    """
+    """Records requests that the launch page denies, up to a limit."""
 
     def __init__(self, session: Callable[[], Any], timer: Callable[[], float] = time.monotonic) -> None:
         self._session = session

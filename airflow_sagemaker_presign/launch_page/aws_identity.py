@@ -50,9 +50,6 @@ def find_connection(aws_conn_id: str | None, team_name: str | None, notebook: st
 
     https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/multi-team.html
 
-    :param aws_conn_id: the connection.
-    :param team_name: the team of the task's DAG.
-    :param notebook: the workspace's name, for the message.
     :raises UnusableConnection: when Airflow does not find it, or does not support connections of teams.
     """
     from airflow.models.connection import Connection
@@ -96,10 +93,6 @@ def check_identity(
 
     A role to assume is enough: its trust policy names who may assume it.
 
-    :param config: the connection's settings.
-    :param aws_conn_id: the connection.
-    :param notebook: the workspace's name, for the message.
-    :param session: returns a boto3 session of the connection.
     :raises UnusableConnection: when AWS would see the api-server's own identity, and that is not allowed.
     """
     if (config.aws_access_key_id and config.aws_secret_access_key) or config.role_arn or own_identity_is_allowed():

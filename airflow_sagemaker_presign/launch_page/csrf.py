@@ -73,7 +73,6 @@ def is_same_origin(headers: Mapping[str, str], base_url: str, scheme: str = "htt
     must be present and ours; with both headers, both must match. An ``Origin`` of "null" carries no information:
     browsers send it for a page that hides its address.
 
-    :param headers: the request's headers.
     :param base_url: Airflow's ``[api] base_url``; may be empty.
     :param scheme: the scheme of the request as the api-server sees it: usually ``http`` behind a proxy that ends TLS.
     """
@@ -106,11 +105,9 @@ def _is_host_of(host: str, base: Origin) -> bool:
 
 def _origin_of(url: str, *, whole: bool = True) -> Origin | None:
     """
-    Return the origin of a URL, with the scheme's default port where none is given.
+    Return the origin of a URL, with the scheme's default port where none is given; ``None`` if it has no HTTP origin.
 
-    :param url: the URL.
     :param whole: whether the URL must consist of nothing but the origin.
-    :return: the origin; ``None`` when it is not an HTTP origin.
     """
     try:
         parts = urlsplit(url)

@@ -30,9 +30,6 @@ def allowed_now(dag_id: str, task_id: str, session: Any) -> tuple[AllowedUsers, 
     """
     Return the users whom the latest version of a DAG allows to open a task's notebook.
 
-    :param dag_id: the DAG.
-    :param task_id: the task.
-    :param session: a session of Airflow's database.
     :return: the rule; empty where only a run can determine it, since templates or other tasks name the users.
     :raises HttpError: 410 when the DAG or its task no longer exists.
     """
@@ -65,8 +62,6 @@ def tasks_of(serialized_dag: Mapping[str, Any]) -> _Rules:
     Return each task's rule from a serialized DAG; empty for a task whose users are a template.
 
     https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/dag-serialization.html
-
-    :param serialized_dag: the DAG as Airflow stores it.
     """
     dag = serialized_dag["dag"]
     tasks = (task["__var"] for task in dag["tasks"])

@@ -17,8 +17,6 @@ class HttpError(Exception):
     """
     An error response.
 
-    :param status: the HTTP status.
-    :param title: what happened, as a headline.
     :param words: the reason, and what to do next.
     :param retry_after: seconds after which the same request may work.
     """
@@ -37,11 +35,7 @@ def gone(why: str, advice: str = "Ask the sender for a new one: running the DAG 
 
 
 def login_returns(auth_manager: str) -> bool:
-    """
-    Return whether a login returns to the page that required it. Keycloak's and AWS's return to Airflow's home page.
-
-    :param auth_manager: the path of the class, as in ``[core] auth_manager``.
-    """
+    """Return whether a login returns to the page that required it. Keycloak's and AWS's return to Airflow's home."""
     return not auth_manager.startswith(("airflow.providers.keycloak.", "airflow.providers.amazon."))
 
 
@@ -49,7 +43,6 @@ def add_error_handlers(app: FastAPI, prefix: str, *, login_returns: bool = True)
     """
     Add handlers for this package's and Airflow's errors to an app.
 
-    :param app: the app.
     :param prefix: the path of Airflow's base URL, without a trailing slash.
     :param login_returns: whether Airflow's login returns to the page; if not, a page explains what to do first.
     """

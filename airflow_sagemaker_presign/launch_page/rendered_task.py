@@ -50,7 +50,6 @@ class RenderedTask:
     """
     The rendered parameters of a task instance.
 
-    :param workspace: the workspace that it opens.
     :param allowed_users: the users who may open it; ``None``: all who may edit the task instance.
     :param team_name: the team whose connections the task uses.
     :param allowed_now: ``allowed_users`` of the latest version of the DAG; empty where only a run can determine it.
@@ -73,9 +72,6 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
     """
     Read what a task instance rendered.
 
-    :param key: the task instance.
-    :param now: the time.
-    :param session: a session of Airflow's database.
     :raises HttpError: 404 when there is no such task instance, or it has another operator; 409 when it has not started
         yet; 410 when it is too old, its DAG is gone, or Airflow has pruned its rendered fields; 500 when these are not
         readable.
@@ -98,16 +94,7 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
 def rendered_task_of(
     key: TaskKey, fields: Mapping[str, Any], *, try_number: int, began: datetime, now: datetime
 ) -> RenderedTask:
-    """
-    Return what the launch page needs from a task's rendered fields.
-
-    :param key: the task instance.
-    :param fields: the rendered template fields.
-    :param try_number: the task instance's try number.
-    :param began: when the task began.
-    :param now: the time.
-    :raises HttpError: 404, 410 or 500, as in :func:`read`.
-    """
+    """Return what the launch page needs from a task's rendered fields; raises 404, 410 or 500, as :func:`read` does."""
     fields = {_FORMER_FIELDS.get(field, field): value for field, value in fields.items()}
     if "launch_page_valid_for" not in fields:
         raise HttpError(404, "There is no notebook here", "This task does not open a notebook.")

@@ -90,7 +90,6 @@ class _Answer:
         """
         Return whether the result may be used without another request.
 
-        :param now: the time.
         :param since: the earliest time of the request; ``None``: a result from the cache is good enough.
         """
         if self.error is not None:
@@ -99,11 +98,7 @@ class _Answer:
 
 
 class SageMakerClient:
-    """
-    Describes, starts and mints with the connections of the tasks.
-
-    :param monotonic: a monotonic clock, in seconds; for tests.
-    """
+    """Describes, starts and mints with the connections of the tasks."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.now = monotonic
@@ -118,7 +113,6 @@ class SageMakerClient:
         """
         Return the description of the task's workspace. Concurrent callers share one request.
 
-        :param task: the task.
         :param since: the earliest time of the request; default: a response from the cache is good enough.
         :raises WorkspaceError: when the request fails, or failed a moment ago.
         """
@@ -146,11 +140,7 @@ class SageMakerClient:
             return self.hook(task).mint(task.workspace, task.session_expiration_duration, task.landing)
 
     def hook(self, task: RenderedTask) -> WorkspaceHook:
-        """
-        Return the hook of the task's connection.
-
-        :raises WorkspaceError: when the connection is not usable.
-        """
+        """Return the hook of the task's connection."""
         key = _hook_key(task)
         with self._hold("connection", key), _in_words(task):
             with self._lock:

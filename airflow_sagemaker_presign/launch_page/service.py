@@ -30,8 +30,6 @@ class LaunchService:
     """
     Shows, starts and opens notebooks. Its methods block, so they must be called in threads.
 
-    :param clock: returns the time.
-    :param tokens: creates and checks the form's CSRF tokens.
     :param prefix: the path of Airflow's base URL, without a trailing slash.
     """
 
@@ -95,13 +93,7 @@ class LaunchService:
         return HTMLResponse(html, status, templating.SECURITY_HEADERS)
 
     def submit(self, task: RenderedTask, current_user: CurrentUser, action: str, token: str) -> Response:
-        """
-        Open or start the notebook.
-
-        :param action: ``open`` or ``start``.
-        :param token: the form's CSRF token.
-        :raises HttpError: when the token or the action is not valid.
-        """
+        """Open or start the notebook, if the form's CSRF token is valid."""
         token_match = self.tokens.match_token(token, current_user.user_id, task)
         if token_match is TokenMatch.OF_ANOTHER_NOTEBOOK:
             words = f"The page shows another notebook: the task has run again, for {task.workspace.name}."

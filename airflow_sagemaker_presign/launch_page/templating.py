@@ -34,12 +34,7 @@ REDIRECT_BY_PAGE = "by=page"
 
 
 def write(template: str, **values: Any) -> str:
-    """
-    Return a rendered page. All values are escaped.
-
-    :param template: ``notebook.html``, ``redirect.html`` or ``error.html``.
-    :param values: the template's variables.
-    """
+    """Return a rendered page. All values are escaped."""
     return _environment().get_template(template).render(**values, frame=_frame(values))
 
 

@@ -12,9 +12,7 @@ from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.launch_page import rendered_task
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey, rendered_task_of
-from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 from tests.helpers.airflow_database import Sessions, insert
-from tests.helpers.notifiers import Recorder
 
 BEGAN = datetime(2026, 6, 15, 9, 30, tzinfo=UTC)
 KEY = TaskKey("mornings", "manual__1", "notebook_link")
@@ -60,16 +58,6 @@ def test_what_the_worker_accepts_the_page_reads_alike(rendered: dict[str, Any], 
     stored = json.loads(json.dumps(rendered, default=str))
     task = read(**stored)
     assert {name: getattr(task, name) for name in used} == used
-    operator = SageMakerPresignedNotebookUrlOperator(
-        task_id="notebook_link", notebook_instance_name="research", notifiers=Recorder()
-    )
-    for name, value in rendered.items():
-        setattr(operator, name, value)
-    operator._check()
-    if "session_expiration_duration" in used:
-        assert timedelta(seconds=operator._session_seconds()) == used["session_expiration_duration"]
-    else:
-        assert {name: getattr(operator, name) for name in used} == used
 
 
 @pytest.mark.parametrize(
@@ -96,12 +84,24 @@ def test_what_the_worker_rejects_opens_nothing_and_the_page_says_which_field(ren
     assert "the task fails, too" in http_error.value.words
 
 
-def test_it_is_open_for_so_long_and_no_longer() -> None:
-    assert read(now=BEGAN + timedelta(days=7)).key == KEY
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (3600, "for 1 hour from"),
+        (5400, "for 1 hour 30 minutes from"),
+        (604800, "for 7 days from"),
+        (90, "for 1 minute"),
+    ],
+)
+def test_it_is_open_for_so_long_and_no_longer_and_the_page_says_in_words_how_long(seconds: int, words: str) -> None:
+    end = BEGAN + timedelta(seconds=seconds)
+    assert read(now=end, launch_page_valid_for=seconds).key == KEY
     with pytest.raises(HttpError) as http_error:
-        read(now=BEGAN + timedelta(days=7, seconds=1))
+        read(now=end + timedelta(seconds=1), launch_page_valid_for=seconds)
     assert http_error.value.status == 410
-    assert "7 days" in http_error.value.words
+    assert words in http_error.value.words
+    assert "lear the task" not in http_error.value.words
+    assert "Ask the sender" in http_error.value.words
 
 
 def test_a_task_of_another_kind_opens_nothing() -> None:
