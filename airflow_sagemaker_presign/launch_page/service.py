@@ -96,8 +96,11 @@ class LaunchService:
         """Open or start the notebook, if the form's CSRF token is valid."""
         token_match = self.tokens.match_token(token, current_user.user_id, task)
         if token_match is TokenMatch.OF_ANOTHER_NOTEBOOK:
-            words = f"The page shows another notebook: the task has run again, for {task.workspace.name}."
-            raise HttpError(409, "This page is out of date", f"{words} Go back and check before you use the button.")
+            words = (
+                "The page shows another notebook: the task has run again, for the "
+                f"{task.workspace.noun} {task.workspace.name}. Go back and check before you use the button."
+            )
+            raise HttpError(409, "This page is out of date", words)
         if token_match is not TokenMatch.OF_THIS_PAGE:
             raise HttpError(403, "This page has expired", "Go back to the notebook and use its button again.")
         if action == OPEN:
