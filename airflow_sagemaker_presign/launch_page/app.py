@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -16,16 +16,17 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from airflow_sagemaker_presign.compat import conf
-from airflow_sagemaker_presign.launch_page import csrf, form, redirect_page, templating
+from airflow_sagemaker_presign.launch_page import csrf, form, templating
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError, add_error_handlers, login_returns
 from airflow_sagemaker_presign.launch_page.rendered_task import TaskKey
 from airflow_sagemaker_presign.launch_page.sagemaker_client import THREADS_PER_CONNECTION
 from airflow_sagemaker_presign.launch_page.service import LaunchService
 from airflow_sagemaker_presign.launch_page.thread_limits import ThreadLimits
+from airflow_sagemaker_presign.runtime import utc_now
 
 MAX_MAP_INDEX = 2**31 - 1
 """The largest value of the column in Airflow's database."""
@@ -41,17 +42,8 @@ may_see_task_instance = requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE
 may_edit_task_instance = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANCE)
 
 
-def utc_now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)
-
-
 def task_key(request: Request, dag_id: str, run_id: str, task_id: str) -> TaskKey:
-    """
-    Return the task instance of a page's path.
-
-    :raises HTTPException: 404 when the path cannot be one of a task instance.
-    """
+    """Return the task instance of a page's path; raise 404 when the path cannot be one of a task instance."""
     # An encoded slash in an id has been decoded to a path separator by now; Airflow's ids have none.
     has_slash = b"%2f" in request.scope.get("raw_path", b"").lower()
     if has_slash or request.path_params.get("map_index", -1) > MAX_MAP_INDEX:
@@ -103,11 +95,7 @@ KeyDep = Annotated[TaskKey, Depends(task_key)]
 
 
 def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
-    """
-    Create the launch page's app.
-
-    :param clock: returns the time; for tests.
-    """
+    """Create the launch page's app."""
     app = FastAPI(
         title="SageMaker notebook launch page", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
@@ -129,7 +117,7 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
             task = await thread_limits.run(service.authorize, key, current_user)
             action, token = asked.get("action", ""), asked.get("token", "")
             answer = await thread_limits.run_for_connection(task, service.submit, task, current_user, action, token)
-            return redirect_page.redirect_by_page(answer, request.url.query, prefix)
+            return redirect_by_page(answer, request.url.query, prefix)
         except HttpError as http_error:
             await thread_limits.run(service.record_denial, key, current_user, asked.get("action", ""), http_error.title)
             raise
@@ -143,6 +131,21 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
     return app
 
 
+def redirect_by_page(answer: Response, query: str, prefix: str) -> Response:
+    """
+    Redirect to the notebook by an HTML page instead of ``Location``, if the page's form requests it.
+
+    SageMaker's URLs have up to 4,000 characters, and a proxy may allow no more for all headers of a response: nginx,
+    with its defaults, returns 502. The browser treats both redirects alike: it stores neither page nor URL, sends no
+    referrer, and *Back* returns to the page with the button.
+    """
+    location = answer.headers.get("Location", "")
+    if templating.REDIRECT_BY_PAGE not in query.split("&") or urlsplit(location).scheme not in ("http", "https"):
+        return answer
+    html = templating.write("redirect.html", url=location, prefix=prefix, current_user="")
+    return HTMLResponse(html, headers=templating.SECURITY_HEADERS)
+
+
 def _add_assets(app: FastAPI) -> None:
     @app.api_route("/assets/{name}", methods=["GET", "HEAD"])
     def asset(name: str, v: str = "") -> Response:
@@ -151,5 +154,5 @@ def _add_assets(app: FastAPI) -> None:
         # During a rolling upgrade, a page of one api-server may load a file from another: do not cache that one.
         is_this_one = templating.asset_path(name).endswith(f"?v={v}")
         cached = "public, max-age=31536000, immutable" if is_this_one else "no-cache"
-        headers = {**templating.security_headers(), "Cache-Control": cached}
+        headers = {**templating.SECURITY_HEADERS, "Cache-Control": cached}
         return Response(templating.asset(name), media_type=templating.ASSETS[name], headers=headers)

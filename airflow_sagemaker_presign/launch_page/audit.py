@@ -30,11 +30,8 @@ DENIED_EVENT = "{}_refused"
 @dataclass(frozen=True)
 class Limit:
     """
-    A rate limit for one action on a task instance.
+    A rate limit for one action on a task instance: at most ``times`` of it within ``per``.
 
-    :param event: the event of the action.
-    :param times: the maximum number of actions ...
-    :param per: ... in this period.
     :param is_personal: whether the limit applies to each user, or to all together.
     """
 
@@ -57,16 +54,9 @@ def record(
     event: str, key: TaskKey, current_user: CurrentUser, session: Any, task: RenderedTask | None = None, **more: str
 ) -> None:
     """
-    Write and commit a row of the audit log.
+    Write and commit a row of the audit log; ``more`` are further values for its ``extra``.
 
     https://airflow.apache.org/docs/apache-airflow/stable/security/audit_logs.html
-
-    :param event: the event.
-    :param key: the task instance.
-    :param current_user: the user.
-    :param session: a session of Airflow's database.
-    :param task: what the task instance rendered, if it was read.
-    :param more: further values for the row's ``extra``.
     """
     session.add(_row(event, key, current_user, task, more))
     session.commit()
@@ -78,11 +68,6 @@ def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: date
 
     The limit counts rows of the audit log, so that it applies to all api-servers together.
 
-    :param limit: the action and its limit.
-    :param task: the task instance.
-    :param current_user: the user.
-    :param now: the time.
-    :param session: a session of Airflow's database.
     :return: the seconds until the user may try again; 0: the action is recorded and may happen.
     """
     from airflow.models.log import Log
@@ -92,7 +77,7 @@ def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: date
     session.add(row)
     # Written before the count, so that a concurrent request counts this row.
     session.flush()
-    same = [*_of(Log, task.key), Log.event == limit.event, Log.dttm > now - limit.per]
+    same = [*task.key.matches(Log), Log.event == limit.event, Log.dttm > now - limit.per]
     if limit.is_personal:
         same.append(Log.owner == current_user.name)
     others = session.scalars(
@@ -108,12 +93,7 @@ def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: date
 
 
 class DenialLog:
-    """
-    Records requests that the launch page denies, up to a limit.
-
-    :param session: returns a session of Airflow's database.
-    :param timer: a monotonic clock, in seconds; for tests.
-    """
+    """Records requests that the launch page denies, up to a limit."""
 
     def __init__(self, session: Callable[[], Any], timer: Callable[[], float] = time.monotonic) -> None:
         self._session = session
@@ -121,18 +101,8 @@ class DenialLog:
         self._timer = timer
         self._counts: LruDict[object, Iterator[int]] = LruDict(4096)
 
-    def record(
-        self, event: str, key: TaskKey, current_user: CurrentUser, why: str, task: RenderedTask | None = None
-    ) -> None:
-        """
-        Record a denied request, if the task instance exists.
-
-        :param event: the requested action: ``OPEN`` or ``START``.
-        :param key: the task instance.
-        :param current_user: the user.
-        :param why: the reason.
-        :param task: what the task instance rendered, if it was read.
-        """
+    def record(self, event: str, key: TaskKey, current_user: CurrentUser, why: str) -> None:
+        """Record a denied request for ``OPEN`` or ``START``, if the task instance exists."""
         from airflow.models.taskinstance import TaskInstance
 
         with self._lock:
@@ -147,8 +117,8 @@ class DenialLog:
                 )
             return
         with self._session() as session:
-            if session.scalar(select(TaskInstance.task_id).where(*_of(TaskInstance, key))) is not None:
-                record(DENIED_EVENT.format(event), key, current_user, session, task, error=why)
+            if session.scalar(select(TaskInstance.task_id).where(*key.matches(TaskInstance))) is not None:
+                record(DENIED_EVENT.format(event), key, current_user, session, error=why)
 
 
 def _queue_up(key: TaskKey, session: Any) -> None:
@@ -161,7 +131,7 @@ def _queue_up(key: TaskKey, session: Any) -> None:
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
 
     session.execute(
-        select(RenderedTaskInstanceFields.task_id).where(*_of(RenderedTaskInstanceFields, key)).with_for_update()
+        select(RenderedTaskInstanceFields.task_id).where(*key.matches(RenderedTaskInstanceFields)).with_for_update()
     )
 
 
@@ -188,12 +158,3 @@ def _row(event: str, key: TaskKey, current_user: CurrentUser, task: RenderedTask
         map_index=key.map_index,
         try_number=None if task is None else task.try_number,
     )
-
-
-def _of(model: Any, key: TaskKey) -> list[Any]:
-    return [
-        model.dag_id == key.dag_id,
-        model.run_id == key.run_id,
-        model.task_id == key.task_id,
-        model.map_index == key.map_index,
-    ]

@@ -50,14 +50,11 @@ def find_connection(aws_conn_id: str | None, team_name: str | None, notebook: st
 
     https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/multi-team.html
 
-    :param aws_conn_id: the connection.
-    :param team_name: the team of the task's DAG.
-    :param notebook: the workspace's name, for the message.
     :raises UnusableConnection: when Airflow does not find it, or does not support connections of teams.
     """
     from airflow.models.connection import Connection
 
-    if not aws_conn_id:
+    if aws_conn_id is None:
         return None
     arguments: dict[str, str | None] = {}
     if conf.getboolean("core", "multi_team", fallback=False):
@@ -96,15 +93,11 @@ def check_identity(
 
     A role to assume is enough: its trust policy names who may assume it.
 
-    :param config: the connection's settings.
-    :param aws_conn_id: the connection.
-    :param notebook: the workspace's name, for the message.
-    :param session: returns a boto3 session of the connection.
     :raises UnusableConnection: when AWS would see the api-server's own identity, and that is not allowed.
     """
     if (config.aws_access_key_id and config.aws_secret_access_key) or config.role_arn or own_identity_is_allowed():
         return
-    if config.profile_name and _are_its_own(session().get_credentials()):
+    if config.profile_name and getattr(session().get_credentials(), "method", None) in OF_A_PROFILE:
         return
     which = f"The connection {aws_conn_id!r} has no credentials" if aws_conn_id else "The task names no connection"
     raise UnusableConnection(
@@ -113,7 +106,3 @@ def check_identity(
         "An administrator of Airflow can give the connection credentials or a role; or, where all who write DAGs may "
         f"use the api-server's own, set [{SECTION}] {OPTION} = True.",
     )
-
-
-def _are_its_own(credentials: Any) -> bool:
-    return getattr(credentials, "method", None) in OF_A_PROFILE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, auto
+from typing import Any
 from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -53,8 +54,9 @@ def _page(user_id: str, task: RenderedTask) -> list[str | int]:
     return [user_id, key.dag_id, key.run_id, key.task_id, key.map_index]
 
 
-def _notebook(task: RenderedTask) -> list[str | None]:
-    return [task.workspace.name, task.region_name, task.aws_conn_id]
+def _notebook(task: RenderedTask) -> list[Any]:
+    # A name identifies a workspace of one kind only, and a connection belongs to a team.
+    return [task.workspace.noun, task.workspace.as_dict(), task.region_name, task.aws_conn_id, task.team_name]
 
 
 Origin = tuple[str, str, int]
@@ -71,7 +73,6 @@ def is_same_origin(headers: Mapping[str, str], base_url: str, scheme: str = "htt
     must be present and ours; with both headers, both must match. An ``Origin`` of "null" carries no information:
     browsers send it for a page that hides its address.
 
-    :param headers: the request's headers.
     :param base_url: Airflow's ``[api] base_url``; may be empty.
     :param scheme: the scheme of the request as the api-server sees it: usually ``http`` behind a proxy that ends TLS.
     """
@@ -104,11 +105,9 @@ def _is_host_of(host: str, base: Origin) -> bool:
 
 def _origin_of(url: str, *, whole: bool = True) -> Origin | None:
     """
-    Return the origin of a URL, with the scheme's default port where none is given.
+    Return the origin of a URL, with the scheme's default port where none is given; ``None`` if it has no HTTP origin.
 
-    :param url: the URL.
     :param whole: whether the URL must consist of nothing but the origin.
-    :return: the origin; ``None`` when it is not an HTTP origin.
     """
     try:
         parts = urlsplit(url)

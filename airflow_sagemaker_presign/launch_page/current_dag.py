@@ -10,13 +10,14 @@ from sqlalchemy import select
 
 from airflow_sagemaker_presign import validation
 from airflow_sagemaker_presign.allowed_users import EDITORS
-from airflow_sagemaker_presign.launch_page.http_errors import HttpError
+from airflow_sagemaker_presign.launch_page.http_errors import gone
 from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 
 AllowedUsers = tuple[str, ...] | None
 """Exactly these users; ``None``: all who may edit the task."""
 
 _DAGS = 256
+_ASK_THE_AUTHOR = "Ask the author of the DAG for a new link."
 
 _Rules = dict[str, tuple[AllowedUsers, ...]]
 
@@ -29,9 +30,6 @@ def allowed_now(dag_id: str, task_id: str, session: Any) -> tuple[AllowedUsers, 
     """
     Return the users whom the latest version of a DAG allows to open a task's notebook.
 
-    :param dag_id: the DAG.
-    :param task_id: the task.
-    :param session: a session of Airflow's database.
     :return: the rule; empty where only a run can determine it, since templates or other tasks name the users.
     :raises HttpError: 410 when the DAG or its task no longer exists.
     """
@@ -46,7 +44,7 @@ def allowed_now(dag_id: str, task_id: str, session: Any) -> tuple[AllowedUsers, 
         .limit(1)
     ).one_or_none()
     if is_stale is not False or latest is None:
-        raise _gone("the DAG", "or cannot read its file just now")
+        raise gone("Airflow no longer has the DAG of this link, or cannot read its file just now.", _ASK_THE_AUTHOR)
     with _lock:
         found, tasks = _known.get(dag_id) or (None, {})
     if found != tuple(latest):
@@ -55,7 +53,7 @@ def allowed_now(dag_id: str, task_id: str, session: Any) -> tuple[AllowedUsers, 
         with _lock:
             _known[dag_id] = (tuple(latest), tasks)
     if task_id not in tasks:
-        raise _gone("the task", "in the latest version of its DAG")
+        raise gone("Airflow no longer has the task of this link, in the latest version of its DAG.", _ASK_THE_AUTHOR)
     return tasks[task_id]
 
 
@@ -64,8 +62,6 @@ def tasks_of(serialized_dag: Mapping[str, Any]) -> _Rules:
     Return each task's rule from a serialized DAG; empty for a task whose users are a template.
 
     https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/dag-serialization.html
-
-    :param serialized_dag: the DAG as Airflow stores it.
     """
     dag = serialized_dag["dag"]
     tasks = (task["__var"] for task in dag["tasks"])
@@ -102,8 +98,3 @@ def _decoded(value: Any) -> Any:
 def _may_be_mapped_over(expand_input: Mapping[str, Any]) -> bool:
     names = _decoded(expand_input.get("value"))
     return expand_input.get("type") != "dict-of-lists" or not isinstance(names, Mapping) or "allowed_users" in names
-
-
-def _gone(what: str, where: str) -> HttpError:
-    words = f"Airflow no longer has {what} of this link, {where}. Ask the author of the DAG for a new link."
-    return HttpError(410, "This link has expired", words)

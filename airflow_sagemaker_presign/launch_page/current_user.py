@@ -14,13 +14,10 @@ class CurrentUser:
     """
     A signed-in user.
 
-    :param user_id: the id in Airflow's auth manager.
     :param name: the name that Airflow displays.
     :param user_name: the name with which they sign in.
     :param email: their e-mail address; empty: they have none; ``None``: the auth manager stores none.
     :param address: the client address of the request, as Airflow sees it.
-    :param may_see: whether they may see the task instance.
-    :param may_edit: whether they may edit the task instance.
     """
 
     user_id: str

@@ -19,7 +19,6 @@ async def read(request: Request) -> dict[str, str]:
     """
     Return the fields of the form. The body is limited to ``MAX_BYTES`` in memory and never written to disk.
 
-    :param request: the request of a signed-in user.
     :raises HttpError: 413 when the body is too large, 415 for another content type, 400 when it cannot be parsed.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != TYPE:

@@ -17,8 +17,6 @@ class HttpError(Exception):
     """
     An error response.
 
-    :param status: the HTTP status.
-    :param title: what happened, as a headline.
     :param words: the reason, and what to do next.
     :param retry_after: seconds after which the same request may work.
     """
@@ -31,12 +29,13 @@ class HttpError(Exception):
         self.retry_after = retry_after
 
 
-def login_returns(auth_manager: str) -> bool:
-    """
-    Return whether a login returns to the page that required it. Keycloak's and AWS's return to Airflow's home page.
+def gone(why: str, advice: str = "Ask the sender for a new one: running the DAG again sends it.") -> HttpError:
+    """Return the error for a link that no longer opens anything."""
+    return HttpError(410, "This link has expired", f"{why} {advice}")
 
-    :param auth_manager: the path of the class, as in ``[core] auth_manager``.
-    """
+
+def login_returns(auth_manager: str) -> bool:
+    """Return whether a login returns to the page that required it. Keycloak's and AWS's return to Airflow's home."""
     return not auth_manager.startswith(("airflow.providers.keycloak.", "airflow.providers.amazon."))
 
 
@@ -44,7 +43,6 @@ def add_error_handlers(app: FastAPI, prefix: str, *, login_returns: bool = True)
     """
     Add handlers for this package's and Airflow's errors to an app.
 
-    :param app: the app.
     :param prefix: the path of Airflow's base URL, without a trailing slash.
     :param login_returns: whether Airflow's login returns to the page; if not, a page explains what to do first.
     """
@@ -147,4 +145,4 @@ def _error_page(
 
 
 def _answer(html: str, status: int, headers: dict[str, str]) -> Response:
-    return HTMLResponse(html, status, {**templating.security_headers(), **headers})
+    return HTMLResponse(html, status, {**templating.SECURITY_HEADERS, **headers})

@@ -10,11 +10,7 @@ V = TypeVar("V")
 
 
 class LruDict(OrderedDict[K, V], Generic[K, V]):
-    """
-    A dict that drops its least recently used entry. It is not thread-safe: callers must hold a lock.
-
-    :param size: the maximum number of entries.
-    """
+    """A dict that drops its least recently used entry. It is not thread-safe: callers must hold a lock."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

@@ -37,14 +37,10 @@ class PageState:
     The part of the page that changes.
 
     :param status: the status in AWS's words.
-    :param headline: the status in plain words.
-    :param words: what to do, or what happens next.
     :param problem: what went wrong; empty: nothing.
     :param refused: why the last click had no effect; empty: it had one. Shown until the state changes.
     :param action: what the button does: ``open`` or ``start``; empty: there is no button.
-    :param button: the label of the button.
     :param elapsed: the seconds since the status last changed; shown during a transition.
-    :param refresh_seconds: seconds until the page refreshes.
     :param tone: ``good``, ``busy``, ``idle`` or ``bad``.
     """
 
@@ -79,14 +75,7 @@ class PageState:
 def page_state_of(
     workspace: Workspace, description: Mapping[str, Any], landing: str | None, now: datetime
 ) -> PageState:
-    """
-    Return what to show for a description.
-
-    :param workspace: the workspace that the page opens.
-    :param description: the response of AWS's Describe.
-    :param landing: the page that the workspace opens with.
-    :param now: the time.
-    """
+    """Return what to show for the response of AWS's Describe."""
     observation = workspace.observation_of(description)
     status, elapsed = observation.status, _elapsed(observation, now)
     on_its_way = partial(PageState, status, tone="busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)

@@ -49,6 +49,7 @@ class SageMakerNotebookLaunchPagePlugin(AirflowPlugin):
     """
 
     name = "sagemaker_notebook_launch_page"
+    # The prefix is links.LAUNCH_PAGE_PREFIX: every process of Airflow would pay for the imports of that module.
     fastapi_apps: list[dict[str, Any]] = (
         [{"app": LaunchPageApp(), "url_prefix": "/sagemaker-notebooks", "name": "SageMaker notebook launch page"}]
         if HAS_LAUNCH_PAGE

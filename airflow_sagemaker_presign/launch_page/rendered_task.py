@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,7 +13,8 @@ from sqlalchemy import select
 from airflow_sagemaker_presign import validation
 from airflow_sagemaker_presign.allowed_users import EDITORS
 from airflow_sagemaker_presign.launch_page import current_dag
-from airflow_sagemaker_presign.launch_page.http_errors import HttpError
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError, gone
+from airflow_sagemaker_presign.links import launch_path
 from airflow_sagemaker_presign.wording import format_duration
 from airflow_sagemaker_presign.workspaces.base import Workspace
 from airflow_sagemaker_presign.workspaces.kinds import workspace_of
@@ -33,13 +35,21 @@ class TaskKey:
     task_id: str
     map_index: int = -1
 
+    @property
+    def path(self) -> str:
+        """The path of its launch page."""
+        return launch_path(self.dag_id, self.run_id, self.task_id, self.map_index)
+
+    def matches(self, model: Any) -> list[Any]:
+        """Return the conditions for its rows in a table of Airflow's database."""
+        return [getattr(model, field) == value for field, value in vars(self).items()]
+
 
 @dataclass(frozen=True)
 class RenderedTask:
     """
     The rendered parameters of a task instance.
 
-    :param workspace: the workspace that it opens.
     :param allowed_users: the users who may open it; ``None``: all who may edit the task instance.
     :param team_name: the team whose connections the task uses.
     :param allowed_now: ``allowed_users`` of the latest version of the DAG; empty where only a run can determine it.
@@ -62,9 +72,6 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
     """
     Read what a task instance rendered.
 
-    :param key: the task instance.
-    :param now: the time.
-    :param session: a session of Airflow's database.
     :raises HttpError: 404 when there is no such task instance, or it has another operator; 409 when it has not started
         yet; 410 when it is too old, its DAG is gone, or Airflow has pruned its rendered fields; 500 when these are not
         readable.
@@ -79,7 +86,7 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
         # The fields of a cleared task are out of date: the DAG's author may have cleared it to change them.
         raise HttpError(409, "The task has not started yet", "Reload this page once it has, to open its notebook.")
     if fields is None:
-        raise _gone("Airflow keeps the data of a task for its latest runs only, and this run is an older one.")
+        raise gone("Airflow keeps the data of a task for its latest runs only, and this run is an older one.")
     task = rendered_task_of(key, fields, try_number=try_number, began=task_began or run_began or run_after, now=now)
     return replace(task, team_name=DagModel.get_team_name(key.dag_id, session=session), allowed_now=allowed_now)
 
@@ -87,16 +94,7 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
 def rendered_task_of(
     key: TaskKey, fields: Mapping[str, Any], *, try_number: int, began: datetime, now: datetime
 ) -> RenderedTask:
-    """
-    Return what the launch page needs from a task's rendered fields.
-
-    :param key: the task instance.
-    :param fields: the rendered template fields.
-    :param try_number: the task instance's try number.
-    :param began: when the task began.
-    :param now: the time.
-    :raises HttpError: 404, 410 or 500, as in :func:`read`.
-    """
+    """Return what the launch page needs from a task's rendered fields; raises 404, 410 or 500, as :func:`read` does."""
     fields = {_FORMER_FIELDS.get(field, field): value for field, value in fields.items()}
     if "launch_page_valid_for" not in fields:
         raise HttpError(404, "There is no notebook here", "This task does not open a notebook.")
@@ -104,15 +102,17 @@ def rendered_task_of(
         valid_for = timedelta(seconds=float(fields["launch_page_valid_for"]))
         task = _task_from(fields, key, try_number)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
+        said = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise HttpError(
             500,
             "This task cannot be read",
-            f"Airflow’s copy of its fields differs from what the task rendered ({type(error).__name__}: {error}). "
-            "Airflow cuts fields that are longer than [core] max_templated_field_length, and masks what it takes for "
-            "a secret. Tell the author of the DAG, or an administrator of Airflow.",
+            f"The page cannot use one of its fields: {said}. If its DAG rendered it like this, the task fails, too. "
+            "Otherwise, Airflow’s copy of it differs: Airflow cuts fields that are longer than [core] "
+            "max_templated_field_length, and masks what it takes for a secret. Tell the author of the DAG, or an "
+            "administrator of Airflow.",
         ) from None
     if now - began > valid_for:
-        raise _gone(f"It was open for {format_duration(valid_for)} from the start of the task.")
+        raise gone(f"It was open for {format_duration(valid_for)} from the start of the task.")
     return task
 
 
@@ -124,11 +124,12 @@ def _task_from(fields: Mapping[str, Any], key: TaskKey, try_number: int) -> Rend
         key=key,
         try_number=try_number,
         workspace=workspace,
-        session_expiration_duration=validation.session_expiration_duration_of(fields["session_expiration_duration"]),
+        session_expiration_duration=_session_of(fields["session_expiration_duration"]),
         landing=workspace.landing_of(fields["landing"]),
-        aws_conn_id=_optional_text(fields["aws_conn_id"]),
-        region_name=_optional_text(fields["region_name"]),
-        verify=_verify_of(fields["verify"]),
+        # As the worker checks them, since Airflow stores the fields before the task runs.
+        aws_conn_id=validation.text_of("aws_conn_id", fields["aws_conn_id"]),
+        region_name=validation.text_of("region_name", fields["region_name"]),
+        verify=validation.verify_of(fields["verify"]),
         allowed_users=_allowed_users_of(fields["allowed_users"]),
     )
 
@@ -147,32 +148,20 @@ def _task_instance(key: TaskKey, session: Any) -> Any:
             DagRun.run_after,
         )
         .join(DagRun, (DagRun.dag_id == TaskInstance.dag_id) & (DagRun.run_id == TaskInstance.run_id))
-        .where(
-            TaskInstance.dag_id == key.dag_id,
-            TaskInstance.run_id == key.run_id,
-            TaskInstance.task_id == key.task_id,
-            TaskInstance.map_index == key.map_index,
-        )
+        .where(*key.matches(TaskInstance))
     ).one_or_none()
     if row is None:
         raise HttpError(404, "Task not found", "Airflow has no such task instance. Check that the link is complete.")
     return row
 
 
-def _gone(why: str) -> HttpError:
-    return HttpError(
-        410, "This link has expired", f"{why} Ask the sender for a new one: running the DAG again sends it."
-    )
-
-
-def _optional_text(value: object) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a string")
-    return value
-
-
-def _verify_of(value: object) -> bool | str | None:
-    return value if isinstance(value, bool) else _optional_text(value)
+def _session_of(value: object) -> timedelta:
+    # A native template may render a timedelta, which Airflow stores as its text, such as "8:00:00".
+    text = re.fullmatch("([0-9]+):([0-9]{2}):([0-9]{2})", value) if isinstance(value, str) else None
+    if text is not None:
+        hours, minutes, seconds = map(int, text.groups())
+        value = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return validation.session_expiration_duration_of(value)
 
 
 def _allowed_users_of(value: object) -> tuple[str, ...] | None:

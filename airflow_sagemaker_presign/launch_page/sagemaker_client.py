@@ -1,13 +1,14 @@
-"""The launch page's SageMaker client: one hook per client key, and responses that are cached for seconds."""
+"""The launch page's SageMaker client: one hook for all tasks with equal arguments, and responses cached for seconds."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from botocore.config import Config
 
@@ -17,7 +18,6 @@ from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.hooks.transport_errors import without_passwords
 from airflow_sagemaker_presign.launch_page import aws_identity
 from airflow_sagemaker_presign.launch_page.aws_identity import UnusableConnection
-from airflow_sagemaker_presign.launch_page.key_locks import KeyLocks
 from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
@@ -90,7 +90,6 @@ class _Answer:
         """
         Return whether the result may be used without another request.
 
-        :param now: the time.
         :param since: the earliest time of the request; ``None``: a result from the cache is good enough.
         """
         if self.error is not None:
@@ -99,16 +98,13 @@ class _Answer:
 
 
 class SageMakerClient:
-    """
-    Describes, starts and mints with the connections of the tasks.
-
-    :param monotonic: a monotonic clock, in seconds; for tests.
-    """
+    """Describes, starts and mints with the connections of the tasks."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.now = monotonic
         self._lock = threading.Lock()
-        self._locks = KeyLocks()
+        # Each exists as long as a thread holds it or waits for it.
+        self._locks: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
         self._accesses: LruDict[Any, _Access] = LruDict(64)
         self._answers: LruDict[Any, _Answer] = LruDict(1024)
         self._out_of_reach: LruDict[Any, _Answer] = LruDict(64)
@@ -117,11 +113,10 @@ class SageMakerClient:
         """
         Return the description of the task's workspace. Concurrent callers share one request.
 
-        :param task: the task.
         :param since: the earliest time of the request; default: a response from the cache is good enough.
         :raises WorkspaceError: when the request fails, or failed a moment ago.
         """
-        with self._locks.hold("describe", _notebook(task)):
+        with self._hold("describe", _notebook(task)):
             answer = self._known_answer(task, since) or self._ask(task)
         if answer.error is not None:
             raise answer.error.with_traceback(None)
@@ -129,14 +124,14 @@ class SageMakerClient:
 
     def hold_start_lock(self, task: RenderedTask) -> AbstractContextManager[None]:
         """Hold the lock of the task's workspace, so that only one thread starts it."""
-        return self._locks.hold("start", _notebook(task))
+        return self._hold("start", _notebook(task))
 
     def start(self, task: RenderedTask) -> None:
         """Start the task's workspace, and drop its cached description."""
         with _in_words(task):
             self.hook(task).start(task.workspace)
         # With the lock, so that a response from before the start is not cached after it.
-        with self._locks.hold("describe", _notebook(task)), self._lock:
+        with self._hold("describe", _notebook(task)), self._lock:
             self._answers.pop(_notebook(task), None)
 
     def mint(self, task: RenderedTask) -> PresignedUrl:
@@ -145,13 +140,9 @@ class SageMakerClient:
             return self.hook(task).mint(task.workspace, task.session_expiration_duration, task.landing)
 
     def hook(self, task: RenderedTask) -> WorkspaceHook:
-        """
-        Return the hook of the task's connection.
-
-        :raises WorkspaceError: when the connection is not usable.
-        """
-        key = client_key(task)
-        with self._locks.hold("connection", key), _in_words(task):
+        """Return the hook of the task's connection."""
+        key = _hook_key(task)
+        with self._hold("connection", key), _in_words(task):
             with self._lock:
                 known = self._accesses.get(key)
             if known is not None and self.now() - known.looked_up_at < CONNECTION_CACHE_SECONDS:
@@ -163,9 +154,17 @@ class SageMakerClient:
                 self._accesses[key] = _Access(hook, said, self.now())
         return hook
 
+    @contextmanager
+    def _hold(self, *key: Hashable) -> Iterator[None]:
+        """Hold the lock of a key, so that threads which need the same resource wait for one of them to fetch it."""
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            yield
+
     def _known_answer(self, task: RenderedTask, since: float | None) -> _Answer | None:
         with self._lock:
-            known = self._answers.get(_notebook(task)), self._out_of_reach.get(client_key(task))
+            known = self._answers.get(_notebook(task)), self._out_of_reach.get(_hook_key(task))
         return next((answer for answer in known if answer is not None and answer.is_good(self.now(), since)), None)
 
     def _ask(self, task: RenderedTask) -> _Answer:
@@ -181,17 +180,17 @@ class SageMakerClient:
             self._answers[_notebook(task)] = answer
             if isinstance(answer.error, SageMakerUnavailable) and not answer.error.code:
                 # Without any response from AWS, requests for other notebooks over this connection would hang, too.
-                self._out_of_reach[client_key(task)] = answer
+                self._out_of_reach[_hook_key(task)] = answer
         return answer
 
 
-def client_key(task: RenderedTask) -> tuple[str | None, str | None, str | None, bool | str | None]:
+def _hook_key(task: RenderedTask) -> tuple[str | None, str | None, str | None, bool | str | None]:
     """Return the arguments of the AWS client for a task; tasks with equal ones share a client."""
     return task.team_name, task.aws_conn_id, task.region_name, task.verify
 
 
 def _notebook(task: RenderedTask) -> tuple[Any, ...]:
-    return *client_key(task), task.workspace
+    return *_hook_key(task), task.workspace
 
 
 def _what_counts(connection: Connection | None) -> object:

@@ -16,10 +16,10 @@ from airflow_sagemaker_presign.launch_page import audit, rendered_task, templati
 from airflow_sagemaker_presign.launch_page.csrf import CsrfTokens, TokenMatch
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser, may_open
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
-from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, PageState, page_state_of, page_state_of_error
+from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, page_state_of, page_state_of_error
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
 from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
-from airflow_sagemaker_presign.links import launch_path, region_of
+from airflow_sagemaker_presign.links import region_of
 from airflow_sagemaker_presign.wording import format_duration
 from airflow_sagemaker_presign.workspaces.base import CAN_START, Phase, Workspace
 
@@ -30,8 +30,6 @@ class LaunchService:
     """
     Shows, starts and opens notebooks. Its methods block, so they must be called in threads.
 
-    :param clock: returns the time.
-    :param tokens: creates and checks the form's CSRF tokens.
     :param prefix: the path of Airflow's base URL, without a trailing slash.
     """
 
@@ -67,22 +65,42 @@ class LaunchService:
         )
         raise HttpError(403, "You have no access", words)
 
-    def show(self, task: RenderedTask, current_user: CurrentUser) -> Response:
-        """Return the page."""
-        return self._page(task, current_user)
+    def show(self, task: RenderedTask, current_user: CurrentUser, refused: WorkspaceError | None = None) -> Response:
+        """Return the page; ``refused`` is the error of the click that it responds to."""
+        description: dict[str, Any] = {}
+        status = HTTPStatus.OK
+        try:
+            description = self.sagemaker.describe(task, since=None if refused is None else self.sagemaker.now())
+            page_state = page_state_of(task.workspace, description, task.landing, self.clock())
+        except WorkspaceError as error:
+            page_state, status = page_state_of_error(error, task.workspace), _status_of(error, task.workspace)
+        if refused is not None:
+            page_state, status = page_state.after(refused), _status_of(refused, task.workspace)
+        html = templating.write(
+            "notebook.html",
+            name=task.workspace.name,
+            kind=f"SageMaker {task.workspace.noun}",
+            page_state=page_state,
+            region=region_of(task.workspace.arn(description)) or task.region_name or "",
+            instance_type=description.get("InstanceType", ""),
+            session=format_duration(task.session_expiration_duration),
+            current_user=current_user.name,
+            token=self.tokens.issue(current_user.user_id, task),
+            prefix=self.prefix,
+            path=task.key.path,
+            task_path=_task_path(task.key),
+        )
+        return HTMLResponse(html, status, templating.SECURITY_HEADERS)
 
     def submit(self, task: RenderedTask, current_user: CurrentUser, action: str, token: str) -> Response:
-        """
-        Open or start the notebook.
-
-        :param action: ``open`` or ``start``.
-        :param token: the form's CSRF token.
-        :raises HttpError: when the token or the action is not valid.
-        """
+        """Open or start the notebook, if the form's CSRF token is valid."""
         token_match = self.tokens.match_token(token, current_user.user_id, task)
         if token_match is TokenMatch.OF_ANOTHER_NOTEBOOK:
-            words = f"The page shows another notebook: the task has run again, for {task.workspace.name}."
-            raise HttpError(409, "This page is out of date", f"{words} Go back and check before you use the button.")
+            words = (
+                "The page shows another notebook: the task has run again, for the "
+                f"{task.workspace.noun} {task.workspace.name}. Go back and check before you use the button."
+            )
+            raise HttpError(409, "This page is out of date", words)
         if token_match is not TokenMatch.OF_THIS_PAGE:
             raise HttpError(403, "This page has expired", "Go back to the notebook and use its button again.")
         if action == OPEN:
@@ -97,7 +115,7 @@ class LaunchService:
         try:
             self.denials.record(event, key, current_user, why)
         except Exception:
-            log.exception("%s: %s was denied (%s), which could not be recorded", _path(key), current_user.name, why)
+            log.exception("%s: %s was denied (%s), which could not be recorded", key.path, current_user.name, why)
 
     def _open(self, task: RenderedTask, current_user: CurrentUser) -> Response:
         if self._phase(task, self.sagemaker.now()) is not Phase.READY:
@@ -111,7 +129,7 @@ class LaunchService:
             presigned_url = self.sagemaker.mint(task)
         except Exception as error:
             return self._failed(audit.OPEN, task, current_user, error)
-        return Response(status_code=303, headers={**templating.security_headers(), "Location": presigned_url.url})
+        return Response(status_code=303, headers={**templating.SECURITY_HEADERS, "Location": presigned_url.url})
 
     def _start(self, task: RenderedTask, current_user: CurrentUser) -> Response:
         pressed_at = self.sagemaker.now()
@@ -136,8 +154,8 @@ class LaunchService:
 
     def _back(self, task: RenderedTask) -> Response:
         """Redirect to the page with a GET, so that a reload does not submit the form again."""
-        location = self.prefix + _path(task.key)
-        return Response(status_code=303, headers={**templating.security_headers(), "Location": location})
+        location = self.prefix + task.key.path
+        return Response(status_code=303, headers={**templating.SECURITY_HEADERS, "Location": location})
 
     def _failed(self, event: str, task: RenderedTask, current_user: CurrentUser, error: Exception) -> Response:
         with _session() as session:
@@ -145,55 +163,14 @@ class LaunchService:
             audit.record(refused, task.key, current_user, session, task, error=type(error).__name__)
         if not isinstance(error, WorkspaceError):
             raise error
-        log.warning("Task %s, %s: %s", _path(task.key), event, error.problem)
-        return self._page(task, current_user, error)
-
-    def _page(self, task: RenderedTask, current_user: CurrentUser, refused: WorkspaceError | None = None) -> Response:
-        description: dict[str, Any] = {}
-        status = HTTPStatus.OK
-        try:
-            description = self.sagemaker.describe(task, since=None if refused is None else self.sagemaker.now())
-            page_state = page_state_of(task.workspace, description, task.landing, self.clock())
-        except WorkspaceError as error:
-            page_state, status = page_state_of_error(error, task.workspace), _status_of(error, task.workspace)
-        if refused is not None:
-            page_state, status = page_state.after(refused), _status_of(refused, task.workspace)
-        return self._write(task, current_user, description, page_state, status)
-
-    def _write(
-        self,
-        task: RenderedTask,
-        current_user: CurrentUser,
-        description: dict[str, Any],
-        page_state: PageState,
-        status: int,
-    ) -> Response:
-        region = region_of(task.workspace.arn(description)) or task.region_name or ""
-        html = templating.write(
-            "notebook.html",
-            name=task.workspace.name,
-            kind=f"SageMaker {task.workspace.noun}",
-            page_state=page_state,
-            region=region,
-            instance_type=description.get("InstanceType", ""),
-            session=format_duration(task.session_expiration_duration),
-            current_user=current_user.name,
-            token=self.tokens.issue(current_user.user_id, task),
-            prefix=self.prefix,
-            path=_path(task.key),
-            task_path=_task_path(task.key),
-        )
-        return HTMLResponse(html, status, templating.security_headers())
+        log.warning("Task %s, %s: %s", task.key.path, event, error.problem)
+        return self.show(task, current_user, error)
 
 
 def _session() -> Any:
     from airflow.utils.session import create_session
 
     return create_session()
-
-
-def _path(key: TaskKey) -> str:
-    return launch_path(key.dag_id, key.run_id, key.task_id, key.map_index)
 
 
 def _task_path(key: TaskKey) -> str:

@@ -13,7 +13,7 @@ from airflow_sagemaker_presign.links import LAUNCH_PAGE_PREFIX
 
 ASSETS = {"launch_page.css": "text/css", "launch_page.js": "text/javascript"}
 
-HEADERS = {
+SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     # Not "no-referrer": a browser on plain HTTP would then send our own form with an Origin of "null".
     "Referrer-Policy": "same-origin",
@@ -22,28 +22,19 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Robots-Tag": "noindex",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
 }
+"""The headers of every response."""
 
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 REDIRECT_BY_PAGE = "by=page"
 """The query with which the page's form requests a redirect by an HTML page."""
 
 
-def security_headers() -> dict[str, str]:
-    """Return the headers of every response."""
-    return {**HEADERS, "Content-Security-Policy": _POLICY}
-
-
 def write(template: str, **values: Any) -> str:
-    """
-    Return a rendered page. All values are escaped.
-
-    :param template: ``notebook.html``, ``redirect.html`` or ``error.html``.
-    :param values: the template's variables.
-    """
+    """Return a rendered page. All values are escaped."""
     return _environment().get_template(template).render(**values, frame=_frame(values))
 
 
@@ -66,7 +57,7 @@ def _frame(values: dict[str, Any]) -> str:
 
     The script reloads the whole page when this changes.
     """
-    parts = [str(values.get(name, "")) for name in ("name", "session", "current_user", "path")]
+    parts = [str(values.get(name, "")) for name in ("kind", "name", "session", "current_user", "path")]
     return hashlib.sha256("|".join((*parts, *map(asset_path, ASSETS))).encode()).hexdigest()[:12]
 
 

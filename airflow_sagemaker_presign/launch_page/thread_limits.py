@@ -19,11 +19,7 @@ MAX_CONNECTIONS = 256
 
 
 class ThreadLimits:
-    """
-    Runs blocking functions in threads. A request that waits for a free thread does not occupy one.
-
-    :param for_a_connection: the number of concurrent requests to SageMaker per connection.
-    """
+    """Runs blocking functions in threads. A request that waits for a free thread does not occupy one."""
 
     def __init__(self, for_a_connection: int) -> None:
         self._for_a_connection = for_a_connection

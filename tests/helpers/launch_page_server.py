@@ -18,7 +18,8 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from airflow_sagemaker_presign.exceptions import WorkspaceError
-from airflow_sagemaker_presign.launch_page import csrf, redirect_page, templating
+from airflow_sagemaker_presign.launch_page import csrf, templating
+from airflow_sagemaker_presign.launch_page.app import redirect_by_page
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError, add_error_handlers
 from airflow_sagemaker_presign.launch_page.page_state import page_state_of, page_state_of_error
 from airflow_sagemaker_presign.links import LAUNCH_PAGE_PREFIX
@@ -84,7 +85,7 @@ class Notebook:
             path=PATH,
             task_path="/dags/mornings",
         )
-        return HTMLResponse(html, 502 if refused else 503 if self.error else 200, templating.security_headers())
+        return HTMLResponse(html, 502 if refused else 503 if self.error else 200, templating.SECURITY_HEADERS)
 
     def click(self, action: str) -> Response:
         self.clicks.append(action)
@@ -95,8 +96,8 @@ class Notebook:
         if action == "start" and self.status in ("Stopped", "Failed"):
             self.status = "Pending"
         if action == "open" and self.status == "InService":
-            return Response(status_code=303, headers={**templating.security_headers(), "Location": self.landing_url})
-        return Response(status_code=303, headers={**templating.security_headers(), "Location": PATH})
+            return Response(status_code=303, headers={**templating.SECURITY_HEADERS, "Location": self.landing_url})
+        return Response(status_code=303, headers={**templating.SECURITY_HEADERS, "Location": PATH})
 
 
 def page_app(notebook: Notebook) -> FastAPI:
@@ -119,9 +120,7 @@ def page_app(notebook: Notebook) -> FastAPI:
             raise HttpError(403, "The request came from another page", "Open the page and use its button.")
         if form["token"] != notebook.token:
             raise HttpError(403, "This page has expired", "Go back to the notebook and use its button again.")
-        return redirect_page.redirect_by_page(
-            answer_instead() or notebook.click(str(form["action"])), request.url.query, ""
-        )
+        return redirect_by_page(answer_instead() or notebook.click(str(form["action"])), request.url.query, "")
 
     # The path parameters are what refusals know the page by.
     app.add_api_route(LAUNCH_PAGE_PREFIX + "/{dag_id}/{run_id}/{task_id}", show, methods=["GET"])
@@ -129,9 +128,7 @@ def page_app(notebook: Notebook) -> FastAPI:
 
     @app.get(LAUNCH_PAGE_PREFIX + "/assets/{name}")
     def asset(name: str) -> Response:
-        return Response(
-            templating.asset(name), media_type=templating.ASSETS[name], headers=templating.security_headers()
-        )
+        return Response(templating.asset(name), media_type=templating.ASSETS[name], headers=templating.SECURITY_HEADERS)
 
     @app.get("/api/v2/auth/{what}")
     def airflow_login(what: str, next: str = "") -> Response:

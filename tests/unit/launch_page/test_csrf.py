@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -9,9 +9,23 @@ import pytest
 from airflow_sagemaker_presign.launch_page import csrf
 from airflow_sagemaker_presign.launch_page.csrf import CsrfTokens, TokenMatch, is_same_origin
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 BASE = "https://airflow.example.com/team"
 Make = Callable[..., RenderedTask]
+
+
+class TrackingServer(NotebookInstance):
+    """Another kind of workspace, with the same identifiers."""
+
+    noun = "tracking server"
+
+
+@dataclass(frozen=True)
+class Space(NotebookInstance):
+    """A kind of workspace whose name is unique within a domain only."""
+
+    domain_id: str
 
 
 def test_a_token_is_good_for_one_person_and_one_task(task: Make) -> None:
@@ -42,6 +56,9 @@ def test_a_token_is_good_for_one_person_and_one_task(task: Make) -> None:
         {"region_name": "eu-west-1"},
         {"aws_conn_id": "aws_other"},
         {"aws_conn_id": None},
+        {"team_name": "red"},
+        {"workspace": TrackingServer("research")},
+        {"workspace": Space("research", "d-1")},
     ],
 )
 def test_a_token_is_good_for_the_notebook_that_its_page_names(task: Make, changed: dict[str, Any]) -> None:
@@ -50,6 +67,13 @@ def test_a_token_is_good_for_the_notebook_that_its_page_names(task: Make, change
     assert tokens.match_token(token, "7", task(**changed)) is TokenMatch.OF_ANOTHER_NOTEBOOK
     # A new try with the same notebook changes nothing.
     assert tokens.match_token(token, "7", task(try_number=2, landing="classic")) is TokenMatch.OF_THIS_PAGE
+
+
+def test_a_token_is_good_for_all_that_identifies_the_workspace(task: Make) -> None:
+    tokens = CsrfTokens("secret")
+    token = tokens.issue("7", task(workspace=Space("research", "d-1")))
+    assert tokens.match_token(token, "7", task(workspace=Space("research", "d-1"))) is TokenMatch.OF_THIS_PAGE
+    assert tokens.match_token(token, "7", task(workspace=Space("research", "d-2"))) is TokenMatch.OF_ANOTHER_NOTEBOOK
 
 
 @pytest.mark.parametrize("said", [["7"], "7", {"7": 1}, [], None, 7])

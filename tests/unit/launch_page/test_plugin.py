@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
+from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.launch_page import plugin
+from airflow_sagemaker_presign.links import LAUNCH_PAGE_PREFIX
+
+
+@pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")
+def test_links_lead_to_where_the_page_is() -> None:
+    (app,) = plugin.SageMakerNotebookLaunchPagePlugin.fastapi_apps
+    assert app["url_prefix"] == LAUNCH_PAGE_PREFIX
 
 
 def test_all_first_requests_at_once_share_one_app(monkeypatch: pytest.MonkeyPatch) -> None:

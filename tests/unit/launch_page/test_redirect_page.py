@@ -11,7 +11,7 @@ if not HAS_LAUNCH_PAGE:
 
 from fastapi.responses import Response
 
-from airflow_sagemaker_presign.launch_page import redirect_page
+from airflow_sagemaker_presign.launch_page.app import redirect_by_page
 
 URL = "https://research.notebook.eu-west-1.sagemaker.aws?authToken=a%2Bb%3D&view=lab"
 
@@ -22,7 +22,7 @@ def to(location: str, status: int = 303) -> Response:
 
 def test_the_form_of_the_page_is_led_on_by_a_page_however_long_the_url() -> None:
     url = URL + "&x=" + "y" * 8000
-    answer = redirect_page.redirect_by_page(to(url), templating.REDIRECT_BY_PAGE, "")
+    answer = redirect_by_page(to(url), templating.REDIRECT_BY_PAGE, "")
     assert answer.status_code == 200
     assert len(str(answer.headers)) < 1000
     assert answer.headers["Cache-Control"] == "no-store"
@@ -35,18 +35,17 @@ def test_the_form_of_the_page_is_led_on_by_a_page_however_long_the_url() -> None
 @pytest.mark.parametrize("query", ["", "by=pages", "x=by=page"])
 def test_all_others_are_led_on_by_a_location(query: str) -> None:
     answer = to(URL)
-    assert redirect_page.redirect_by_page(answer, query, "") is answer
+    assert redirect_by_page(answer, query, "") is answer
 
 
 @pytest.mark.parametrize("location", ["/sagemaker-notebooks/a/b/c", "", "javascript://x/%0aalert(1)"])
 def test_what_leads_to_no_notebook_stays_what_it_is(location: str) -> None:
     answer = to(location)
-    assert redirect_page.redirect_by_page(answer, templating.REDIRECT_BY_PAGE, "") is answer
+    assert redirect_by_page(answer, templating.REDIRECT_BY_PAGE, "") is answer
 
 
 def test_a_url_is_text_to_the_page_that_leads_on() -> None:
     usual, attacked = (
-        bytes(redirect_page.redirect_by_page(to(url), templating.REDIRECT_BY_PAGE, "").body).decode()
-        for url in (URL, URL + ATTACK)
+        bytes(redirect_by_page(to(url), templating.REDIRECT_BY_PAGE, "").body).decode() for url in (URL, URL + ATTACK)
     )
     assert Tags(attacked).tags == Tags(usual).tags

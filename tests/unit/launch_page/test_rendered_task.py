@@ -42,12 +42,66 @@ def test_what_a_task_rendered() -> None:
     assert (task.verify, task.region_name) == ("/etc/ca.pem", "eu-west-1")
 
 
-def test_it_is_open_for_so_long_and_no_longer() -> None:
-    assert read(now=BEGAN + timedelta(days=7)).key == KEY
+@pytest.mark.parametrize(
+    ("rendered", "used"),
+    [
+        ({"aws_conn_id": 123}, {"aws_conn_id": "123"}),
+        ({"region_name": 1}, {"region_name": "1"}),
+        ({"verify": "True"}, {"verify": True}),
+        ({"verify": " false"}, {"verify": False}),
+        ({"session_expiration_duration": timedelta(hours=8)}, {"session_expiration_duration": timedelta(hours=8)}),
+        ({"session_expiration_duration": 3600.0}, {"session_expiration_duration": timedelta(hours=1)}),
+    ],
+)
+def test_what_the_worker_accepts_the_page_reads_alike(rendered: dict[str, Any], used: dict[str, Any]) -> None:
+    # Airflow stores the text of what is not JSON.
+    stored = json.loads(json.dumps(rendered, default=str))
+    task = read(**stored)
+    assert {name: getattr(task, name) for name in used} == used
+
+
+@pytest.mark.parametrize(
+    "rendered",
+    [
+        {"aws_conn_id": ""},
+        {"aws_conn_id": " "},
+        {"aws_conn_id": "None"},
+        {"aws_conn_id": False},
+        {"region_name": ""},
+        {"region_name": "None"},
+        {"verify": ""},
+        {"verify": "no"},
+        {"verify": 0},
+        {"verify": "None"},
+    ],
+)
+def test_what_the_worker_rejects_opens_nothing_and_the_page_says_which_field(rendered: dict[str, Any]) -> None:
     with pytest.raises(HttpError) as http_error:
-        read(now=BEGAN + timedelta(days=7, seconds=1))
+        read(**rendered)
+    ((name, value),) = rendered.items()
+    assert http_error.value.status == 500
+    assert f"fields: {name}={value!r}: must be" in http_error.value.words
+    assert "the task fails, too" in http_error.value.words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (3600, "for 1 hour from"),
+        (5400, "for 1 hour 30 minutes from"),
+        (604800, "for 7 days from"),
+        (90, "for 1 minute"),
+    ],
+)
+def test_it_is_open_for_so_long_and_no_longer_and_the_page_says_in_words_how_long(seconds: int, words: str) -> None:
+    end = BEGAN + timedelta(seconds=seconds)
+    assert read(now=end, launch_page_valid_for=seconds).key == KEY
+    with pytest.raises(HttpError) as http_error:
+        read(now=end + timedelta(seconds=1), launch_page_valid_for=seconds)
     assert http_error.value.status == 410
-    assert "7 days" in http_error.value.words
+    assert words in http_error.value.words
+    assert "lear the task" not in http_error.value.words
+    assert "Ask the sender" in http_error.value.words
 
 
 def test_a_task_of_another_kind_opens_nothing() -> None:
@@ -63,11 +117,12 @@ def test_a_task_of_another_kind_opens_nothing() -> None:
         {"notebook_instance_name": "***"},
         {"notebook_instance_name": "{{ params.name }}"},
         {"notebook_instance_name": None},
-        {"session_expiration_duration": "8:00:00"},
+        {"session_expiration_duration": "8:00"},
+        {"session_expiration_duration": "13:00:00"},
         {"session_expiration_duration": 100},
         {"landing": "terminal"},
         {"aws_conn_id": {"a": 1}},
-        {"region_name": 1},
+        {"region_name": 1.5},
         {"verify": ["x"]},
         {"launch_page_valid_for": "Truncated"},
         {"launch_page_valid_for": None},
@@ -98,6 +153,7 @@ def test_a_field_that_is_missing_opens_nothing() -> None:
         with pytest.raises(HttpError) as http_error:
             rendered_task_of(KEY, fields, try_number=1, began=BEGAN, now=BEGAN)
         assert http_error.value.status == 500
+        assert "is missing" in http_error.value.words
 
 
 with_launch_page = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")

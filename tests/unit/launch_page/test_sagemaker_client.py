@@ -239,6 +239,14 @@ def test_of_all_who_start_at_once_one_does(task: Make, aws: Aws) -> None:
     assert aws.started == ["research"]
 
 
+def test_no_lock_outlives_the_threads_that_need_it(launch_page: SageMakerClient, task: Make) -> None:
+    with launch_page.hold_start_lock(task()):
+        assert len(launch_page._locks) == 1
+        launch_page.describe(task())
+        launch_page.start(task())
+    assert len(launch_page._locks) == 0
+
+
 def test_the_connections_own_settings_come_first(monkeypatch: pytest.MonkeyPatch, task: Make) -> None:
     import json
 

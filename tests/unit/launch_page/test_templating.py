@@ -70,14 +70,23 @@ def test_an_error_page_is_text_too() -> None:
 
 
 def test_a_form_leads_nowhere_but_to_airflow() -> None:
-    assert "form-action 'self';" in templating.security_headers()["Content-Security-Policy"]
+    assert "form-action 'self';" in templating.SECURITY_HEADERS["Content-Security-Policy"]
 
 
 def frame(**others: Any) -> str:
     return notebook_page(**others).split('data-frame="')[1].split('"')[0]
 
 
-@pytest.mark.parametrize("other", [{"name": "other"}, {"current_user": "grace"}, {"session": "1 hour"}, {"path": "/b"}])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"name": "other"},
+        {"kind": "SageMaker tracking server"},
+        {"current_user": "grace"},
+        {"session": "1 hour"},
+        {"path": "/b"},
+    ],
+)
 def test_a_page_of_somebody_else_or_of_another_notebook_is_another_page(other: dict[str, str]) -> None:
     assert frame(**other) != frame()
     assert frame(status="InService", token="another", region="us-east-1", reason="other") == frame()
