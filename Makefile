@@ -1,6 +1,6 @@
-# GNU make, the old one of macOS too. Needs Python 3.11 or newer, and makes its own environment in .venv.
+# For GNU make, including macOS's 3.81. Needs Python 3.11 or newer; creates its own environment in .venv.
 
-# The first that is new enough; `make PYTHON=/path/to/python demo` takes another.
+# The first that is new enough is used; choose another one with `make PYTHON=/path/to/python demo`.
 PYTHONS = $(PYTHON) $(preferred) python3.11 python3.12 python3.13 python3
 PYTHON_3_12 ?= python3.12
 PYTHON_3_13 ?= python3.13
@@ -12,8 +12,8 @@ MATRIX = 3.2.2 3.1.8 3.0.6 2.11.2 lowest 3.3.0 3.2.0 3.1.0 3.0.0 2.11.0
 matrix-2.11.0 matrix-3.0.6 matrix-3.2.2: preferred = $(PYTHON_3_12)
 matrix-3.3.0: preferred = $(PYTHON_3_13)
 
-# What the version of Airflow and of its providers is something to; and with the newest patches, which most people have,
-# also a whole Airflow, its commands and the launch page. Airflow 3.0.0 alone has a channel to its tasks like no other.
+# The tests that depend on the version of Airflow or its providers; and with the latest patches, which most users run,
+# also a real Airflow, its commands and the launch page. Only Airflow 3.0.0 has its kind of channel to the tasks.
 PATHS = tests/unit $(patsubst %,tests/integration/%, \
 	notifications delivery/test_any_notifier.py test_dag_parsing.py test_plugin_import.py)
 NOT_OF_AIRFLOW = $(patsubst %,tests/unit/%,local fleet) \
@@ -27,11 +27,11 @@ matrix-2.11.2 matrix-3.0.6 matrix-3.1.8 matrix-3.2.2: MORE_TESTS = \
 	$(patsubst %,tests/faults/test_%.py,airflow_fails deliveries old_events) \
 	$(patsubst %,tests/integration/%.py,hooks/test_aws_connection delivery/test_delivery_faults)
 matrix-3.0.0: SYSTEM_TESTS = many_links_at_once
-# What another moto, flask, botocore and mail server is something to.
+# The tests that depend on the versions of moto, Flask, botocore and the mail server.
 matrix-lowest: MATRIX_TESTS = $(patsubst %,tests/unit/%,local notifications hooks/test_sagemaker_notebook.py) \
 	$(patsubst %,tests/integration/%,local notifications delivery/test_any_notifier.py)
 
-# Without browsers, which take long and run JavaScript rather than lines of Python.
+# Without browser tests, which are slow and cover JavaScript rather than Python.
 COVERED_TESTS = -m "not browser" tests/unit tests/faults tests/integration
 
 # $(call in_environment,GROUP) COMMAND: run a command in .venv. With exec, so that signals reach the command itself.
@@ -41,20 +41,20 @@ python = @for python in $(PYTHONS); do \
 			exec "$$python" $(1); \
 		fi; \
 	done; \
-	echo "This needs Python 3.11 or newer, and found none as: $(PYTHONS)." >&2; \
+	echo "Python 3.11 or newer is required; none was found as: $(PYTHONS)." >&2; \
 	echo "Install one, or name it: make PYTHON=/path/to/python $@" >&2; \
 	exit 1
 
-# Compiled modules make Airflow start quicker.
+# Compiled modules make Airflow start faster.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test unit check coverage matrix $(MATRIX:%=matrix-%) long fab bench fleet docs pictures constraints lint format clean
 
-# What stands behind ## is the target's line here.
+# The text after ## is the target's help line.
 help: ## all targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## see it work: local SageMaker, Airflow, an inbox with the link; until Ctrl-C (once=1: check it, end)
+demo: ## try it: local SageMaker, Airflow, an inbox with the link; until Ctrl-C (once=1: check it, then exit)
 	$(call in_environment,demo,python -m airflow_sagemaker_presign.local.demo $(if $(once),--once) $(if $(port),--port "$(port)"))
 
 test: lint ## lint, types, and all tests: unit, faults, integration, system (args=tests/unit/test_links.py: some)
@@ -65,20 +65,20 @@ unit: ## the unit tests, in under a minute (args=: some)
 
 check: lint unit ## lint, types and unit tests: before each commit
 
-# With args=, what a few tests run is under any floor.
+# With args=, the floor does not apply.
 coverage: ## lines and branches that unit, fault and integration tests run; fails below a floor (args=: some tests)
 	$(call in_environment,newest,sh -c 'coverage erase && coverage run -m pytest $(or $(args),$(COVERED_TESTS)) && \
 		coverage combine --quiet && coverage report $(if $(args),--fail-under 0)')
 
-# All of them run, whatever fails; then it says which did. With `make -j 2 matrix` two at a time.
-matrix: ## chosen tests with each Airflow that people have, and the lowest versions (only=3.1.8: one of them)
-	$(if $(filter-out $(MATRIX),$(only)),$(error only=$(only) is not allowed: there are $(MATRIX)))
+# All run even if some fail; make then reports the failures. `make -j 2 matrix` runs two at a time.
+matrix: ## selected tests with each supported Airflow, and with the lowest versions (only=3.1.8: one of them)
+	$(if $(filter-out $(MATRIX),$(only)),$(error only=$(only): must be one of $(MATRIX)))
 	@$(MAKE) --keep-going --no-print-directory $(patsubst %,matrix-%,$(or $(only),$(MATRIX)))
 
 $(MATRIX:%=matrix-%): matrix-%:
 	$(call in_environment,test:$*,python -m pytest $(or $(args),$(MATRIX_TESTS)))
 
-# Others each time, where the tests in CI are the same each time.
+# With new random examples each time; in CI the examples are always the same.
 long: ## random sequences of faults, different ones each time, for half an hour (N=: how many)
 	$(call in_environment,newest,env FAULT_SEQUENCES="$(or $(N),20000)" python -m pytest tests/faults/test_any_sequence.py)
 
@@ -91,7 +91,7 @@ fab: ## the launch page with Flask-AppBuilder's users
 bench: ## measure: parsing, delivery, the launch page, many waits at once (N=1000: how many; only=polling)
 	$(call in_environment,newest,python -m tests.benchmarks $(if $(N),--waits "$(N)") $(if $(runs),--runs "$(runs)") $(foreach name,$(only),--only "$(name)"))
 
-fleet: ## two workers and two triggerers, 200 notebooks (N=), killed in mid-run ten times (runs=)
+fleet: ## two workers and two triggerers, killed while 200 notebooks start (N=), ten times (runs=)
 	$(call in_environment,fleet,python -m tests.fleet $(if $(N),--notebooks "$(N)") $(if $(runs),--runs "$(runs)"))
 
 docs: ## build the documentation, docs/_build/html/index.html; a broken link is an error
@@ -106,6 +106,6 @@ lint: ## lint and types only
 format: ## format the code, and fix what ruff can fix
 	$(call in_environment,newest,sh -c 'ruff format . && ruff check --fix .')
 
-clean: ## remove the environments and everything that was made here
+clean: ## remove the environments and all generated files
 	rm -rf .venv .venv-* .demo .bench docs/_build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

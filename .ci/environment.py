@@ -1,12 +1,12 @@
 """
-Make the virtual environment ``.venv`` of this checkout if it is not there yet, then run a command in it.
+Create the virtual environment ``.venv`` of this checkout if it does not exist, then run a command in it.
 
     python3 .ci/environment.py GROUP[:VERSIONS] COMMAND [ARGUMENT...]
 
 This runs before anything is installed, so it needs Python's standard library only. GROUP is a dependency group of
 pyproject.toml, or ``demo`` for none. Versions come from constraints.txt; with other VERSIONS, such as ``3.1.8``, from
 .ci/constraints-3.1.8.txt, and the environment is ``.venv-3.1.8``.
-An environment that was left half made is made again; a good one is used until what it is made from changes.
+An incomplete environment is created again; a complete one is used until its inputs change.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ VENV = ROOT / (f".venv-{VERSIONS}" if VERSIONS else ".venv")
 CONSTRAINTS = ROOT / (f".ci/constraints-{VERSIONS}.txt" if VERSIONS else "constraints.txt")
 STAMP = VENV / "ready.json"
 LOG = VENV / "install.log"
-# An environment for the tests is good for the demo too, and one for the fleet for both; the smaller is made quicker.
+# An environment for the tests also serves the demo, and one for the fleet serves both; the smaller is created faster.
 SERVES = {
     "demo": ("demo",),
     "docs": ("docs",),
@@ -52,11 +52,11 @@ STARTED = time.monotonic()
 
 
 class Failed(Exception):
-    """The environment could not be made; the message says why."""
+    """The environment could not be made; the message states the reason."""
 
 
 def main() -> None:
-    """Make the environment, and become the command."""
+    """Create the environment, then replace this process with the command."""
     command = sys.argv[2:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
@@ -73,20 +73,20 @@ def main() -> None:
 
 
 def hold(lock: int) -> None:
-    """Wait for others that make the environment just now. The kernel lets go of the lock when its holder ends."""
+    """Wait for other processes that are creating the environment. The kernel releases the lock when its holder ends."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        say("Another make is at the Python environment: waiting for it ...")
+        say("Another process is creating the Python environment; waiting for it ...")
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def make(group: str) -> None:
     """
-    Make what is missing.
+    Create the environment, or what is missing in it.
 
     :param group: what has to be in the environment besides the extra ``local``, which has all that the demo needs.
-    :raises Failed: when it cannot be made.
+    :raises Failed: when it cannot be created.
     """
     wanted = fingerprint()
     there = groups_there(wanted)
@@ -95,12 +95,12 @@ def make(group: str) -> None:
     if importlib.util.find_spec("ensurepip") is None:
         raise Failed("This Python has no venv module. On Debian and Ubuntu: apt install python3-venv")
     if not there:
-        say(f"Making a Python environment in {VENV.name}; this takes a minute or two, the first time only.")
+        say(f"Creating a Python environment in {VENV.name}; this takes a minute or two, the first time only.")
         shutil.rmtree(VENV, ignore_errors=True)
         venv.create(VENV, with_pip=True)
     STAMP.unlink(missing_ok=True)
-    # First a pip that resolves in half the time; and what builds this package, and others that come as source only:
-    # else pip makes an environment for each of them.
+    # First a pip that resolves in half the time, and the build tools of this package and of packages without a wheel:
+    # otherwise pip creates an environment for each of them.
     install("--upgrade", "pip", "hatchling", "hatch-fancy-pypi-readme", "editables", "setuptools")
     more = () if group == "demo" else ("--group", f"{ROOT}/pyproject.toml:{group}")
     package = () if group in ALONE else ("--no-build-isolation", "--editable", f"{ROOT}[local]")
@@ -113,7 +113,7 @@ def make(group: str) -> None:
 
 
 def fingerprint() -> str:
-    """Tell apart environments that were made from something else: versions, Python, place."""
+    """Return a digest of the inputs of the environment: versions, Python, location."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     made_from = (
         project["build-system"],
@@ -129,9 +129,9 @@ def fingerprint() -> str:
 
 def groups_there(wanted: str) -> Collection[str]:
     """
-    Tell which groups the environment has; none when it is not to be used.
+    Return the groups that the environment has; none if it must not be used.
 
-    :param wanted: the fingerprint that it has to have.
+    :param wanted: the expected fingerprint.
     """
     try:
         stamp = json.loads(STAMP.read_text())
@@ -154,17 +154,17 @@ def install(*what: str) -> None:
     :raises Failed: when it fails, with the end of its output.
     """
     options = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--no-compile")
-    code = run("asking for packages", "-m", "pip", "install", *options, "-c", str(CONSTRAINTS), *what)
+    code = run("resolving packages", "-m", "pip", "install", *options, "-c", str(CONSTRAINTS), *what)
     if code:
         end = "".join(LOG.read_text().splitlines(True)[-15:])
-        raise Failed(f"{end}\npip could not install it; all that it said is in {LOG}")
+        raise Failed(f"{end}\npip could not install it; its output is in {LOG}")
 
 
 def run(doing: str, *arguments: str) -> int:
     """
     Run the environment's Python, and show how far it is. It ends with this process.
 
-    :param doing: what to call it.
+    :param doing: what it does, for the progress line.
     :param arguments: for Python.
     :return: its exit code.
     """
@@ -188,7 +188,7 @@ def run(doing: str, *arguments: str) -> int:
 
 
 def follow(process_output: IO[bytes], log: IO[bytes], doing: str) -> None:
-    """Keep the output, and show how far it is: on a terminal in one line that changes, else one now and then."""
+    """Log the output, and show the progress: on a terminal in one updated line, otherwise in a line now and then."""
     on_terminal = sys.stderr.isatty()
     shown = time.monotonic()
     output = b""
@@ -201,15 +201,15 @@ def follow(process_output: IO[bytes], log: IO[bytes], doing: str) -> None:
             output += chunk
         if time.monotonic() - shown > (0.5 if on_terminal else 20):
             shown = time.monotonic()
-            text = f"  {shown - STARTED:4.0f} s  {pip_is(output) or doing}"
+            text = f"  {shown - STARTED:4.0f} s  {pip_progress(output) or doing}"
             sys.stderr.write(f"\r{text}\033[K" if on_terminal else f"{text}\n")
             sys.stderr.flush()
     if on_terminal:
         sys.stderr.write("\r\033[K")
 
 
-def pip_is(output: bytes) -> str:
-    """Say in words where pip is; nothing when that does not show."""
+def pip_progress(output: bytes) -> str:
+    """Return pip's progress as text; empty if it is unknown."""
     if installing := re.search(rb"^Installing collected packages: (.*)", output, re.MULTILINE):
         return f"installing {installing[1].count(b',') + 1} packages"
     found = len(re.findall(rb"^(Collecting|Processing) ", output, re.MULTILINE))
@@ -217,13 +217,13 @@ def pip_is(output: bytes) -> str:
 
 
 def die_with_parent() -> None:
-    """Have the kernel end pip when this process is killed. Elsewhere than on Linux its next line of output ends it."""
+    """Make the kernel end pip when this process is killed. On other systems than Linux, pip's next output ends it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def say(line: str) -> None:
-    """Tell the user."""
+    """Print a line for the user."""
     sys.stderr.write(f"{line}\n")
 
 

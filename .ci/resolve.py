@@ -1,11 +1,11 @@
 """
-Write the constraints that ``make matrix`` tests with: what each release of Airflow was installed with on its day.
+Write the constraints for ``make matrix``: the versions with which each Airflow was installed on its release date.
 
     make constraints                 all of them
     make constraints only=3.1.8      one
 
-What this package and its extras for users need is resolved with nothing newer than the day of the release, as
-Airflow's own constraints are; what tests need besides is as new as that allows. With ``newest`` everything is, and
+The dependencies of this package and its extras are resolved to versions no newer than the release date, as
+Airflow's own constraints are; further test dependencies are as new as these allow. With ``newest`` all are newest, and
 with ``lowest`` each direct requirement is the lowest that pyproject.toml admits; ``docs`` builds the documentation.
 """
 
@@ -35,18 +35,18 @@ RELEASES = {
     "3.2.2": date(2026, 5, 29),
     "3.3.0": date(2026, 7, 6),
 }
-"""The first and the newest patch of each minor version of Airflow, but the newest of all, and when it was released."""
+"""The first and latest patch of each minor version of Airflow except the latest of all, with the release date."""
 NEWEST = "newest"
 LOWEST = "lowest"
 DOCS = "docs"
 NAMES = (*RELEASES, NEWEST, LOWEST, DOCS)
 BUILDERS = ("editables", "hatch-fancy-pypi-readme", "hatchling", "pip", "setuptools", "wheel")
-"""What .ci/environment.py installs with; the tests are no test of them, so they are the newest."""
+"""What .ci/environment.py installs with; the tests do not depend on them, so they are the newest."""
 SLOW = "jsonschema<4.25"
-"""From 4.25 on, each process of Airflow's starts two seconds later by it."""
+"""From 4.25 on, it delays the start of each Airflow process by two seconds."""
 
 TOO_NEW = "structlog<25.5"
-"""Later ones lack what Airflow 3.1.0 and 3.1.1 import, which set no bound. Their own days had none of them."""
+"""Later versions lack names that Airflow 3.1.0 and 3.1.1 import without setting an upper bound."""
 ALL_OF_AMAZON = "apache-airflow-providers-amazon[aiobotocore]"
 """Airflow's own constraints hold every extra; this one holds boto3 back."""
 
@@ -54,10 +54,10 @@ Versions = dict[str, str]
 
 
 def main() -> None:
-    """Write the files that are asked for."""
+    """Write the requested files."""
     names = sys.argv[1:] or NAMES
     if unknown := set(names) - set(NAMES):
-        sys.exit(f"There are constraints of {', '.join(NAMES)}, and none of {', '.join(sorted(unknown))}.")
+        sys.exit(f"Unknown constraints: {', '.join(sorted(unknown))}. Choose from {', '.join(NAMES)}.")
     with tempfile.TemporaryDirectory() as folder:
         pip = Pip(Path(folder))
         for name in names:
@@ -70,9 +70,9 @@ def versions(pip: Pip, name: str) -> Versions:
     """Resolve one set of versions."""
     if name in RELEASES:
         airflow = f"apache-airflow=={name}"
-        asked = [airflow, f"{ROOT}[slack,smtp]", ALL_OF_AMAZON, SLOW]
-        on_its_day = pip.resolve(asked, before=RELEASES[name] + timedelta(days=1))
-        found = pip.resolve([*pinned(on_its_day), f"{ROOT}[local]"], groups=["test"])
+        requirements = [airflow, f"{ROOT}[slack,smtp]", ALL_OF_AMAZON, SLOW]
+        at_release = pip.resolve(requirements, before=RELEASES[name] + timedelta(days=1))
+        found = pip.resolve([*pinned(at_release), f"{ROOT}[local]"], groups=["test"])
     elif name == LOWEST:
         found = pip.resolve([*lowest(), f"{ROOT}[local]", SLOW, TOO_NEW], groups=["test"])
     elif name == DOCS:
@@ -83,21 +83,21 @@ def versions(pip: Pip, name: str) -> Versions:
 
 
 def pinned(found: Versions) -> list[str]:
-    """Ask for exactly these."""
+    """Return requirements for exactly these versions."""
     return [f"{name}=={version}" for name, version in found.items()]
 
 
 def lowest() -> list[str]:
-    """Ask for the lowest version that pyproject.toml admits of each thing but Airflow."""
+    """Return requirements for the lowest allowed version of each dependency except Airflow."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups = (project["dependencies"], *project["optional-dependencies"].values())
-    asked = (line for lines in groups for line in lines)
-    bounds = (re.fullmatch(r"([\w.-]+)(?:\[.*\])?>=([\w.]+).*", line) for line in asked)
+    requirements = (line for lines in groups for line in lines)
+    bounds = (re.fullmatch(r"([\w.-]+)(?:\[.*\])?>=([\w.]+).*", line) for line in requirements)
     return [f"{found[1]}=={found[2]}" for found in bounds if found and found[1] != "apache-airflow"]
 
 
 def text(name: str, found: Versions) -> str:
-    """Write the file: sorted, and with a line that says what it is and how it is made anew."""
+    """Return the file's content, sorted, with a header that describes it and how to regenerate it."""
     what = {
         NEWEST: "The newest of everything that this package is tested with.",
         LOWEST: "The lowest versions that pyproject.toml admits, and the newest Airflow that takes them.",
@@ -136,7 +136,7 @@ class Pip:
         return {package["name"]: package["version"] for package in found if package["name"] != PROJECT}
 
     def _run(self, *arguments: str) -> None:
-        # Isolated, since what a machine adds, an index of its own, may not say when something was uploaded.
+        # Isolated, since a machine's own package index may lack upload times.
         command = [self._python, "-m", "pip", "--isolated", "install", "--quiet", "--no-input", *arguments]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:

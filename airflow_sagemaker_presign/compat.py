@@ -1,5 +1,5 @@
 """
-Differences between Airflow's versions: the modules of its names, and its features. No other module checks a version.
+Differences between Airflow versions: import locations and features. Only this module checks Airflow's version.
 
 Each name is looked up when it is first used, in the newest module first. ``tests/unit/test_compat.py`` looks up all of
 them, on every version.
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey as TaskInstanceKey
 
 AIRFLOW_VERSION = Version(__version__).release
-"""Such as ``(3, 1, 8)``."""
+"""Airflow's version, for example ``(3, 1, 8)``."""
 
 IS_AIRFLOW_2 = AIRFLOW_VERSION < (3,)
 
@@ -50,7 +50,7 @@ the cookie of a browser.
 """
 
 _EXCEPTIONS = ("airflow.sdk.exceptions", "airflow.exceptions")
-_PLACES = {
+_MODULES = {
     "AirflowException": _EXCEPTIONS,
     "AirflowNotFoundException": _EXCEPTIONS,
     "AirflowPlugin": ("airflow.sdk.plugins_manager", "airflow.plugins_manager"),
@@ -74,7 +74,7 @@ _PLACES = {
 
 def is_created_from_mapped(task: Any) -> bool:
     """
-    Return whether Airflow created a task from a mapped one, for one row of ``expand``: that is when the row runs.
+    Return whether Airflow created a task from a mapped one, which it does when a mapped task instance runs.
 
     Airflow has no public name for this. It sets the attribute before it calls the task's ``__init__``.
 
@@ -95,7 +95,7 @@ def is_async_only(notifier: Any) -> bool:
 
 def is_mapped(task: Any) -> bool:
     """
-    Return whether a task is a mapped one, of which Airflow creates one for each row.
+    Return whether a task is a mapped one, from which Airflow creates a task for each map index.
 
     :param task: a task of a DAG.
     """
@@ -123,13 +123,13 @@ def mapped_row_of(task: Any, context: Mapping[str, Any]) -> tuple[Mapping[str, A
 
 
 def __getattr__(name: str) -> Any:
-    for place in _PLACES.get(name, ()):
+    for place in _MODULES.get(name, ()):
         try:
             found = getattr(import_module(place), name)
         except (ImportError, AttributeError):
             continue
         globals()[name] = found
         return found
-    if name in _PLACES:
-        raise ImportError(f"Airflow {__version__} does not have {name} in any of {', '.join(_PLACES[name])}.")
+    if name in _MODULES:
+        raise ImportError(f"Airflow {__version__} does not have {name} in any of {', '.join(_MODULES[name])}.")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

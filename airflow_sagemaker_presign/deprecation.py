@@ -1,4 +1,4 @@
-"""Old names that still work in this release. Each use of one raises a warning that says what to write instead."""
+"""Old names that still work in this release. Each use of one raises a warning that names the replacement."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _NOT_THE_AUTHORS = frozenset({"airflow", "airflow_sagemaker_presign", "importlib
 
 def warn(old: str, new: str) -> None:
     """
-    Warn the author of a DAG file, or of a module, of an old name.
+    Emit a deprecation warning that points to the line of the DAG file or module with the old name.
 
-    :param old: what they wrote.
-    :param new: what to write.
+    :param old: the old name.
+    :param new: the new name.
     """
-    # Airflow calls an operator's constructor, and so would be blamed: the first frame above it is the author's.
+    # Airflow wraps the constructors of operators, so the line to report is in the first frame outside of Airflow.
     frame = sys._getframe(1)
     while frame.f_back is not None and _package(frame.f_globals) in _NOT_THE_AUTHORS:
         frame = frame.f_back
     warnings.warn_explicit(
-        f"{old} is deprecated and goes with the next release; write {new}.",
+        f"{old} is deprecated and will be removed in the next minor release; use {new}.",
         DeprecationWarning,
         frame.f_code.co_filename,
         frame.f_lineno,
@@ -36,7 +36,7 @@ def warn(old: str, new: str) -> None:
 
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     """
-    Return a module's ``__getattr__`` that knows old names.
+    Return a module's ``__getattr__`` that resolves old names.
 
     :param module: the module's ``__name__``.
     :param names: the new name in the same module for each old one.
@@ -56,16 +56,16 @@ def renamed_parameter(old: str, old_value: Any, new: str, new_value: Any, defaul
     Return the value of a parameter that has an old name, too.
 
     :param old: the old name.
-    :param old_value: what was given under it; ``None``: nothing.
+    :param old_value: the value passed under the old name; ``None``: not passed.
     :param new: the new name.
-    :param new_value: what was given under it.
-    :param default: the new parameter's default, the very object.
+    :param new_value: the value passed under the new name.
+    :param default: the new parameter's default, compared by identity.
     :raises ValueError: when both were given.
     """
     if old_value is None:
         return new_value
     if new_value is not default:
-        raise ValueError(f"{old} is the old name of {new}, and both were given; write {new} only.")
+        raise ValueError(f"{old} is the old name of {new}, and both were given; use {new} only.")
     warn(f"{old}=", f"{new}=")
     return old_value
 

@@ -74,7 +74,7 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that people use."""
+        """The display name."""
 
 
 class _ErrorAboutWorkspace(SageMakerPresignError):
@@ -213,7 +213,7 @@ class NotebookInstanceStopped(WorkspaceError):
     """The notebook instance was stopped while the task waited for it."""
 
     advice = (
-        "Ask who stopped it (CloudTrail has the StopNotebookInstance event; an idle-shutdown script may be it), "
+        "Find out who stopped it (CloudTrail has the StopNotebookInstance event; it may be an idle-shutdown script), "
         "then clear the task to start it again."
     )
 
@@ -257,13 +257,13 @@ class SageMakerUnavailable(WorkspaceError):
     """AWS throttles requests, has an internal error, or is out of reach. A wait continues until its deadline."""
 
     advice = (
-        "This usually passes: clear the task in a minute. If not, check the worker's network and the AWS Health "
+        "This is usually transient: clear the task in a minute. If not, check the worker's network and the AWS Health "
         "Dashboard."
     )
 
 
 class SageMakerOutOfReach(SageMakerUnavailable):
-    """AWS does not respond. This may pass; a wait to which AWS has never responded ends before its deadline."""
+    """AWS does not respond. This may be transient; a wait that never got a response ends before its deadline."""
 
     advice = (
         "Check that the endpoint, the region and the proxy are right, and that the machine of the worker (or of the "
@@ -306,7 +306,7 @@ class LinkDeliveryError(_ErrorAboutWorkspace):
         self.failures = dict(failures)
         self.delivered = delivered
         self.advice_for = {notifier: advice for notifier, advice in (advice_for or {}).items() if advice}
-        self.advice = f"{_together(self.advice_for) or self.advice} {self.consequence}"
+        self.advice = f"{_combined_advice(self.advice_for) or self.advice} {self.consequence}"
         reasons = "; ".join(f"{notifier}: {reason}" for notifier, reason in failures.items())
         others = f" Delivered by: {', '.join(delivered)}." if delivered else ""
         self.problem = f"The link was not delivered in time by {len(failures)} notifier(s). {reasons}.{others}"
@@ -316,7 +316,7 @@ class LinkDeliveryError(_ErrorAboutWorkspace):
         return type(self), (self.name, self.failures, self.delivered, self.advice_for, self.noun)
 
 
-def _together(advice_for: Mapping[str, str]) -> str:
+def _combined_advice(advice_for: Mapping[str, str]) -> str:
     """Return the advice for several notifiers as one text, naming the notifiers only where their advice differs."""
     notifiers: dict[str, list[str]] = {}
     for name, advice in advice_for.items():

@@ -131,7 +131,7 @@ class SageMakerNotebookDoorLink(SageMakerNotebookLaunchLink):
     """
     The old name of :class:`SageMakerNotebookLaunchLink`, for DAGs that were serialized before an upgrade.
 
-    It does not warn: Airflow imports it each time that it starts, and nobody writes it.
+    It does not warn, since Airflow imports it at every start and DAG files never use it.
     """
 
 

@@ -23,7 +23,7 @@ _MAX_NAME_LENGTH = 63
 
 _NO_PATHS = frozenset({"0", "1", "n", "no", "off", "on", "y", "yes"})
 """Texts that mean True or False, and that a client would take for the path of a file."""
-_EMPTY = "; it looks like what a template makes of a value that is not there"
+_EMPTY = "; it looks like a missing value that a template rendered"
 
 
 def is_template(value: object) -> bool:
@@ -50,9 +50,9 @@ def text_of(name: str, value: object) -> str | None:
     if text is None:
         return None
     if not isinstance(text, str):
-        reject(name, value, f"a text, or None{_made_native(value)}")
+        reject(name, value, f"a string or None{_made_native(value)}")
     if not text.strip() or text == "None":
-        reject(name, value, f"a text, or None{_EMPTY}")
+        reject(name, value, f"a string or None{_EMPTY}")
     return text
 
 
@@ -137,7 +137,7 @@ def min_validity_of(value: object) -> timedelta:
     """Check how long a URL must still be valid on arrival: above 0, and below the validity of a URL."""
     duration = _seconds_or(value)
     if not isinstance(duration, timedelta) or not timedelta(0) < duration < URL_VALIDITY:
-        reject("min_validity", value, "above 0 and below 5 minutes, the whole life of a presigned URL")
+        reject("min_validity", value, "above 0 and below 5 minutes, the validity of a presigned URL")
     return duration
 
 
@@ -201,6 +201,6 @@ def _made_native(value: object) -> str:
     if value is None or isinstance(value, (str, timedelta)):
         return ""
     return (
-        f" (this is of type {type(value).__name__}: with render_template_as_native_obj=True a template becomes what "
-        "its text looks like)"
+        f" (this is of type {type(value).__name__}: with render_template_as_native_obj=True a template becomes "
+        "the Python value that its text represents)"
     )

@@ -1,7 +1,7 @@
 """
 A notebook after training: the link comes with the training job's name and its model artifact, once the job is done.
 
-When training fails nobody needs a notebook, so none is started: the recipient is told what failed instead.
+If training fails, no notebook is started, and the recipient gets a message about the failure instead.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ with DAG(
         only_if_started_in_run=True,
         deferrable=True,
     )
-    # A run is what its last tasks are: without this one, a clean-up that worked would paint a failed run green.
+    # A run has the state of its last tasks: without this one, a successful clean-up would hide a failure.
     delivered = EmptyOperator(task_id="delivered")
 
     train >> notebook_link >> [delivered, stop_if_failed]

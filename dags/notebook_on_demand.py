@@ -1,8 +1,8 @@
 """
-A notebook on demand: somebody fills in the form of the DAG in Airflow's UI, and gets the link by mail and on Slack.
+A notebook on demand: a user fills in the DAG's form in Airflow's UI, and gets the link by mail and on Slack.
 
-The form refuses what AWS would refuse. If something fails on the way, both notifiers say what, and the
-notebook instance is stopped again, unless it ran before the DAG did: somebody may be working in it.
+The form rejects what AWS would reject. If a task fails, both notifiers report the failure, and the
+notebook instance is stopped again, unless it was running before the DAG run: it may be in use.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NOTIFIERS = [
 
 with DAG(
     dag_id="notebook_on_demand",
-    description="Start a SageMaker notebook instance and send somebody its link",
+    description="Start a SageMaker notebook instance and send its link",
     schedule=None,
     start_date=pendulum.datetime(2025, 1, 1, tz="UTC"),
     doc_md=__doc__,
@@ -50,7 +50,7 @@ with DAG(
             "ada@example.com",
             type="string",
             title="Who gets the link",
-            description="An e-mail address; Slack finds the person by it too. Whoever has the link gets in.",
+            description="An e-mail address; Slack finds the person by it. Anyone with the link can open the notebook.",
             format="idn-email",
             minLength=3,
         ),
@@ -59,7 +59,7 @@ with DAG(
             type="number",
             title="Session, in hours",
             description="How long the Jupyter session lasts once the link was opened: half an hour to 12 hours.",
-            # As plain `minimum` and `maximum`, Airflow 3's form turns a 13 into a 12 without a word.
+            # With plain `minimum` and `maximum`, Airflow 3's form silently turns 13 into 12.
             allOf=[{"minimum": 0.5, "maximum": 12}],
         ),
     },
@@ -80,7 +80,7 @@ with DAG(
         only_if_started_in_run=True,
         deferrable=True,
     )
-    # A run is what its last tasks are: without this one, a clean-up that worked would paint a failed run green.
+    # A run has the state of its last tasks: without this one, a successful clean-up would hide a failure.
     delivered = EmptyOperator(task_id="delivered")
 
     notebook_link >> [delivered, stop_if_failed]

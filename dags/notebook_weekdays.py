@@ -1,10 +1,10 @@
 """
 A notebook each weekday: started in the morning in Berlin, its link sent to Ada on Slack, stopped in the evening.
 
-The link goes to a person, since it lets in whoever holds it. What goes wrong, which is no credential, goes to the
-team's channel: they hear of it even when Slack does not know the person.
+The link goes to one person, since anyone who has it gets access. Failures, which contain no credential, go to the
+team's channel, so they are reported even if Slack does not know the person.
 
-The evening's DAG stops it whatever happened during the day, on weekends too, so that no forgotten notebook burns
+The evening DAG always stops it, on weekends too, so that no forgotten notebook costs
 money.
 """
 
@@ -58,7 +58,7 @@ with DAG(
         only_if_started_in_run=True,
         deferrable=True,
     )
-    # A run is what its last tasks are: without this one, a clean-up that worked would paint a failed run green.
+    # A run has the state of its last tasks: without this one, a successful clean-up would hide a failure.
     delivered = EmptyOperator(task_id="delivered")
 
     notebook_link >> [delivered, stop_if_failed]

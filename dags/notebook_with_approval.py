@@ -1,12 +1,12 @@
 """
-A notebook with approval: somebody asks for it, somebody else approves in Airflow's UI, and only then is it started.
+A notebook with approval: one person requests it, and another one must approve in Airflow's UI before it is started.
 
-The mail holds no credential: its link is the launch page, a page of Airflow that opens the notebook to the person it is
-for, once they have signed in. A request that is rejected starts nothing. One that nobody answers for a day fails, as
-does one that was approved by the person who asked or whom it is for; the mail says which, and clearing the task asks
+The mail contains no credential: it links to the launch page, a page in Airflow that opens the notebook for its user
+once they have signed in. A rejected request starts nothing. One without a response within a day fails, as
+does one that was approved by its requester or its user. The mail states the reason; clear the task to request approval
 again.
 
-Needs Airflow 3.1.1 or newer; an older one shows no such DAG.
+Needs Airflow 3.1.1 or newer; older versions do not show this DAG.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if HAS_LAUNCH_PAGE:
     from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
     from airflow.sdk import DAG, Context, Param, TriggerRule
 
-    # Before 1.12.2 the standard provider took the time for an answer from ``execution_timeout``.
+    # Before 1.12.2 the standard provider used ``execution_timeout`` as the time limit for a response.
     has_response_timeout = "response_timeout" in inspect.signature(HITLOperator.__init__).parameters
     within_a_day: dict[str, Any] = {
         "response_timeout" if has_response_timeout else "execution_timeout": timedelta(days=1)
@@ -40,30 +40,30 @@ if HAS_LAUNCH_PAGE:
 
     class SecondPersonApprovalOperator(ApprovalOperator):
         """
-        Takes no approval by the person who asked, or whom the notebook is for. (``assigned_users`` names approvers.)
+        Rejects an approval by the requester or the notebook's user. (``assigned_users`` names approvers.)
         """
 
         def validate_params(self) -> None:
-            """Ask the approver for no parameter: before Airflow 3.2 the DAG's own are among the task's."""
+            """Show the approver no parameters: before Airflow 3.2, the task's include the DAG's."""
             self.params = type(self.params)()
             super().validate_params()
 
         def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-            """Go on with the answer. Who gave it is Airflow's word; an XCom could be written by others."""
-            # Taken before the answer is: on Airflow 3.1 that brings the params along, in words of the approver's own.
+            """Check who responded, which Airflow records itself; an XCom could be written by others."""
+            # Read first: on Airflow 3.1 the response overwrites the params with values from the approver.
             first = {context["dag_run"].triggering_user_name, context["params"]["recipient"]} - {None}
-            answer = super().execute_complete(context, event)
-            approver = answer["responded_by_user"] or {}
-            if self.APPROVE in answer["chosen_options"] and first & {approver.get("id"), approver.get("name")}:
+            response = super().execute_complete(context, event)
+            approver = response["responded_by_user"] or {}
+            if self.APPROVE in response["chosen_options"] and first & {approver.get("id"), approver.get("name")}:
                 raise PermissionError(
-                    f"{approver['name']} cannot approve this alone, having asked or being whom it is for. "
-                    "Clear this task, and have somebody else approve."
+                    f"{approver['name']} cannot approve this: they requested it, or it is for them. "
+                    "Clear this task, and have another person approve."
                 )
-            return answer
+            return response
 
     with DAG(
         dag_id="notebook_with_approval",
-        description="Start a SageMaker notebook instance for somebody once somebody else has approved",
+        description="Start a SageMaker notebook instance after another person has approved",
         schedule=None,
         start_date=pendulum.datetime(2025, 1, 1, tz="UTC"),
         doc_md=__doc__,
@@ -81,12 +81,12 @@ if HAS_LAUNCH_PAGE:
                 "ada@example.com",
                 type="string",
                 title="Who it is for",
-                description="The e-mail address that Airflow knows the person by. The notebook opens to nobody else.",
+                description="The e-mail address that Airflow knows the person by. Nobody else can open the notebook.",
                 format="idn-email",
                 minLength=3,
             ),
             "reason": Param(
-                None, type="string", title="What for", description="For whoever approves.", minLength=10, maxLength=500
+                None, type="string", title="Reason", description="Shown to the approver.", minLength=10, maxLength=500
             ),
         },
     ) as dag:
@@ -115,7 +115,7 @@ if HAS_LAUNCH_PAGE:
             only_if_started_in_run=True,
             deferrable=True,
         )
-        # A run is what its last tasks are: without this one, a clean-up that worked would paint a failed run green.
+        # A run has the state of its last tasks: without this one, a successful clean-up would hide a failure.
         delivered = EmptyOperator(task_id="delivered")
 
         approve >> notebook_link >> [delivered, stop_if_failed]

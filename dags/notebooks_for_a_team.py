@@ -1,4 +1,4 @@
-"""A notebook for each of a team: one mapped task per person starts that person's notebook and sends its link."""
+"""A notebook for each member of a team: one mapped task per person starts their notebook and sends its link."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
 Sphinx's configuration: ``make docs`` writes docs/_build/html/index.html.
 
-The sources are those of the whole checkout, not of this folder alone: README.md, CHANGELOG.md and the others are pages,
-too, so that each relative link means the same here and where the repository is read, and the build checks it.
+The sources are in the whole checkout, not only in this folder: README.md, CHANGELOG.md and the others are pages,
+too, so that relative links work both here and in the repository browser, and the build checks them.
 """
 
 from __future__ import annotations

@@ -36,10 +36,10 @@ _ABOUT_CREDENTIALS = (
 )
 _ABOUT_THE_CLOCK = (
     "Set the clock of the machine that sent the request (worker, or triggerer if the task is deferred), and keep it "
-    "right with NTP: AWS refuses requests that were signed more than five minutes before or after its own time. Then "
+    "in sync with NTP: AWS rejects requests that were signed more than five minutes before or after its own time. Then "
     "clear the task."
 )
-_ABOUT_THE_PROXY = "The response is a proxy's, which requires credentials: fix its address; then clear the task."
+_ABOUT_THE_PROXY = "A proxy responded, and requires credentials: add them to its address, then clear the task."
 _ABOUT_EXPIRED = (
     "Give the connection new credentials (or a role, whose credentials botocore renews by itself), or fix what should "
     "have renewed them; then clear the task."
@@ -94,17 +94,17 @@ def translate(
 def _error_response(error: boto.ClientError, subject: Subject, action: str, route: Route) -> exceptions.WorkspaceError:
     code, _ = code_and_message(error)
     request_id = str(error.response.get("ResponseMetadata", {}).get("RequestId", ""))
-    kind, problem, advice = _meaning(error, subject, action, route)
+    kind, problem, advice = _classify(error, subject, action, route)
     return kind(ANY, problem, advice, code="" if _is_not_from_aws(code) else code, request_id=request_id)
 
 
-def _meaning(
+def _classify(
     error: boto.ClientError, subject: Subject, action: str, route: Route
 ) -> tuple[type[exceptions.WorkspaceError], str, str | None]:
     """Return the class of the error, its problem, and its advice; ``None``: the advice of the class."""
     code, message = code_and_message(error)
     if _is_not_from_aws(code):
-        problem = f"AWS could not {action} it just now: the response has the HTTP status {code} and no AWS code."
+        problem = f"AWS could not {action} it: the response has the HTTP status {code} and no AWS error code."
         return exceptions.SageMakerOutOfReach, f"{problem} ({route})", None
     problem = f"AWS refused to {action} it: {code}: {message}"
     if isinstance(subject, Workspace) and subject.is_not_found(code, message):
@@ -118,32 +118,32 @@ def _meaning(
     if code == "407":
         return exceptions.AwsConnectionUnusable, f"No request reaches AWS: {error}.", _ABOUT_THE_PROXY
     http_status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    # AWS's error responses have a code. One that has an HTTP status only was cut short, or does not come from AWS.
+    # AWS's error responses have a code. A response with only an HTTP status was cut short, or is not from AWS.
     if code in TRANSIENT_CODES or code.isdigit() or http_status >= 500:
         advice = _ABOUT_EXPIRED if code in EXPIRED_CREDENTIALS_CODES else None
-        return exceptions.SageMakerUnavailable, f"AWS could not {action} it just now: {message or error}.", advice
+        return exceptions.SageMakerUnavailable, f"AWS could not {action} it: {message or error}.", advice
     return exceptions.WorkspaceError, problem, None
 
 
 def _no_response(error: Exception, action: str, route: Route) -> exceptions.WorkspaceError | None:
     unusable = exceptions.AwsConnectionUnusable
-    said = without_passwords(" ".join(str(error).split())).rstrip(".") or type(error).__name__
+    text = without_passwords(" ".join(str(error).split())).rstrip(".") or type(error).__name__
     if isinstance(error, _NO_IDENTITY):
-        return unusable(ANY, f"The AWS connection is not usable: {said}.", _ABOUT_CREDENTIALS)
+        return unusable(ANY, f"The AWS connection is not usable: {text}.", _ABOUT_CREDENTIALS)
     if isinstance(error, _NO_TOKEN):
-        return unusable(ANY, f"The AWS connection is not usable: {said}.", _ABOUT_SSO)
+        return unusable(ANY, f"The AWS connection is not usable: {text}.", _ABOUT_SSO)
     if found := permanent_failure(error, route):
         return unusable(ANY, *found)
-    problem = f"AWS could not {action} it just now: {said}."
+    problem = f"AWS could not {action} it: {text}."
     if isinstance(error, NO_RESPONSE):
         return exceptions.SageMakerOutOfReach(ANY, f"{problem} ({route})")
     if isinstance(error, ResponseParserError):
         return exceptions.SageMakerUnavailable(ANY, problem)
-    if isinstance(error, RuntimeError) and _STILL_EXPIRED in said:
+    if isinstance(error, RuntimeError) and _STILL_EXPIRED in text:
         return exceptions.SageMakerUnavailable(ANY, problem, _ABOUT_EXPIRED, code="ExpiredToken")
     # AirflowException: the provider raises it for unsupported settings; transient errors have other classes.
     if isinstance(error, (boto.BotoCoreError, AirflowException, *_WRONG_CONNECTION)):
-        return unusable(ANY, f"The AWS connection is not usable: {said}.")
+        return unusable(ANY, f"The AWS connection is not usable: {text}.")
     if isinstance(error, OSError):
         # Credentials may come from an identity provider, or from a file on a network drive.
         return exceptions.SageMakerUnavailable(ANY, problem)
@@ -156,7 +156,7 @@ def connection_error(error: Exception, route: Route | None = None) -> exceptions
         return error
     translated = translate(error, None, "reach", route)
     if translated is None:
-        return exceptions.SageMakerUnavailable(ANY, f"The AWS connection could not be read just now: {error}.")
+        return exceptions.SageMakerUnavailable(ANY, f"The AWS connection could not be read: {error}.")
     if type(translated) is exceptions.WorkspaceError:
         # An error of another service than SageMaker, such as STS's for a role whose name is wrong.
         problem = f"The AWS connection is not usable: {translated.problem}"
@@ -172,7 +172,7 @@ def connection_went_missing(aws_conn_id: str) -> exceptions.WorkspaceError:
     use the machine's credentials.
     """
     return exceptions.SageMakerUnavailable(
-        ANY, f"Airflow does not find the connection {aws_conn_id!r} just now; it existed when the task began."
+        ANY, f"Airflow currently cannot find the connection {aws_conn_id!r}; it existed when the task began."
     )
 
 

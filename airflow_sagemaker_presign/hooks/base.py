@@ -69,7 +69,7 @@ class WorkspaceHook(AwsBaseHook):
                 workspace.observation_of(description)
             except (KeyError, TypeError):
                 # botocore accepts any page with the HTTP status 200, from whatever server, as an empty response.
-                problem = f"AWS answered with a description without a status. ({self._route()})"
+                problem = f"AWS returned a description without a status. ({self._route()})"
                 raise exceptions.SageMakerOutOfReach(workspace.name, problem, noun=workspace.noun) from None
         return description
 
@@ -91,7 +91,7 @@ class WorkspaceHook(AwsBaseHook):
         with redacted_before_logging(), self._translated(workspace, "presign a URL for"):
             url = workspace.mint(self._sagemaker, int(session.total_seconds()), landing)
         if "://" not in url:
-            raise exceptions.SageMakerUnavailable(workspace.name, "AWS answered without a URL.", noun=workspace.noun)
+            raise exceptions.SageMakerUnavailable(workspace.name, "AWS responded without a URL.", noun=workspace.noun)
         return PresignedUrl(
             url,
             name=workspace.name,
@@ -116,7 +116,7 @@ class WorkspaceHook(AwsBaseHook):
                     self._sagemaker, changed_after=changed_after, status=status, next_token=next_token
                 )
             except (KeyError, TypeError):
-                problem = "AWS answered with a list without names or statuses."
+                problem = "AWS returned a list without names or statuses."
                 raise exceptions.SageMakerUnavailable(aws_errors.ANY, problem) from None
 
     def arn_without_account(self, workspace: Workspace) -> str:
@@ -172,7 +172,7 @@ class WorkspaceHook(AwsBaseHook):
             try:
                 found = bool(self.conn_config)
             except Exception as error:
-                self.log.info("The connection could not be read just now: %s", error)
+                self.log.info("The connection could not be read: %s", error)
                 found = False
             if before and not found:
                 self.conn_config = before

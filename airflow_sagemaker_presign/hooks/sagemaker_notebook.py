@@ -38,7 +38,7 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
 
         :param name: the notebook instance.
         :raises ValueError: when AWS would refuse the name.
-        :raises WorkspaceError: when the request fails; its class says why.
+        :raises WorkspaceError: when the request fails; its class gives the reason.
         """
         return self.describe(NotebookInstance(name))
 
@@ -51,7 +51,7 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
         :param name: the notebook instance.
         :return: the status after the call.
         :raises ValueError: when AWS would refuse the name.
-        :raises WorkspaceError: when AWS refuses the request; its class says why.
+        :raises WorkspaceError: when AWS refuses the request; its class gives the reason.
         """
         notebook_instance = NotebookInstance(name)
         observation = self.observe(notebook_instance)
@@ -68,7 +68,7 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
         :param name: the notebook instance.
         :return: the status after the call. AWS stops InService instances only: a Pending one stays Pending.
         :raises ValueError: when AWS would refuse the name.
-        :raises WorkspaceError: when AWS refuses the request; its class says why.
+        :raises WorkspaceError: when AWS refuses the request; its class gives the reason.
         """
         notebook_instance = NotebookInstance(name)
         observation = self.observe(notebook_instance)
@@ -92,7 +92,7 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
             as a timedelta or in seconds; default: 12 hours.
         :param landing: ``"lab"`` opens JupyterLab, ``"classic"`` the classic page, ``None`` AWS's default.
         :raises ValueError: when a parameter is out of range; no request is sent.
-        :raises WorkspaceError: when AWS refuses the request; its class says why.
+        :raises WorkspaceError: when AWS refuses the request; its class gives the reason.
         """
         duration = (
             DEFAULT_SESSION_EXPIRATION_DURATION

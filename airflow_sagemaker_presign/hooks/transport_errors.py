@@ -1,4 +1,4 @@
-"""Requests without a response from AWS: which failures may pass, and which are permanent."""
+"""Requests without a response from AWS: which failures are transient, and which are permanent."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def permanent_failure(error: Exception, route: Route) -> tuple[str, str] | None:
 
 
 def _unknown_region(error: Exception, route: Route) -> tuple[str, str] | None:
-    # A region that this botocore does not know may be new: it is wrong only if its host is not found, either.
+    # A region that is unknown to botocore may be new: it is wrong only if its host is not found, either.
     host = route.endpoint.partition("://")[2].partition("/")[0].lower()
     if not route.region or f".{route.region.lower()}." not in host or not _host_is_unknown(error):
         return None

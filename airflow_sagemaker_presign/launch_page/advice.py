@@ -15,7 +15,7 @@ MANAGER = "the person who manages the notebooks"
 AIRFLOW_ADMIN = "an administrator of Airflow"
 
 ADVICE: dict[type[WorkspaceError], str] = {
-    WorkspaceError: f"Try again in a minute. If it stays like this, tell {MANAGER} what AWS said.",
+    WorkspaceError: f"Try again in a minute. If the problem persists, show this message to {MANAGER}.",
     exceptions.NotebookInstanceNotFound: (
         "It may have been deleted or renamed, or be in another account or region. Ask the person who sent you the link."
     ),
@@ -26,24 +26,24 @@ ADVICE: dict[type[WorkspaceError], str] = {
         "/aws/sagemaker/NotebookInstances, log stream {name}/LifecycleConfigOnStart."
     ),
     exceptions.NotebookInstanceQuotaExceeded: (
-        "All running notebooks of this instance type that the AWS account may have are in use. Stop one of yours that "
+        "The AWS account's quota for running notebooks of this instance type is used up. Stop one of yours that "
         f"you no longer need, or ask {MANAGER} for a higher quota."
     ),
     exceptions.NotebookInstanceStopped: "Somebody, or an idle-shutdown script, stopped it. Start it again here.",
     exceptions.NotebookInstanceStartNotTaken: f"Start it once more. If that does not help, ask {MANAGER}.",
-    exceptions.NotebookInstanceStopNotTaken: f"It is still running and costs money: tell {MANAGER}.",
-    exceptions.NotebookInstanceFailed: f"Start it again. If it fails again, tell {MANAGER} what AWS said.",
+    exceptions.NotebookInstanceStopNotTaken: f"It is still running and incurs costs: contact {MANAGER}.",
+    exceptions.NotebookInstanceFailed: f"Start it again. If it fails again, show this message to {MANAGER}.",
     exceptions.SageMakerAccessDenied: (
-        f"Airflow’s own access to AWS is missing or not sufficient. Tell {AIRFLOW_ADMIN} what AWS said."
+        f"Airflow lacks an AWS permission that this needs. Show this message to {AIRFLOW_ADMIN}."
     ),
     exceptions.AwsConnectionUnusable: (
         f"Airflow’s connection to AWS is not set up correctly. Show this message to {AIRFLOW_ADMIN}."
     ),
     exceptions.SageMakerOutOfReach: (
-        f"Airflow cannot reach AWS. Use the button again in a minute; if that does not help, tell {AIRFLOW_ADMIN}."
+        f"Airflow cannot reach AWS. Use the button again in a minute; if that does not help, contact {AIRFLOW_ADMIN}."
     ),
     exceptions.SageMakerUnavailable: (
-        f"This usually passes: use the button again in a minute. If it does not help, ask {AIRFLOW_ADMIN}."
+        f"This is usually temporary: use the button again in a minute. If that does not help, ask {AIRFLOW_ADMIN}."
     ),
     exceptions.NotebookInstanceWaitTimeout: f"Start it again. If it takes that long again, ask {MANAGER}.",
 }

@@ -33,7 +33,7 @@ MAX_MAP_INDEX = 2**31 - 1
 
 ANYBODY = "Anonymous"
 """The name under which ``[core] simple_auth_manager_all_admins`` signs in every request."""
-_ANYBODY_IN_WORDS = (
+_ANONYMOUS_ADVICE = (
     "This Airflow signs in everybody as Anonymous ([core] simple_auth_manager_all_admins), and a notebook opens only "
     "for a user who is signed in by name. An administrator of Airflow can turn this off."
 )
@@ -60,12 +60,12 @@ def current_user_of(request: Request, user: GetUserDep) -> CurrentUser:
     """
     if isinstance(user, SimpleAuthManagerUser) and user.get_name() == ANYBODY:
         # No redirect to the login, which would redirect back at once.
-        raise HttpError(403, "You are not signed in by name", _ANYBODY_IN_WORDS)
+        raise HttpError(403, "You are not signed in by name", _ANONYMOUS_ADVICE)
     current_user = CurrentUser.of(user, address=request.client.host if request.client else "")
     if current_user is None:
         raise HTTPException(401, "Not authenticated")
     # For error pages, which show the signed-in user.
-    request.state.signed_in_as = current_user.in_words
+    request.state.signed_in_as = current_user.full_name
     return current_user
 
 
@@ -109,17 +109,17 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
         return await thread_limits.run_for_connection(task, service.show, task, current_user)
 
     async def submit(request: Request, current_user: RightsDep, key: KeyDep) -> Response:
-        asked: dict[str, str] = {}
+        data: dict[str, str] = {}
         try:
-            asked.update(await form.read(request))
+            data.update(await form.read(request))
             if not csrf.is_same_origin(request.headers, base_url, request.url.scheme):
                 raise HttpError(403, "The request came from another page", "Open the page and use its button.")
             task = await thread_limits.run(service.authorize, key, current_user)
-            action, token = asked.get("action", ""), asked.get("token", "")
-            answer = await thread_limits.run_for_connection(task, service.submit, task, current_user, action, token)
-            return redirect_by_page(answer, request.url.query, prefix)
+            action, token = data.get("action", ""), data.get("token", "")
+            response = await thread_limits.run_for_connection(task, service.submit, task, current_user, action, token)
+            return redirect_by_page(response, request.url.query, prefix)
         except HttpError as http_error:
-            await thread_limits.run(service.record_denial, key, current_user, asked.get("action", ""), http_error.title)
+            await thread_limits.run(service.record_denial, key, current_user, data.get("action", ""), http_error.title)
             raise
 
     for path in ("/{dag_id}/{run_id}/{task_id}", "/{dag_id}/{run_id}/{task_id}/{map_index:int}"):

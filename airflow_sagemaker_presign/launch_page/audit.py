@@ -72,7 +72,7 @@ def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: date
     """
     from airflow.models.log import Log
 
-    _queue_up(task.key, session)
+    _lock_rendered_fields(task.key, session)
     row = _row(limit.event, task.key, current_user, task, {})
     session.add(row)
     # Written before the count, so that a concurrent request counts this row.
@@ -121,7 +121,7 @@ class DenialLog:
                 record(DENIED_EVENT.format(event), key, current_user, session, error=why)
 
 
-def _queue_up(key: TaskKey, session: Any) -> None:
+def _lock_rendered_fields(key: TaskKey, session: Any) -> None:
     """
     Lock the task instance's row of rendered fields, so that concurrent requests for it are serialized.
 

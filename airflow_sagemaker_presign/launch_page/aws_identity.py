@@ -41,7 +41,7 @@ the machine's.
 class UnusableConnection(WorkspaceError):
     """The launch page cannot use the task's AWS identity."""
 
-    advice = "Tell an administrator of Airflow."
+    advice = "Show this message to an administrator of Airflow."
 
 
 def find_connection(aws_conn_id: str | None, team_name: str | None, notebook: str) -> Connection | None:

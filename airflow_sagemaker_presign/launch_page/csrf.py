@@ -41,12 +41,12 @@ class CsrfTokens:
     def match_token(self, token: str, user_id: str, task: RenderedTask) -> TokenMatch:
         """Return whether a token was issued for this user, task instance and notebook, and has not expired."""
         try:
-            said = self._serializer.loads(token, max_age=TOKEN_MAX_AGE_SECONDS)
+            payload = self._serializer.loads(token, max_age=TOKEN_MAX_AGE_SECONDS)
         except BadSignature:
             return TokenMatch.NONE
-        if not isinstance(said, list) or said[:1] != [_page(user_id, task)]:
+        if not isinstance(payload, list) or payload[:1] != [_page(user_id, task)]:
             return TokenMatch.NONE
-        return TokenMatch.OF_THIS_PAGE if said[1:] == [_notebook(task)] else TokenMatch.OF_ANOTHER_NOTEBOOK
+        return TokenMatch.OF_THIS_PAGE if payload[1:] == [_notebook(task)] else TokenMatch.OF_ANOTHER_NOTEBOOK
 
 
 def _page(user_id: str, task: RenderedTask) -> list[str | int]:

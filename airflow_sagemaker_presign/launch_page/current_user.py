@@ -47,8 +47,8 @@ class CurrentUser:
         )
 
     @property
-    def in_words(self) -> str:
-        """The name for error pages, with the e-mail address, which decides if there is one."""
+    def full_name(self) -> str:
+        """The name for error pages, with the e-mail address if there is one, since that is what is compared."""
         return f"{self.name} ({self.email})" if self.email and self.email != self.name else self.name
 
 
@@ -59,11 +59,11 @@ def may_open(current_user: CurrentUser, task: RenderedTask) -> bool:
     Both the rendered rule and the latest version of the DAG must allow it: removing a user from the DAG revokes access.
     """
     return current_user.may_see and all(
-        _is_let_in(current_user, users) for users in (task.allowed_users, *task.allowed_now)
+        _is_listed(current_user, users) for users in (task.allowed_users, *task.allowed_now)
     )
 
 
-def _is_let_in(current_user: CurrentUser, users: Iterable[str] | None) -> bool:
+def _is_listed(current_user: CurrentUser, users: Iterable[str] | None) -> bool:
     return current_user.may_edit if users is None else any(_is(current_user, user) for user in users)
 
 
@@ -77,13 +77,13 @@ def _is(current_user: CurrentUser, user: str) -> bool:
 
 
 def _same_address(one: str, other: str) -> bool:
-    # Mail systems ignore case; beyond ASCII, case folding would let different names match.
+    # Mail systems ignore case; for non-ASCII letters, case folding would let different names match.
     return one == other or ("@" in one and one.isascii() and other.isascii() and one.lower() == other.lower())
 
 
 def _is_anonymous(user: Any) -> bool:
-    said = getattr(user, "is_anonymous", False)
-    return bool(said() if callable(said) else said)
+    is_anonymous = getattr(user, "is_anonymous", False)
+    return bool(is_anonymous() if callable(is_anonymous) else is_anonymous)
 
 
 def _text(value: object) -> str:

@@ -44,38 +44,38 @@ def add_error_handlers(app: FastAPI, prefix: str, *, login_returns: bool = True)
     Add handlers for this package's and Airflow's errors to an app.
 
     :param prefix: the path of Airflow's base URL, without a trailing slash.
-    :param login_returns: whether Airflow's login returns to the page; if not, a page explains what to do first.
+    :param login_returns: whether Airflow's login returns to the page; if not, an error page shows what to do first.
     """
 
     @app.exception_handler(HttpError)
-    def refused(request: Request, http_error: HttpError) -> Response:
+    def on_http_error(request: Request, http_error: HttpError) -> Response:
         return _error_page(request, http_error, prefix)
 
     @app.exception_handler(HTTPException)
-    def airflow_error(request: Request, error: HTTPException) -> Response:
+    def on_airflow_error(request: Request, error: HTTPException) -> Response:
         # Airflow reports an expired or foreign cookie as "Invalid JWT token": the user is not signed in.
         is_unknown = error.status_code == 401 or (error.status_code == 403 and "JWT" in str(error.detail))
         if is_unknown:
-            looks = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+            wants_page = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
             login = _login_path(request, prefix)
-            if looks and login_returns:
-                return _answer("", 303, {"Location": login})
-            words = _SIGN_IN_FIRST if looks else _SIGN_IN
+            if wants_page and login_returns:
+                return _html_response("", 303, {"Location": login})
+            words = _SIGN_IN_FIRST if wants_page else _SIGN_IN
             return _error_page(request, words, prefix, again=login, again_text="Sign in")
-        answer = _error_page(request, _in_words(error.status_code), prefix)
+        response = _error_page(request, _error_for_status(error.status_code), prefix)
         if error.status_code == 405:
             # The framework names the methods of one route only; a page has two.
-            answer.headers["Allow"] = "GET, HEAD" if _path_of(request) == "/" else "GET, HEAD, POST"
-        return answer
+            response.headers["Allow"] = "GET, HEAD" if _path_of(request) == "/" else "GET, HEAD, POST"
+        return response
 
     @app.exception_handler(RequestValidationError)
-    def misread(request: Request, _: RequestValidationError) -> Response:
-        return _error_page(request, _in_words(400), prefix)
+    def on_validation_error(request: Request, _: RequestValidationError) -> Response:
+        return _error_page(request, _error_for_status(400), prefix)
 
     @app.exception_handler(Exception)
-    def broke(request: Request, _: Exception) -> Response:
+    def on_server_error(request: Request, _: Exception) -> Response:
         # The server logs the error; the user gets a page.
-        return _error_page(request, _in_words(500), prefix)
+        return _error_page(request, _error_for_status(500), prefix)
 
 
 def _path_of(request: Request) -> str:
@@ -103,7 +103,7 @@ _SIGN_IN_FIRST = HttpError(
 )
 
 
-def _in_words(status: int) -> HttpError:
+def _error_for_status(status: int) -> HttpError:
     if status == 403:
         return HttpError(
             403,
@@ -118,7 +118,7 @@ def _in_words(status: int) -> HttpError:
     return HttpError(
         status,
         "Something went wrong",
-        "Open the page again in a minute. If the problem stays, tell an administrator of Airflow.",
+        "Open the page again in a minute. If the problem persists, contact an administrator of Airflow.",
     )
 
 
@@ -141,8 +141,8 @@ def _error_page(
         seconds=http_error.retry_after,
     )
     headers = {} if http_error.retry_after is None else {"Retry-After": str(http_error.retry_after)}
-    return _answer(html, http_error.status, headers)
+    return _html_response(html, http_error.status, headers)
 
 
-def _answer(html: str, status: int, headers: dict[str, str]) -> Response:
+def _html_response(html: str, status: int, headers: dict[str, str]) -> Response:
     return HTMLResponse(html, status, {**templating.SECURITY_HEADERS, **headers})

@@ -24,11 +24,11 @@ START = "start"
 CHANGING_REFRESH_SECONDS = 3
 """Seconds between two refreshes while the status is about to change."""
 IDLE_REFRESH_SECONDS = 15
-"""Seconds between two refreshes while the status changes only if somebody acts."""
+"""Seconds between two refreshes while the status changes only on a user's action."""
 
 _USUAL = "A start usually takes 2 to 10 minutes."
 LONG, VERY_LONG = 10 * 60, 30 * 60
-"""Seconds after which a change takes longer than usual, and so long that somebody should check it."""
+"""Seconds after which a change takes longer than usual, and much longer, so that the page advises to report it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def page_state_of(
     """Return what to show for the response of AWS's Describe."""
     observation = workspace.observation_of(description)
     status, elapsed = observation.status, _elapsed(observation, now)
-    on_its_way = partial(PageState, status, tone="busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
+    in_transition = partial(PageState, status, tone="busy", elapsed=elapsed, refresh_seconds=CHANGING_REFRESH_SECONDS)
     match observation.phase:
         case Phase.READY:
             words = f"The {workspace.title.lower()} is running."
@@ -97,18 +97,18 @@ def page_state_of(
                 button="Start again and open",
             )
         case Phase.STARTING:
-            return on_its_way("Starting", _words_of_a_start(elapsed))
+            return in_transition("Starting", _words_of_a_start(elapsed))
         case Phase.STOPPING:
             words = "Once it has stopped, you can start it again here."
-            return on_its_way("Stopping", _words_of_a_change(words, elapsed))
+            return in_transition("Stopping", _words_of_a_change(words, elapsed))
         case Phase.CHANGING:
             words = "AWS is updating it. Once it has stopped, you can start it here."
-            return on_its_way("Being updated", _words_of_a_change(words, elapsed))
+            return in_transition("Being updated", _words_of_a_change(words, elapsed))
         case Phase.GONE:
             return PageState(status, "Being deleted", f"Ask {MANAGER} for a new one.", "bad")
         case _:
             words = "This status is unknown to the page, which keeps checking."
-            return on_its_way(f"Status {status}", _words_of_a_change(words, elapsed))
+            return in_transition(f"Status {status}", _words_of_a_change(words, elapsed))
 
 
 def _elapsed(observation: Observation, now: datetime) -> int | None:
@@ -121,7 +121,7 @@ def _elapsed(observation: Observation, now: datetime) -> int | None:
 def page_state_of_error(error: WorkspaceError, workspace: Workspace) -> PageState:
     """Return what to show when the workspace could not be described."""
     if isinstance(error, SageMakerUnavailable):
-        words = f"This page keeps trying. If the problem stays, ask {AIRFLOW_ADMIN}."
+        words = f"This page keeps trying. If the problem persists, ask {AIRFLOW_ADMIN}."
         return PageState("unknown", "AWS is not responding right now", words, "bad", error.problem)
     return PageState("unknown", _headline_of(error, workspace), advice_for(error), "bad", error.problem)
 

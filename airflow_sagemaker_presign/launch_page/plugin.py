@@ -23,10 +23,10 @@ class LaunchPageApp:
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
         """Handle a request."""
-        app = self._app or await self._made()
+        app = self._app or await self._get_app()
         await app(scope, receive, send)
 
-    async def _made(self) -> AsgiApp:
+    async def _get_app(self) -> AsgiApp:
         # Concurrent first requests share one app, since each app has AWS clients of its own.
         async with self._making:
             if self._app is None:

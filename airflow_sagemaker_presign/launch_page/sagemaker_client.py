@@ -78,23 +78,23 @@ class _Access:
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _DescribeResult:
     """The result of a Describe: a description, or an error."""
 
-    asked_at: float
-    answered_at: float
+    requested_at: float
+    responded_at: float
     description: dict[str, Any] | None = None
     error: WorkspaceError | None = None
 
-    def is_good(self, now: float, since: float | None) -> bool:
+    def is_fresh(self, now: float, since: float | None) -> bool:
         """
         Return whether the result may be used without another request.
 
         :param since: the earliest time of the request; ``None``: a result from the cache is good enough.
         """
         if self.error is not None:
-            return now - self.answered_at < ERROR_CACHE_SECONDS
-        return now - self.answered_at < RESPONSE_CACHE_SECONDS if since is None else self.asked_at >= since
+            return now - self.responded_at < ERROR_CACHE_SECONDS
+        return now - self.responded_at < RESPONSE_CACHE_SECONDS if since is None else self.requested_at >= since
 
 
 class SageMakerClient:
@@ -106,8 +106,8 @@ class SageMakerClient:
         # Each exists as long as a thread holds it or waits for it.
         self._locks: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
         self._accesses: LruDict[Any, _Access] = LruDict(64)
-        self._answers: LruDict[Any, _Answer] = LruDict(1024)
-        self._out_of_reach: LruDict[Any, _Answer] = LruDict(64)
+        self._results: LruDict[Any, _DescribeResult] = LruDict(1024)
+        self._out_of_reach: LruDict[Any, _DescribeResult] = LruDict(64)
 
     def describe(self, task: RenderedTask, *, since: float | None = None) -> dict[str, Any]:
         """
@@ -117,10 +117,10 @@ class SageMakerClient:
         :raises WorkspaceError: when the request fails, or failed a moment ago.
         """
         with self._hold("describe", _notebook(task)):
-            answer = self._known_answer(task, since) or self._ask(task)
-        if answer.error is not None:
-            raise answer.error.with_traceback(None)
-        return answer.description or {}
+            result = self._cached_result(task, since) or self._request_description(task)
+        if result.error is not None:
+            raise result.error.with_traceback(None)
+        return result.description or {}
 
     def hold_start_lock(self, task: RenderedTask) -> AbstractContextManager[None]:
         """Hold the lock of the task's workspace, so that only one thread starts it."""
@@ -128,30 +128,30 @@ class SageMakerClient:
 
     def start(self, task: RenderedTask) -> None:
         """Start the task's workspace, and drop its cached description."""
-        with _in_words(task):
+        with _connection_errors(task):
             self.hook(task).start(task.workspace)
         # With the lock, so that a response from before the start is not cached after it.
         with self._hold("describe", _notebook(task)), self._lock:
-            self._answers.pop(_notebook(task), None)
+            self._results.pop(_notebook(task), None)
 
     def mint(self, task: RenderedTask) -> PresignedUrl:
         """Mint a URL with the parameters of the task."""
-        with _in_words(task):
+        with _connection_errors(task):
             return self.hook(task).mint(task.workspace, task.session_expiration_duration, task.landing)
 
     def hook(self, task: RenderedTask) -> WorkspaceHook:
         """Return the hook of the task's connection."""
         key = _hook_key(task)
-        with self._hold("connection", key), _in_words(task):
+        with self._hold("connection", key), _connection_errors(task):
             with self._lock:
                 known = self._accesses.get(key)
             if known is not None and self.now() - known.looked_up_at < CONNECTION_CACHE_SECONDS:
                 return known.hook
             connection = aws_identity.find_connection(task.aws_conn_id, task.team_name, task.workspace.name)
-            said = _what_counts(connection)
-            hook = known.hook if known is not None and known.connection == said else _hook(connection, task)
+            settings = _relevant_settings(connection)
+            hook = known.hook if known is not None and known.connection == settings else _hook(connection, task)
             with self._lock:
-                self._accesses[key] = _Access(hook, said, self.now())
+                self._accesses[key] = _Access(hook, settings, self.now())
         return hook
 
     @contextmanager
@@ -162,26 +162,26 @@ class SageMakerClient:
         with lock:
             yield
 
-    def _known_answer(self, task: RenderedTask, since: float | None) -> _Answer | None:
+    def _cached_result(self, task: RenderedTask, since: float | None) -> _DescribeResult | None:
         with self._lock:
-            known = self._answers.get(_notebook(task)), self._out_of_reach.get(_hook_key(task))
-        return next((answer for answer in known if answer is not None and answer.is_good(self.now(), since)), None)
+            known = self._results.get(_notebook(task)), self._out_of_reach.get(_hook_key(task))
+        return next((result for result in known if result is not None and result.is_fresh(self.now(), since)), None)
 
-    def _ask(self, task: RenderedTask) -> _Answer:
-        asked_at = self.now()
+    def _request_description(self, task: RenderedTask) -> _DescribeResult:
+        requested_at = self.now()
         try:
-            with _in_words(task):
+            with _connection_errors(task):
                 description = self.hook(task).describe(task.workspace)
         except WorkspaceError as error:
-            answer = _Answer(asked_at, self.now(), error=error)
+            result = _DescribeResult(requested_at, self.now(), error=error)
         else:
-            answer = _Answer(asked_at, self.now(), description)
+            result = _DescribeResult(requested_at, self.now(), description)
         with self._lock:
-            self._answers[_notebook(task)] = answer
-            if isinstance(answer.error, SageMakerUnavailable) and not answer.error.code:
+            self._results[_notebook(task)] = result
+            if isinstance(result.error, SageMakerUnavailable) and not result.error.code:
                 # Without any response from AWS, requests for other notebooks over this connection would hang, too.
-                self._out_of_reach[_hook_key(task)] = answer
-        return answer
+                self._out_of_reach[_hook_key(task)] = result
+        return result
 
 
 def _hook_key(task: RenderedTask) -> tuple[str | None, str | None, str | None, bool | str | None]:
@@ -193,13 +193,13 @@ def _notebook(task: RenderedTask) -> tuple[Any, ...]:
     return *_hook_key(task), task.workspace
 
 
-def _what_counts(connection: Connection | None) -> object:
+def _relevant_settings(connection: Connection | None) -> object:
     """Return the settings of the connection, and of Airflow, whose change requires a new client."""
     own_identity = aws_identity.own_identity_is_allowed()
     if connection is None:
         return own_identity
-    said = (connection.conn_type, connection.host, connection.login, connection.password, connection.extra)
-    return own_identity, *said
+    values = (connection.conn_type, connection.host, connection.login, connection.password, connection.extra)
+    return own_identity, *values
 
 
 def _hook(connection: Connection | None, task: RenderedTask) -> WorkspaceHook:
@@ -215,7 +215,7 @@ def _hook(connection: Connection | None, task: RenderedTask) -> WorkspaceHook:
 
 
 @contextmanager
-def _in_words(task: RenderedTask) -> Iterator[None]:
+def _connection_errors(task: RenderedTask) -> Iterator[None]:
     """Turn errors that are neither AWS's nor the hook's into errors about the connection."""
     try:
         yield
@@ -226,8 +226,8 @@ def _in_words(task: RenderedTask) -> Iterator[None]:
     except Exception as error:
         translated = aws_errors.translate(error, task.workspace, "reach")
         if translated is None:
-            said = without_passwords(" ".join(str(error).split())).rstrip(".")
-            what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+            text = without_passwords(" ".join(str(error).split())).rstrip(".")
+            what = f"{type(error).__name__}: {text}" if text else type(error).__name__
             problem = f"The AWS connection {task.aws_conn_id!r} is not usable: {what}."
             translated = UnusableConnection(task.workspace.name, problem)
         raise translated from None

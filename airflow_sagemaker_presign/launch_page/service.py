@@ -60,7 +60,7 @@ class LaunchService:
             f"{key.dag_id}, to add you by this name,"
         )
         words = (
-            f"You are signed in as {current_user.in_words}, and this notebook opens only for {whom} or sign in with "
+            f"You are signed in as {current_user.full_name}, and this notebook opens only for {whom} or sign in with "
             "another account."
         )
         raise HttpError(403, "You have no access", words)
@@ -110,7 +110,7 @@ class LaunchService:
         raise HttpError(400, "There is no such action", "Go back to the notebook and use its button.")
 
     def record_denial(self, key: TaskKey, current_user: CurrentUser, action: str, why: str) -> None:
-        """Record a denied request in the audit log; a failure to do so does not change the response."""
+        """Record a denied request in the audit log; if that fails, the response is the same."""
         event = audit.START if action == START else audit.OPEN
         try:
             self.denials.record(event, key, current_user, why)

@@ -23,12 +23,12 @@ In a test, served on loopback, for any AWS client and a real Airflow::
 
         local.inbox.mails           # subject, text, html, recipients, arrived_at, acknowledged
         local.inbox.slack_messages  # channel, recipient, text, blocks, arrived_at, acknowledged
-        local.inbox.wait_for(2)     # until so many messages came
+        local.inbox.wait_for(2)     # until two messages have arrived
         local.inbox.smtp.fail("hang-after-data")
         local.inbox.slack.fail("429", times=1, retry_after=2)
         with local.smtp_down(): ...  # connections are refused
 
-        local.clock.advance(300)    # the link that was minted a moment ago is dead now
+        local.clock.advance(300)    # the link that was just minted has now expired
 
 In a test, within its own process: the fixture ``airflow_sagemaker_presign.local.fixtures.local_sagemaker``.
 

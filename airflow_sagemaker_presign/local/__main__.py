@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 SageMaker notebook instances on this machine, without an AWS account: the API for any AWS client, real JupyterLabs
-behind the presigned URLs, and an inbox that shows the mails and Slack messages sent to it. Everything listens on
+that the presigned URLs open, and an inbox that shows the mails and Slack messages sent to it. Everything listens on
 127.0.0.1 only, keeps its data in memory, and stops with Ctrl-C."""
 EPILOG = """\
 failures on demand:
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.ready_file:
             _write_ready_file(options.ready_file, services.addresses())
-        print(_where_things_are(services.addresses(), options), flush=True)
+        print(_startup_message(services.addresses(), options), flush=True)
         stop.wait()
     finally:
         services.stop()
@@ -132,7 +132,7 @@ def _write_ready_file(path: Path, addresses: dict[str, Any]) -> None:
     unfinished.replace(path)
 
 
-def _where_things_are(addresses: dict[str, Any], options: argparse.Namespace) -> str:
+def _startup_message(addresses: dict[str, Any], options: argparse.Namespace) -> str:
     name = (options.notebook or ["research"])[0]
     environment = (
         f"export AWS_ENDPOINT_URL={addresses['endpoint_url']} AWS_DEFAULT_REGION=us-east-1 "

@@ -25,7 +25,7 @@ def local_sagemaker(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalSageMaker]
     """
     SageMaker in this process: every boto3 client of the test talks to it, and nothing leaves the machine.
 
-    The clock stands still until the test turns it, so a start of two minutes is tested in a millisecond::
+    The clock stands still until the test advances it, so a start of two minutes is tested in a millisecond::
 
         def test_a_start_takes_its_time(local_sagemaker):
             local_sagemaker.create_notebook("research", status="Stopped", start_seconds=120)
@@ -36,7 +36,7 @@ def local_sagemaker(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalSageMaker]
             assert local_sagemaker.status("research") == "InService"
 
     Failures: ``local_sagemaker.faults.on_start("research", "no-capacity")`` and
-    ``local_sagemaker.faults.fail_calls("throttling", times=3)``; what was asked:
+    ``local_sagemaker.faults.fail_calls("throttling", times=3)``; recorded requests:
     ``local_sagemaker.requests``. Region ``us-east-1`` and made-up credentials are set in the environment; the
     presigned URLs have AWS's form.
     """

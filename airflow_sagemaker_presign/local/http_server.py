@@ -37,10 +37,10 @@ class PortInUse(OSError):
 
 def bind(port: int, purpose: str) -> socket.socket:
     """
-    Reserve a port on loopback; there is no way to ask for another address.
+    Reserve a port on loopback; no other address can be chosen.
 
     :param port: 0 for a free one.
-    :param purpose: what for, to say so when it is taken.
+    :param purpose: what the port is for; part of the error message.
     :raises PortInUse: when it is taken.
     """
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -88,7 +88,7 @@ class HttpServer:
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-http", daemon=True)
 
     def start(self) -> None:
-        """Start to answer."""
+        """Start serving requests."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -115,14 +115,14 @@ class _Dispatcher:
             # Moto's own pages, and operations that AWS accepts without a signature, are recognised differently.
             if not path.startswith(_MOTO_PATHS) and not self._needs_no_signature(environ, path):
                 check_signed(environ)
-            answer: Iterable[bytes] = self._moto(environ, start_response)
-            return answer
+            response: Iterable[bytes] = self._moto(environ, start_response)
+            return response
         except ApiError as error:
-            return _answer(error, start_response)
+            return _error_response(error, start_response)
         except Exception as error:
             # Without the message, which may contain an address.
             LOG.error("A request failed: %s", type(error).__name__)
-            return _answer(internal_failure(), start_response)
+            return _error_response(internal_failure(), start_response)
 
     def _needs_no_signature(self, environ: dict[str, Any], path: str) -> bool:
         if environ.get("HTTP_AUTHORIZATION"):
@@ -133,8 +133,8 @@ class _Dispatcher:
             return False
 
 
-def _answer(error: ApiError, start_response: Any) -> Iterable[bytes]:
-    status, headers, body = error.answer()
+def _error_response(error: ApiError, start_response: Any) -> Iterable[bytes]:
+    status, headers, body = error.response()
     content = body.encode()
     start_response(f"{status} {HTTPStatus(status).phrase}", [*headers.items(), ("Content-Length", str(len(content)))])
     return [content]

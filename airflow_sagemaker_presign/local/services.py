@@ -30,7 +30,7 @@ class LocalServices:
 
     :param port: for the SageMaker API and all pages; 0 for a free one.
     :param smtp_port: for mail; 0 for a free one.
-    :param jupyter: run real JupyterLabs behind the presigned URLs. False: the URLs have AWS's form and open nothing.
+    :param jupyter: run a real JupyterLab for each presigned URL. False: the URLs have AWS's form and open nothing.
     :param start_seconds: how long a notebook instance's start takes.
     :param stop_seconds: how long its stop takes.
     :param training_seconds: how long a training job takes.

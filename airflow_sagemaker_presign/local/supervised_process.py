@@ -147,9 +147,9 @@ def _end_all(child: subprocess.Popen[bytes], grace: float) -> None:
 
 def supervise(parent: int, grace: float, command: Sequence[str]) -> int:
     """
-    Run a command until it ends, standard input ends, or the parent is another one.
+    Run a command until it ends, standard input ends, or the parent process has changed.
 
-    :param parent: the process id of who started this.
+    :param parent: the parent's process id.
     :param grace: seconds between SIGTERM and SIGKILL.
     :param command: the command and its arguments.
     """

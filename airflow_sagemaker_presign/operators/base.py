@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_sagemaker_presign.compat import BaseOperator, conf
 from airflow_sagemaker_presign.notifications.callback_kind import reject_other_callbacks
-from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, first_beginning
+from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, first_start
 from airflow_sagemaker_presign.runtime import RUNTIME, Runtime
 from airflow_sagemaker_presign.validation import (
     botocore_config_of,
@@ -210,7 +210,7 @@ class WorkspaceOperator(BaseOperator):
 
     def _record_when_the_run_began(self, context: Context) -> None:
         """Store the run's start for a later stop task, since Airflow overwrites it when the run is cleared."""
-        first = first_beginning(context["dag_run"]) if "dag_run" in context else None
+        first = first_start(context["dag_run"]) if "dag_run" in context else None
         if first is not None:
             value = first.isoformat()
             self._try("store when the run began", lambda: context["ti"].xcom_push(key=RUN_BEGAN_KEY, value=value))

@@ -122,14 +122,14 @@ class PresignedUrlOperator(WorkspaceOperator):
         self._check()
         validation.session_expiration_duration_of(self.session_expiration_duration)
         rendered_allowed_users_of(self.allowed_users)
-        # Find a message that cannot be delivered now, not after ten minutes of a machine that costs money.
+        # Detect undeliverable messages now, not after ten minutes of a machine that costs money.
         prepare(self.notifiers, self._for_notifiers(context), self.require)
         self._try("show the button to the launch page", lambda: SageMakerNotebookLaunchLink().persist(context))
         self.reach(context, Goal.READY)
         return self._deliver(context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Continue after the trigger's event: deliver if the workspace is still ready, otherwise wait on or raise."""
+        """Continue after the trigger's event: deliver if the workspace is still ready, else keep waiting or raise."""
         self._check()
         self.reach_again(context, event)
         return self._deliver(context)

@@ -57,7 +57,7 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
     :param door_open_for: deprecated; write ``launch_page_valid_for``.
     :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
-    :raises WorkspaceError: in the task, when the notebook instance does not become InService; its class says why.
+    :raises WorkspaceError: in the task, when the notebook instance does not become InService; its class has the cause.
     :raises LinkDeliveryError: in the task, when a notifier did not deliver the link.
     """
 
@@ -141,7 +141,7 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
         of them must also have begun: otherwise another user or run started it.
     :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
-    :raises WorkspaceError: in the task, when the notebook instance does not stop; its class says why.
+    :raises WorkspaceError: in the task, when the notebook instance does not stop; its class gives the reason.
     """
 
     template_fields: Sequence[str] = ("notebook_instance_name", *WorkspaceOperator.template_fields)
@@ -207,7 +207,7 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
         since = began(context["dag_run"], (text for task in upstream for text in pulled(RUN_BEGAN_KEY, task)))
         if since is not None and description["LastModifiedTime"] < since:
             raise AirflowSkipException(
-                f"Notebook instance {name} is {description['NotebookInstanceStatus']} since before this run began, so "
+                f"Notebook instance {name} was {description['NotebookInstanceStatus']} before this run began, so "
                 "this run has nothing to stop."
             )
 

@@ -18,12 +18,12 @@ RUN_BEGAN_KEY = "sagemaker_presign_dag_run_began"
 """The key of the XCom in which a task stores when the run first began."""
 
 
-def first_beginning(dag_run: Any) -> datetime | None:
+def first_start(dag_run: Any) -> datetime | None:
     """Return when a run first began; ``None``: the run was cleared, which overwrote it."""
     return None if getattr(dag_run, "clear_number", 0) else dag_run.start_date
 
 
-def earliest_beginning(dag_run: Any) -> datetime | None:
+def earliest_start(dag_run: Any) -> datetime | None:
     """Return the earliest time at which a cleared run may have begun: when it was due; ``None``: unknown."""
     due = getattr(dag_run, "run_after", None)
     if due is None:
@@ -40,11 +40,11 @@ def began(dag_run: Any, recorded: Iterable[object]) -> datetime | None:
 
     :param recorded: the values that the run's other tasks stored under :data:`RUN_BEGAN_KEY`.
     """
-    first = first_beginning(dag_run)
+    first = first_start(dag_run)
     if first is not None:
         return first
     moments = [datetime.fromisoformat(text) for text in recorded if isinstance(text, str)]
-    return min(moments, default=None) or earliest_beginning(dag_run)
+    return min(moments, default=None) or earliest_start(dag_run)
 
 
 def was_not_started_by_run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_sagemaker_presign.waiting.state_machine import WaitState
 
 QUIET_START_SECONDS = 3.0
-"""No workspace starts faster: until then, one observation per poll interval is enough."""
+"""The minimum duration of a start, in seconds: until then, one observation per poll interval is enough."""
 
 TYPICAL_START_SECONDS = 600.0
 """Seconds within which most starts finish; until then, a wait polls twice per poll interval."""

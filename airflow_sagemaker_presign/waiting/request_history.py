@@ -53,7 +53,7 @@ class FirstResponse:
         if now - max(self._failing_since, since) < FIRST_RESPONSE_TIMEOUT_SECONDS:
             return None
         error = self.problem
-        what = "accepted no request" if error.code else "not answered once"
+        what = "accepted no request" if error.code else "not responded to any request"
         never = f"AWS has {what} in {FIRST_RESPONSE_TIMEOUT_SECONDS / 60:g} min."
         return error.about(error, f"{never} {error.problem}")
 

@@ -157,7 +157,7 @@ def _towards_ready(wait: WaitState, observation: Observation, now: float) -> tup
         case phase if (phase in CAN_START or phase is Phase.STOPPING) and wait.moved:
             raise wait.error(
                 errors.stopped,
-                f"Somebody stopped it while the task waited for it (its status is {observation.status}).",
+                f"It was stopped while the task was waiting for it (its status is {observation.status}).",
             )
         case phase if phase in CAN_START:
             return wait, _send_again(wait, now, Action.START)
@@ -198,7 +198,7 @@ def not_found(wait: WaitState, error: exceptions.WorkspaceError) -> exceptions.W
         return error
     if wait.goal is not Goal.READY:
         return None
-    return wait.error(wait.workspace.errors.deleted, "It no longer exists; somebody deleted it during the wait.")
+    return wait.error(wait.workspace.errors.deleted, "It no longer exists; it was deleted during the wait.")
 
 
 def transition_overdue_at(wait: WaitState) -> float | None:

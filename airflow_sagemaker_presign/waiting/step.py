@@ -18,12 +18,12 @@ class Step:
     """
     The consequence of an observation.
 
-    :param news: a line for the task's log; empty: the status is unchanged.
+    :param line: a line for the task's log; empty: the status is unchanged.
     """
 
     wait: WaitState
     action: Action
-    news: str
+    line: str
     _changed_at: str
 
     @property
@@ -54,5 +54,5 @@ def decide(wait: WaitState, observation: Observation, now: float) -> Step:
     """Return the step that follows from an observation; raise an error if the goal will not be reached."""
     after, action = transition(wait, observation, now)
     workspace = wait.workspace
-    news = "" if after.status == wait.status else f"{sentence_case(workspace.noun)} {workspace.name} is {after.status}."
-    return Step(after, action, news, observation.changed_at)
+    line = "" if after.status == wait.status else f"{sentence_case(workspace.noun)} {workspace.name} is {after.status}."
+    return Step(after, action, line, observation.changed_at)

@@ -44,8 +44,8 @@ class WorkerWait:
             self._history.accepted = True
             step = decide(wait, wait.workspace.observation_of(self.description), self._runtime.time())
             failed_requests, wait = wait.failed_requests, step.wait
-            if step.news:
-                self._log.info("%s", step.news)
+            if step.line:
+                self._log.info("%s", step.line)
             if step.has_request:
                 # An observation that works does not mean that AWS takes the request: its failures count on.
                 wait = replace(wait, failed_requests=failed_requests)

@@ -65,12 +65,12 @@ class Page(NamedTuple):
     """
     One page of a list: observations by name, without reasons.
 
-    :param answered_at: AWS's time, in whole seconds since the epoch; ``None``: the response has no ``Date``.
+    :param responded_at: AWS's time, in whole seconds since the epoch; ``None``: the response has no ``Date``.
     """
 
     observations: Mapping[str, Observation]
     next_token: str | None = None
-    answered_at: float | None = None
+    responded_at: float | None = None
 
 
 class Workspace(ABC):
@@ -94,7 +94,7 @@ class Workspace(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """The name that people use; unique within its kind, account and region."""
+        """The display name; unique within its kind, account and region."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the identifiers as plain JSON values."""
@@ -213,7 +213,7 @@ def in_utc(moment: Any) -> str:
     return str(moment.astimezone(UTC) if isinstance(moment, datetime) else moment)
 
 
-def answered_at(response: Mapping[str, Any]) -> float | None:
+def responded_at(response: Mapping[str, Any]) -> float | None:
     """Return the ``Date`` of a response of AWS, in seconds since the epoch."""
     from email.utils import parsedate_to_datetime
 

@@ -23,8 +23,8 @@ from airflow_sagemaker_presign.workspaces.base import (
     Phase,
     Workspace,
     WorkspaceErrors,
-    answered_at,
     in_utc,
+    responded_at,
 )
 
 MAX_RESULTS = 100
@@ -164,12 +164,12 @@ class NotebookInstance(Workspace):
         return Page(
             observations={row["NotebookInstanceName"]: cls.observation_of(row) for row in rows},
             next_token=response.get("NextToken") or None,
-            answered_at=answered_at(response),
+            responded_at=responded_at(response),
         )
 
     def failure(self, reason: str) -> exceptions.WorkspaceError:
         """Create the error for a ``FailureReason``."""
-        problem = f"It failed to start. AWS says: {reason or '(no reason given)'}"
+        problem = f"It failed to start. AWS's reason: {reason or '(no reason given)'}"
         if _has(reason, _LIFECYCLE_CONFIG):
             return exceptions.NotebookInstanceLifecycleConfigFailed(
                 self.name,
@@ -217,7 +217,7 @@ class NotebookInstance(Workspace):
 
 
 def _with_landing(url: str, landing: str | None) -> str:
-    """Set ``view`` in the query. The rest of it stays byte for byte: a token re-quoted may be a token broken."""
+    """Set ``view`` in the query. The rest stays byte for byte, since re-quoting could break the token."""
     if landing is None:
         return url
     parts = urlsplit(url)

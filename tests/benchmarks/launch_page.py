@@ -23,7 +23,7 @@ from tests.helpers.local_client import sagemaker_client
 PEOPLE = [f"person-{number:02}" for number in range(50)]
 NOTEBOOKS = [f"notebook-{number:02}" for number in range(50)]
 CLICKS = 100
-ROUNDS = 2
+REPETITIONS = 2
 """How often everybody opens every notebook for the look at the memory: 5,000 openings, and nobody often enough to be
 asked to retry later."""
 LIMIT = 0.3
@@ -146,7 +146,7 @@ async def _memory(launch_page: LaunchPageClient) -> dict[str, Any]:
     """Let everybody open every notebook; what the api-server holds after each 500 openings."""
     megabytes, opened = {}, 0
     began = time.perf_counter()
-    for notebook in NOTEBOOKS * ROUNDS:
+    for notebook in NOTEBOOKS * REPETITIONS:
         await asyncio.gather(*(launch_page.open(person, notebook) for person in PEOPLE))
         opened += len(PEOPLE)
         if opened % 500 == 0:

@@ -110,7 +110,7 @@ def connection(server: str) -> str:
 
 def ask_server(server: str, **asked: Any) -> dict[str, Any]:
     """
-    Tell a server something, or ask it what it noted.
+    Send a command to a server, or request what it recorded.
 
     :param server: its address.
     :param asked: see ``polling_server``.

@@ -35,7 +35,7 @@ BLOCKS = 20.0
 GET_GOING = 120.0
 """Seconds, at most, until everybody was looked at."""
 
-PATIENCE = 120.0
+TIMEOUT_SECONDS = 120.0
 """Seconds after the last change, after which a wait that has not ended counts as lost."""
 
 
@@ -113,9 +113,9 @@ class Measurement:
             for name in self.names:
                 tasks.append(asyncio.create_task(self._wait(name, make(name, self.plan["interval"]))))
                 await asyncio.sleep(0)
-            while (told := (await self._server())["told_all_at"]) is None and time.time() - began < GET_GOING:
+            while (reported := (await self._server())["all_reported_at"]) is None and time.time() - began < GET_GOING:
                 await asyncio.sleep(0.5)
-        self.figures["to get going"] = None if told is None else told - began
+        self.figures["to get going"] = None if reported is None else reported - began
         self.figures["adding cpu"] = time.process_time() - cpu
         self.figures["adding block"] = blocks.longest
         self.figures["adding block cpu"] = blocks.longest_cpu
@@ -141,7 +141,7 @@ class Measurement:
         plans = {name: [[began - 300, "Pending"], [at, "InService"]] for name, at in changes.items()}
         await self._server(change=plans)
         async with Blocks() as blocks:
-            await asyncio.wait(tasks, timeout=began + 60 + PATIENCE - time.time())
+            await asyncio.wait(tasks, timeout=began + 60 + TIMEOUT_SECONDS - time.time())
         delays = sorted(at - changes[name] for name, at in self.ended_at.items())
         self.figures["change block"] = blocks.longest
         self.figures["lost"] = len(self.names) - len(delays)

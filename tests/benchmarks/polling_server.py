@@ -27,8 +27,8 @@ class Account:
     def __init__(self, plans: dict[str, list[tuple[float, str]]], allowed: float | None) -> None:
         self.allowed = allowed
         self.requests: list[tuple[float, str, bool]] = []
-        self.told: set[str] = set()
-        self.told_all_at: float | None = None
+        self.reported: set[str] = set()
+        self.all_reported_at: float | None = None
         self.waited_for = {name for name in plans if not name.startswith("other-")}
         self.connections = 0
         self._tokens, self._filled_at = allowed or 0.0, time.time()
@@ -47,9 +47,9 @@ class Account:
         if refused:
             return THROTTLED
         answer = self._simulated.answer(operation, asked, "KEY1", now - BEGINNING)
-        self.told.update(row["NotebookInstanceName"] for row in answer.get("NotebookInstances", [answer]))
-        if self.told_all_at is None and self.waited_for <= self.told:
-            self.told_all_at = now
+        self.reported.update(row["NotebookInstanceName"] for row in answer.get("NotebookInstances", [answer]))
+        if self.all_reported_at is None and self.waited_for <= self.reported:
+            self.all_reported_at = now
         return 200, answer
 
     def _allows(self, now: float) -> bool:
@@ -103,7 +103,7 @@ class Server:
             self.account = Account(asked["plans"], asked.get("allowed"))
         self.account.plan(asked.get("change", {}))
         account = self.account
-        answer = {"connections": account.connections, "told_all_at": account.told_all_at}
+        answer = {"connections": account.connections, "all_reported_at": account.all_reported_at}
         return {**answer, "requests": account.requests} if asked.get("requests") else answer
 
 

@@ -72,7 +72,7 @@ def _one(style: str, waits: int, server: str, home: Path) -> dict[str, Any]:
     ask_server(server, plans={name: [[began, "Pending"]] for name in names})
     triggerer = SupervisedProcess([airflow, "triggerer", "--skip-serve-logs"], log=console, env=environment, cwd=home)
     try:
-        told = _until_told(server, began) if style != "no-op" else None
+        reported = _until_all_reported(server, began) if style != "no-op" else None
         time.sleep(SETTLE)
         figures = _steady(triggerer.pid, server)
     finally:
@@ -81,7 +81,7 @@ def _one(style: str, waits: int, server: str, home: Path) -> dict[str, Any]:
     # Each process of the chain from runner to database asks once for one look-up.
     lookups = Counter(notes.read_text().splitlines())
     return {
-        "to get going": told,
+        "to get going": reported,
         **figures,
         "blocked": len(blocks),
         "longest": max(blocks, default=0.0),
@@ -102,10 +102,10 @@ def _environment(home: Path, waits: int, notes: Path) -> Mapping[str, str]:
     }
 
 
-def _until_told(server: str, began: float) -> float | None:
+def _until_all_reported(server: str, began: float) -> float | None:
     while time.time() - began < GET_GOING:
-        if told := ask_server(server)["told_all_at"]:
-            return float(told) - began
+        if reported := ask_server(server)["all_reported_at"]:
+            return float(reported) - began
         time.sleep(1)
     return None
 

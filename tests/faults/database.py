@@ -41,11 +41,11 @@ class Database:
 
     @property
     def is_away(self) -> bool:
-        """Tell whether nobody gets anything from it just now."""
+        """Return whether the database is currently unavailable."""
         return any(since <= self.time.seconds < until for since, until in self.away)
 
     def get_connection(self, conn_id: str, **_: Any) -> Any:
-        """Answer a connection. A task of Airflow 3 is not told why there is none, and Airflow 2 is, and forgets it."""
+        """Return a connection. If there is none, Airflow 3 does not give a task the reason, and Airflow 2 drops it."""
         self.looked_up += 1
         if self.is_away:
             if AIRFLOW_VERSION >= (3, 0):

@@ -10,7 +10,7 @@ from tests.faults.outcomes import Error
 from tests.faults.world import World
 from tests.helpers.simulated_account import STOPPED, Steps
 
-STOPPED_BY_SOMEBODY = Error(exceptions.NotebookInstanceStopped, "Somebody stopped it")
+STOPPED_BY_SOMEBODY = Error(exceptions.NotebookInstanceStopped, "It was stopped")
 DELETED = Error(exceptions.NotebookInstanceDeleted, "Ask the person who manages the notebooks")
 
 

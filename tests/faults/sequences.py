@@ -53,7 +53,7 @@ FAULTS: dict[str, Callable[..., Any]] = {
 
 
 @dataclass(frozen=True)
-class OutageLog:
+class FaultWindow:
     """A fault, from a second on, for so many seconds, of some operations."""
 
     fault: str
@@ -76,7 +76,7 @@ class Sequence:
     becomes: Steps
     starts: tuple[Steps, ...]
     happens: Steps
-    troubles: tuple[OutageLog, ...]
+    fault_windows: tuple[FaultWindow, ...]
     expires: tuple[int, int] | None
     away: tuple[int, int] | None
     kills: frozenset[int]
@@ -86,7 +86,7 @@ class Sequence:
     people: tuple[tuple[Send, ...], ...]
 
     def set(self, world: World) -> None:
-        """Have the world go through it."""
+        """Apply it to the simulated Airflow."""
         world.account.ahead = self.ahead
         world.account.plan("research", self.status, *self.becomes, starts=self.starts)
         if self.happens:
@@ -96,9 +96,9 @@ class Sequence:
                 world.account.plan(name, STOPPED)
             else:
                 world.account.plan(name, PENDING, (60, IN_SERVICE))
-        for trouble in self.troubles:
-            until = trouble.since + trouble.seconds
-            world.fault(FAULTS[trouble.fault], since=trouble.since, until=until, operations=trouble.operations)
+        for window in self.fault_windows:
+            until = window.since + window.seconds
+            world.fault(FAULTS[window.fault], since=window.since, until=until, operations=window.operations)
         if self.expires:
             expired, renewed = self.expires
             world.account.keys = [(-1e9, expired, "KEY1"), (expired + renewed, 1e9, "KEY2")]
@@ -115,11 +115,11 @@ class Sequence:
         """The notebook instances, the one that all this happens to first."""
         return ("research", *(f"other-{number}" for number in range(self.others)))
 
-    def says(self, *words: str) -> bool:
-        """Tell whether one of these statuses or faults is in it."""
+    def contains(self, *words: str) -> bool:
+        """Return whether one of these statuses or faults occurs."""
         statuses = {self.status, *(status for _, status in (*self.becomes, *self.happens))}
         statuses |= {status for start in self.starts for _, status in start}
-        return bool({*words} & {*statuses, *(trouble.fault for trouble in self.troubles)})
+        return bool({*words} & {*statuses, *(window.fault for window in self.fault_windows)})
 
 
 seconds = st.integers(0, 400) | st.integers(0, 5)
@@ -141,12 +141,12 @@ def sends() -> st.SearchStrategy[Send]:
     return well | fails | unsure
 
 
-def troubles() -> st.SearchStrategy[OutageLog]:
+def fault_windows() -> st.SearchStrategy[FaultWindow]:
     """Faults of some operations, or of all."""
     every = (DESCRIBE, LIST, START, MINT)
     operations = st.just(every) | st.sampled_from(every).map(lambda one: (one,))
     lasting = st.integers(1, 200) | st.integers(1, 200) | st.just(10_000)
-    return st.builds(OutageLog, st.sampled_from(sorted(FAULTS)), seconds, lasting, operations)
+    return st.builds(FaultWindow, st.sampled_from(sorted(FAULTS)), seconds, lasting, operations)
 
 
 def sequences() -> st.SearchStrategy[Sequence]:
@@ -163,7 +163,7 @@ def sequences() -> st.SearchStrategy[Sequence]:
         becomes=steps(3),
         starts=st.lists(steps(3), max_size=2).map(tuple),
         happens=st.just(()) | st.just(()) | steps(3),
-        troubles=st.lists(troubles(), max_size=3).map(tuple),
+        fault_windows=st.lists(fault_windows(), max_size=3).map(tuple),
         expires=st.none() | st.tuples(st.integers(1, 300), st.integers(0, 300)),
         away=st.none() | st.none() | st.tuples(st.integers(0, 300), st.integers(1, 120)),
         kills=st.frozensets(st.integers(2, 12), max_size=3),

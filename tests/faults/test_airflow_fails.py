@@ -115,7 +115,7 @@ def test_the_triggerer_is_away_past_the_deadline(world: World) -> None:
     world.back_after = 3700
     world.kill = {10: 0.06}.get
     outcome = world.run_one()
-    # Nobody looked for an hour, so there is one more look after the deadline.
+    # There was no observation for an hour, so there is one more after the deadline.
     assert outcome.error is None
     assert world.starts() == len(world.inbox.arrivals) == 1
     assert outcome.ended < 3760

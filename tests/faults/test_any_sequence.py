@@ -23,7 +23,7 @@ UNDER_WAY_IN_WORKER = 5 * 15.0 + 20.0
 """Seconds: botocore's five attempts at one request that are never answered, and its pauses between them."""
 
 LAST_OBSERVATION_SECONDS = 30.0
-"""Seconds that a triggerer, back from a restart, gives a look at a wait whose deadline has passed meanwhile."""
+"""Seconds that a restarted triggerer gives a wait for an observation after its deadline."""
 
 MAX_LAST_OBSERVATION_SECONDS = 240.0
 """Seconds, at most, for which it tries to find out how to ask, when the database is away meanwhile."""
@@ -46,7 +46,7 @@ CAUSES: dict[type[Exception], tuple[str, ...]] = {
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(sequence=sequences())
-def test_any_sequence_ends_in_time_in_a_link_that_works_or_in_an_error_that_says_why(sequence: Sequence) -> None:
+def test_any_sequence_ends_in_time_in_a_link_that_works_or_in_an_error_that_has_a_reason(sequence: Sequence) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
         world = World(monkeypatch)
         sequence.set(world)
@@ -67,14 +67,14 @@ def test_any_sequence_ends_in_time_in_a_link_that_works_or_in_an_error_that_says
     if outcome.error is None:
         has_links(sequence, world, outcome)
     else:
-        says_why(sequence, world, outcome, outcome.error)
+        has_a_reason(sequence, world, outcome, outcome.error)
     nobody_has_two(sequence, world)
 
 
 def ends_in_time(sequence: Sequence, outcome: Outcome) -> None:
     if sequence.deferrable:
         waited_until, late = outcome.waited_until or 0.0, UNDER_WAY_IN_TRIGGERER
-        # Each triggerer that comes back after the deadline looks once more, when it can.
+        # Each triggerer that restarts after the deadline makes one more observation, if it can.
         late += len(sequence.kills) * (sequence.back_after + LAST_OBSERVATION_SECONDS)
         if sequence.away is not None:
             late += MAX_LAST_OBSERVATION_SECONDS
@@ -100,7 +100,7 @@ def has_links(sequence: Sequence, world: World, outcome: Outcome) -> None:
         assert world.validity_left(arrival) >= delivery["validity_left"] - 0.1
 
 
-def says_why(sequence: Sequence, world: World, outcome: Outcome, error: Exception) -> None:
+def has_a_reason(sequence: Sequence, world: World, outcome: Outcome, error: Exception) -> None:
     if not isinstance(error, (WorkspaceError, LinkDeliveryError)):
         # Airflow's own words, when its database was away before the task had begun anything.
         assert sequence.away is not None, repr(error)
@@ -118,10 +118,10 @@ def says_why(sequence: Sequence, world: World, outcome: Outcome, error: Exceptio
         assert "last known status is" in error.problem
     elif isinstance(error, exceptions.SageMakerUnavailable):
         # It ends no wait that AWS ever answered; but a task has to describe what it sends.
-        assert outcome.reached or "has not answered once" in error.problem, repr(error)
-        assert sequence.troubles or sequence.expires, repr(error)
+        assert outcome.reached or "has not responded to any request" in error.problem, repr(error)
+        assert sequence.fault_windows or sequence.expires, repr(error)
     else:
-        right = sequence.says(*CAUSES[type(error)])
+        right = sequence.contains(*CAUSES[type(error)])
         missing = isinstance(error, exceptions.SageMakerAccessDenied) and sequence.away is not None
         assert right or missing, repr(error)
 

@@ -100,7 +100,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     "a sign-in page of the network instead of an answer": (during(html(200), 30, 90), Link(before=220)),
     "a sign-in page of the network, whatever is asked": (
         during(html(200), 0, TO_THE_END),
-        Error(OUT_OF_REACH, "has not answered once in 4 min", starts=0, before=330),
+        Error(OUT_OF_REACH, "has not responded to any request in 4 min", starts=0, before=330),
     ),
     "another server than AWS's": (
         during(html(404), 0, TO_THE_END),
@@ -163,7 +163,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a proxy without TLS that wants to know who asks": (
         during(html(407), 0, TO_THE_END),
-        Error(UNUSABLE, "is a proxy", starts=0, before=5),
+        Error(UNUSABLE, "A proxy responded", starts=0, before=5),
     ),
     "a proxy that reaches nobody for a minute": (
         during(tunnel_refused(503, "Service Unavailable"), 30, 90),
@@ -171,7 +171,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a proxy that reaches nobody, ever": (
         during(tunnel_refused(503, "Service Unavailable"), 0, TO_THE_END),
-        Error(OUT_OF_REACH, "has not answered once in 4 min", starts=0, before=330),
+        Error(OUT_OF_REACH, "has not responded to any request in 4 min", starts=0, before=330),
     ),
     "a name that is not found for two minutes": (during(no_such_host, 0, 120), Link(before=380)),
     "a name that is never found": (

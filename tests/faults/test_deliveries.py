@@ -66,9 +66,9 @@ MINTS: dict[str, tuple[Script, Link | Error]] = {
     "answered with a bad gateway": (once(html(502), 2), Link()),
     "it was stopped a moment ago": (
         lambda world: world.account.happens("research", (143, STOPPED)),
-        Error(NotebookInstanceStopped, "Somebody stopped it"),
+        Error(NotebookInstanceStopped, "It was stopped"),
     ),
-    "the look before it is throttled for ten minutes": (during(throttles, 143, 743, DESCRIBE), Link()),
+    "the observation before it is throttled for ten minutes": (during(throttles, 143, 743, DESCRIBE), Link()),
 }
 
 
@@ -103,9 +103,9 @@ def test_a_send_that_is_made_good(world: World, sends: list[Send], attempts: int
     ("sends", "arrived", "words"),
     [
         ([Send(arrives=False, error=OSError)] * 3, 0, "OSError"),
-        ([Send(61)], 1, "hung and was given up"),
-        ([Send(FOR_EVER, arrives=False)], 0, "hung and was given up"),
-        ([Send(200)], 1, "hung and was given up"),
+        ([Send(61)], 1, "hung and was abandoned"),
+        ([Send(FOR_EVER, arrives=False)], 0, "hung and was abandoned"),
+        ([Send(200)], 1, "hung and was abandoned"),
         ([Send(error=TimeoutError)], 1, "it may have arrived, so it was not sent again"),
         ([Send(30, arrives=False, error=ConnectionResetError)], 0, "it may have arrived, so it was not sent again"),
     ],

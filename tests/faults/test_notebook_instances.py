@@ -36,7 +36,7 @@ TABLE: dict[str, tuple[Life, Link | Error]] = {
     "it is gone": (Life(happens=((60, "gone"),)), DELETED),
     "it was never there": (Life("gone"), Error(exceptions.NotebookInstanceNotFound, "RecordNotFound", starts=0)),
     "it is deleted and made again": (Life(happens=((60, "gone"), (80, PENDING), (200, IN_SERVICE))), DELETED),
-    "it is deleted and made again within a look": (
+    "it is deleted and created again between two observations": (
         Life(happens=((60, PENDING), (200, IN_SERVICE))),
         Link(before=220),
     ),
@@ -62,7 +62,7 @@ TABLE: dict[str, tuple[Life, Link | Error]] = {
         Life(starts=[((0, PENDING), (6, STOPPED), (6.001, PENDING), (140, IN_SERVICE))]),
         Link(before=160),
     ),
-    "it flaps so long that a look sees it": (
+    "it flaps so long that it is observed": (
         Life(starts=[((0, PENDING), (6, STOPPED), (16, PENDING), (140, IN_SERVICE))]),
         STOPPED_BY_SOMEBODY,
     ),

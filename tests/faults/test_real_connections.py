@@ -1,4 +1,4 @@
-"""Certificates and proxies that are real, on loopback: what no waiting can fix is told from what may pass."""
+"""Certificates and proxies that are real, on loopback: permanent failures are distinguished from transient ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.helpers.scripted_sagemaker import RESEARCH, wait_state, worker_wait
 
 ANSWER = json.dumps({"NotebookInstanceName": "research", "NotebookInstanceStatus": "InService"}).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-ONCE = {"retries": {"total_max_attempts": 1}, "connect_timeout": 2, "read_timeout": 2}
+NO_RETRIES = {"retries": {"total_max_attempts": 1}, "connect_timeout": 2, "read_timeout": 2}
 DAY = datetime.timedelta(days=1)
 
 
@@ -111,13 +111,13 @@ def says(line: bytes) -> Callable[[socket.socket], None]:
 
 
 def in_the_worker(**given: Any) -> str:
-    worker = worker_wait(SageMakerNotebookInstanceHook(config=ONCE, **given), RUNTIME)
+    worker = worker_wait(SageMakerNotebookInstanceHook(config=NO_RETRIES, **given), RUNTIME)
     wait, _ = worker.step(wait_state(began_at=RUNTIME.time()))
     return wait.status
 
 
 def in_the_triggerer(verify: Any = None) -> str:
-    return ClientKey.of("aws_default", None, verify, ONCE).connect().observe(RESEARCH).status
+    return ClientKey.of("aws_default", None, verify, NO_RETRIES).connect().observe(RESEARCH).status
 
 
 BOTH = pytest.mark.parametrize("ask", [in_the_worker, in_the_triggerer])
@@ -192,14 +192,14 @@ def test_a_ca_bundle_of_the_environment_that_is_none_ends_a_wait(
 
 
 @pytest.mark.parametrize("line", [b"407 Proxy Authentication Required", b"403 Forbidden", b"405 Method Not Allowed"])
-def test_a_proxy_that_refuses_ends_a_wait_and_its_password_is_not_told(
+def test_a_proxy_that_rejects_requests_ends_a_wait_and_its_password_is_hidden(
     connect: Callable[..., None], line: bytes
 ) -> None:
     with serving(says(line)) as port:
         proxies = {"https": f"http://ada:secret@127.0.0.1:{port}"}
         connect("https://sagemaker.example.com")
         with pytest.raises(exceptions.AwsConnectionUnusable, match=f"proxy refused.*{line.decode()}") as raised:
-            SageMakerNotebookInstanceHook(config={**ONCE, "proxies": proxies}).observe(RESEARCH)
+            SageMakerNotebookInstanceHook(config={**NO_RETRIES, "proxies": proxies}).observe(RESEARCH)
     assert "secret" not in str(raised.value)
     assert f"//***@127.0.0.1:{port}" in str(raised.value)
 
@@ -208,7 +208,7 @@ def test_a_proxy_that_refuses_ends_a_wait_and_its_password_is_not_told(
 def test_a_proxy_that_cannot_just_now_may_later(connect: Callable[..., None], line: bytes) -> None:
     with serving(says(line)) as port:
         connect("https://sagemaker.example.com")
-        hook = SageMakerNotebookInstanceHook(config={**ONCE, "proxies": {"https": f"http://127.0.0.1:{port}"}})
+        hook = SageMakerNotebookInstanceHook(config={**NO_RETRIES, "proxies": {"https": f"http://127.0.0.1:{port}"}})
         with pytest.raises(exceptions.SageMakerOutOfReach, match=f"proxy http://127.0.0.1:{port}"):
             hook.observe(RESEARCH)
 
@@ -216,7 +216,7 @@ def test_a_proxy_that_cannot_just_now_may_later(connect: Callable[..., None], li
 def test_a_proxy_that_cannot_find_a_region_that_does_not_exist_ends_a_wait(connect: Callable[..., None]) -> None:
     connect("https://api.sagemaker.us-esat-1.amazonaws.com")
     with serving(says(b"502 Bad Gateway")) as port:
-        config = {**ONCE, "proxies": {"https": f"http://127.0.0.1:{port}"}}
+        config = {**NO_RETRIES, "proxies": {"https": f"http://127.0.0.1:{port}"}}
         hook = SageMakerNotebookInstanceHook(region_name="us-esat-1", config=config)
         with pytest.raises(exceptions.AwsConnectionUnusable, match="AWS has no region 'us-esat-1'"):
             hook.observe(RESEARCH)
@@ -226,5 +226,5 @@ def test_a_proxy_that_cannot_find_a_region_that_does_not_exist_ends_a_wait(conne
 def test_a_proxy_without_tls_that_refuses_ends_a_wait(connect: Callable[..., None], ask: Callable[..., str]) -> None:
     with serving(says(b"407 Proxy Authentication Required")) as port:
         connect(f"http://127.0.0.1:{port}")
-        with pytest.raises(exceptions.AwsConnectionUnusable, match="is a proxy"):
+        with pytest.raises(exceptions.AwsConnectionUnusable, match="A proxy responded"):
             ask()

@@ -69,7 +69,7 @@ FAULTS: dict[str, tuple[Serve, wire.What]] = {
 
 
 @pytest.mark.parametrize(("serve", "what"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_of_the_wire_is_what_a_socket_does(
+def test_simulated_transport_faults_match_real_sockets(
     monkeypatch: pytest.MonkeyPatch, serve: Serve, what: wire.What
 ) -> None:
     with serving(serve) as port:

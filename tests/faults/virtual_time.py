@@ -43,11 +43,11 @@ class VirtualTime:
         self.seconds += seconds
 
     def wall(self) -> float:
-        """Tell the seconds since the epoch."""
+        """Return the seconds since the epoch."""
         return BEGINNING + self.seconds
 
     def now(self) -> datetime:
-        """Tell the time."""
+        """Return the time."""
         return datetime.fromtimestamp(self.wall(), UTC)
 
     def run(self, work: Any) -> Any:
@@ -60,7 +60,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """
     An event loop whose time jumps to the next timer when nothing else is to be done.
 
-    A call in a worker thread is made at once, and its end is heard when it is time for it.
+    A call in a worker thread is made at once, and its end is result when it is time for it.
     """
 
     def __init__(self, time: VirtualTime) -> None:
@@ -86,21 +86,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
         done = self._worker.submit(work)
         error = done.exception()
-        heard = self.create_future()
+        result = self.create_future()
         if error is None:
-            self.call_at(ended, _unless_cancelled, heard, heard.set_result, done.result())
+            self.call_at(ended, _unless_cancelled, result, result.set_result, done.result())
         else:
-            self.call_at(ended, _unless_cancelled, heard, heard.set_exception, error)
-        return heard
+            self.call_at(ended, _unless_cancelled, result, result.set_exception, error)
+        return result
 
     def close(self) -> None:
         self._worker.shutdown()
         super().close()
 
 
-def _unless_cancelled(future: asyncio.Future[Any], tell: Callable[[Any], None], outcome: Any) -> None:
+def _unless_cancelled(future: asyncio.Future[Any], complete: Callable[[Any], None], outcome: Any) -> None:
     if not future.done():
-        tell(outcome)
+        complete(outcome)
 
 
 class _JumpingSelector(selectors.DefaultSelector):

@@ -104,7 +104,7 @@ class AirflowFleet:
 
     def state(self, run_id: str) -> str:
         """
-        Tell a run's state.
+        Return a run's state.
 
         :raises FleetFailed: when a part has ended by itself.
         """

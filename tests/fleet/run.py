@@ -18,7 +18,7 @@ from tests.fleet.plan import Killing
 from tests.fleet.slot_watch import SlotWatch
 from tests.fleet.slots import SlotUse, slot_use
 
-LOOK_EVERY = 0.5
+PROGRESS_INTERVAL_SECONDS = 0.5
 LONGEST = 3600.0
 
 
@@ -123,7 +123,7 @@ class Run:
                 return state
             if time.time() > self._began_at + LONGEST:
                 return f"{state} after {LONGEST:g} s"
-            time.sleep(LOOK_EVERY)
+            time.sleep(PROGRESS_INTERVAL_SECONDS)
 
 
 def _slots(fleet: Fleet, since: float, death: Death | None, time_limit: float = 20) -> SlotUse:
@@ -134,7 +134,7 @@ def _slots(fleet: Fleet, since: float, death: Death | None, time_limit: float = 
         use = slot_use(fleet.slots.since(since), killed)
         if not use.unended or time.monotonic() > deadline:
             return use
-        time.sleep(LOOK_EVERY)
+        time.sleep(PROGRESS_INTERVAL_SECONDS)
 
 
 def _of(death: Death | None) -> str:

@@ -1,4 +1,4 @@
-"""Hears of Celery's workers when one of their slots takes a task, and when it is free again."""
+"""Records from Celery's events when a worker slot takes a task, and when it is free again."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SlotWatch:
 
     def since(self, moment: float) -> list[SlotEvent]:
         """
-        Tell what was heard from a moment on.
+        Return the events since a moment.
 
         :raises RuntimeError: when nobody listens any more.
         """

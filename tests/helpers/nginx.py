@@ -45,7 +45,7 @@ def installed() -> str | None:
 
 
 def is_wanted() -> bool:
-    """Tell whether tests can have it. A user's machine may lack it; in CI that is a failure."""
+    """Return whether nginx is installed. Without it tests are skipped, and fail in CI."""
     return installed() is not None or bool(os.environ.get("CI"))
 
 

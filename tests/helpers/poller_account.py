@@ -128,8 +128,8 @@ class Account:
         asked = {"MaxResults": 100, **{key: value for key, value in asked.items() if value is not None}}
         answer = self._answer("ListNotebookInstances", asked, self.clock.monotonic() - self.lag)
         rows = {row["NotebookInstanceName"]: _observation(row) for row in answer["NotebookInstances"]}
-        answered_at = float(int(self.clock.time() + self.ahead)) if self.tells_time else None
-        return Page(rows, answer.get("NextToken"), answered_at)
+        responded_at = float(int(self.clock.time() + self.ahead)) if self.tells_time else None
+        return Page(rows, answer.get("NextToken"), responded_at)
 
     def start(self, workspace: Workspace) -> bool:
         return self._send("start", workspace.name, "Pending", "InService")

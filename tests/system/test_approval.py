@@ -124,6 +124,6 @@ def test_an_approval_of_ones_own_request_starts_nothing_and_says_so(
         "delivered": "upstream_failed",
     }
     (mail,) = mails_to(local, recipient)
-    assert f"{approver} cannot approve this alone" in mail.text
-    assert "have somebody else approve" in mail.text
+    assert f"{approver} cannot approve this: they requested it" in mail.text
+    assert "have another person approve" in mail.text
     assert local.sagemaker.requests_of("StartNotebookInstance", "not-approved") == []

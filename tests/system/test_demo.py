@@ -106,7 +106,7 @@ def test_killed_it_takes_everything_along(environment: dict[str, str], tmp_path:
         subprocess.run(["rm", "-r", str(folder)], check=True)
 
 
-def test_a_port_in_use_is_told_at_once(environment: dict[str, str]) -> None:
+def test_a_port_in_use_is_reported_at_once(environment: dict[str, str]) -> None:
     before = folders()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -110,7 +110,7 @@ def test_who_may(
         assert event == "open_sagemaker_notebook_instance_refused"
 
 
-def test_who_is_refused_is_told_which_address_counts(launch_page: LaunchPageClient, run: Run) -> None:
+def test_a_denied_user_sees_which_address_is_compared(launch_page: LaunchPageClient, run: Run) -> None:
     page = launch_page.ask("GET", launch_page.path(run, "for-the-boss"), "boss@example.com").text
     assert "boss@example.com (eve@evil.example)" in page
 

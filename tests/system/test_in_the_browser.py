@@ -37,7 +37,7 @@ def test_a_link_that_was_altered_is_refused_in_words(page: Any, runs: dict[str, 
     altered = token[:-10] + ("A" if token[-10] != "A" else "B") + token[-9:]
     answer = page.goto(url.replace(token, altered))
     assert answer.status == 403
-    page.get_by_text("This link was not made by this local SageMaker, or it was altered on its way.").wait_for()
+    page.get_by_text("This link was not made by this local SageMaker, or it was altered.").wait_for()
 
 
 @pytest.fixture

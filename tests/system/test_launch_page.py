@@ -143,7 +143,7 @@ def test_nobody_is_led_to_the_login_and_back(
 
 
 @pytest.mark.parametrize("prefetch", [{}, {"Purpose": "prefetch"}, {"Sec-Purpose": "prefetch"}])
-def test_looking_mints_nothing(launch_page: LaunchPageClient, run: Run, prefetch: dict[str, str]) -> None:
+def test_viewing_the_page_mints_nothing(launch_page: LaunchPageClient, run: Run, prefetch: dict[str, str]) -> None:
     for _ in range(3):
         assert launch_page.ask("GET", launch_page.path(run, "editors"), "ed", headers=prefetch).status_code == 200
 

@@ -11,7 +11,7 @@ from airflow_sagemaker_presign import compat
 from airflow_sagemaker_presign.compat import DAG, BaseNotifier, BaseOperator
 
 
-@pytest.mark.parametrize("name", compat._PLACES)
+@pytest.mark.parametrize("name", compat._MODULES)
 def test_this_airflow_has_each_name_in_one_of_its_places(name: str) -> None:
     assert getattr(compat, name) is not None
 
@@ -19,7 +19,7 @@ def test_this_airflow_has_each_name_in_one_of_its_places(name: str) -> None:
 def test_a_name_that_airflow_has_nowhere_is_an_import_error_that_says_where_it_was_looked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(compat._PLACES, "Teleport", ("airflow.sdk", "airflow.nowhere"))
+    monkeypatch.setitem(compat._MODULES, "Teleport", ("airflow.sdk", "airflow.nowhere"))
     with pytest.raises(ImportError, match=r"does not have Teleport in any of airflow\.sdk, airflow\.nowhere"):
         compat.Teleport  # noqa: B018
 

@@ -61,7 +61,7 @@ def launch_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ours(raised: Iterable[warnings.WarningMessage]) -> list[warnings.WarningMessage]:
     """Leave out what Airflow warns of."""
-    return [warning for warning in raised if "goes with the next release" in str(warning.message)]
+    return [warning for warning in raised if "will be removed in the next minor release" in str(warning.message)]
 
 
 def make(**arguments: Any) -> Any:
@@ -76,13 +76,13 @@ def test_an_old_name_of_a_module_is_the_new_one_with_a_warning_for_whoever_wrote
     assert found is getattr(importlib.import_module(module), new.rpartition(".")[2])
     (warning,) = ours(raised)
     assert str(warning.message) == (
-        f"{PACKAGE}.{old} is deprecated and goes with the next release; write {PACKAGE}.{new}."
+        f"{PACKAGE}.{old} is deprecated and will be removed in the next minor release; use {PACKAGE}.{new}."
     )
     assert warning.filename == __file__
 
 
 def test_from_import_of_an_old_name_warns_once_with_the_importing_line() -> None:
-    with pytest.warns(DeprecationWarning, match="write .*SageMakerNotebookInstanceHook") as raised:
+    with pytest.warns(DeprecationWarning, match="use .*SageMakerNotebookInstanceHook") as raised:
         from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookHook
     assert SageMakerNotebookHook is SageMakerNotebookInstanceHook
     assert [warning.filename for warning in ours(raised)] == [__file__]
@@ -106,19 +106,19 @@ def test_an_old_parameter_still_works(old: dict[str, Any], attribute: str, value
         operator = make(**old)
     assert getattr(operator, attribute) == value
     (warning,) = ours(raised)
-    assert str(warning.message).endswith(f" is deprecated and goes with the next release; write {new}.")
+    assert str(warning.message).endswith(f" is deprecated and will be removed in the next minor release; use {new}.")
     # Airflow stands between the DAG file and the operator.
     assert warning.filename == __file__
 
 
 def test_an_old_parameter_still_works_in_default_args_and_in_a_mapped_task() -> None:
     with DAG("d", schedule=None, start_date=datetime(2026, 1, 1), default_args={"door_open_for": 60}):
-        with pytest.warns(DeprecationWarning, match="write launch_page_valid_for="):
+        with pytest.warns(DeprecationWarning, match="use launch_page_valid_for="):
             assert make().launch_page_valid_for == 60
         mapped: Any = Link.partial(task_id="mapped", notifiers=[Recorder()], door_open_for=30).expand(
             notebook_instance_name=["research"]
         )
-    with pytest.warns(DeprecationWarning, match="write launch_page_valid_for="):
+    with pytest.warns(DeprecationWarning, match="use launch_page_valid_for="):
         assert mapped.unmap({"notebook_instance_name": "research"}).launch_page_valid_for == 30
 
 
@@ -130,7 +130,7 @@ def test_a_parameter_under_both_names_is_an_error(new: timedelta) -> None:
 
 def test_an_old_parameter_is_checked_as_the_new_one_is() -> None:
     with (
-        pytest.warns(DeprecationWarning, match="write launch_page_valid_for="),
+        pytest.warns(DeprecationWarning, match="use launch_page_valid_for="),
         pytest.raises(ValueError, match="launch_page_valid_for=0: must be a timedelta"),
     ):
         make(door_open_for=0)
@@ -155,8 +155,8 @@ def test_an_old_name_in_a_template_warns_when_the_dag_is_parsed(
     with pytest.warns(DeprecationWarning, match="is deprecated") as raised:
         make(notifiers=[Recorder("door_url, in words"), notifier])
     assert [str(warning.message) for warning in ours(raised)] == [
-        f"{{{{ {old} }}}} in notifiers[1].{parameter} is deprecated and goes with the next release; "
-        f"write {{{{ {new} }}}}."
+        f"{{{{ {old} }}}} in notifiers[1].{parameter} is deprecated and will be removed in the next "
+        f"minor release; use {{{{ {new} }}}}."
     ]
 
 
@@ -236,7 +236,7 @@ OLD_NAMES = {"door_url", "door_open_for", *(old.rpartition(".")[2] for old in MO
 
 @pytest.mark.parametrize("path", sorted((ROOT / "dags").rglob("*.py")) + sorted((ROOT / PACKAGE).rglob("*.py")))
 def test_nothing_of_ours_uses_an_old_name(path: Path) -> None:
-    """A warning would not tell: it blames whoever called the package."""
+    """A warning alone would not show this, since it is attributed to the caller of the package."""
     used = {*_names_in(ast.parse(path.read_text()))} & OLD_NAMES
     # The one parameter that has an old name.
     assert used <= ({"door_open_for"} if path.parent.name == "operators" else set())

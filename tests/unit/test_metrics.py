@@ -22,18 +22,18 @@ LAUNCH_URL = Delivery("mail", 1, delivered_at=ARRIVED)
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
-    """What Airflow's metrics were told."""
-    told: list[tuple[str, Any]] = []
-    fake = SimpleNamespace(**{kind: lambda *what: told.append(what) for kind in ("incr", "timing", "gauge")})
+    """What Airflow's metrics were sent."""
+    sent: list[tuple[str, Any]] = []
+    fake = SimpleNamespace(**{kind: lambda *what: sent.append(what) for kind in ("incr", "timing", "gauge")})
     monkeypatch.setattr("airflow_sagemaker_presign.compat.Stats", fake)
-    return told
+    return sent
 
 
 def context(since: datetime | None = IN_SERVICE) -> dict[str, Any]:
     return {"ti": SimpleNamespace(start_date=BEGAN), "workspace_description": {"LastModifiedTime": since}}
 
 
-def test_what_is_told_of_deliveries(sent: list[tuple[str, Any]]) -> None:
+def test_metrics_of_deliveries(sent: list[tuple[str, Any]]) -> None:
     record_metrics([DELIVERED, FAILED, LAUNCH_URL], context())
     assert sent == [
         ("sagemaker_notebook.links_delivered", 1),

@@ -5,8 +5,8 @@
   const HIDDEN_TAB_FACTOR = 10;         // A tab in the background refreshes this many times less often.
   const MAX_RETRY_SECONDS = 30;         // The longest pause between two requests while the server does not respond.
   const REQUEST_TIMEOUT_MS = 20_000;
-  const INTENT_LIFETIME_MS = 3_600_000; // How long "Start and open" may open the notebook by itself ...
-  const START_GRACE_MS = 30_000;        // ... and how soon a start must show.
+  const INTENT_LIFETIME_MS = 3_600_000; // How long "Start and open" may open the notebook by itself.
+  const START_GRACE_MS = 30_000;        // How soon after that a start must show in the status.
 
   const byId = (id, inside = document) => inside.getElementById(id);
   const orNull = (does) => { try { return does(); } catch { return null; } };  // A browser may deny storage.
@@ -101,12 +101,12 @@
     return false;
   };
 
-  const ask = async () => {
-    const answer = await fetch(here, {
+  const fetchPage = async () => {
+    const response = await fetch(here, {
       headers: { Accept: "text/html" }, cache: "no-store", redirect: "manual",
       signal: AbortSignal.timeout?.(REQUEST_TIMEOUT_MS),
     });
-    return [answer, new DOMParser().parseFromString(await answer.text(), "text/html")];
+    return [response, new DOMParser().parseFromString(await response.text(), "text/html")];
   };
 
   const isOurs = (page) => page.querySelector("main[data-frame]");
@@ -114,11 +114,11 @@
   // Returns whether the page is up to date.
   const refreshOnce = async () => {
     try {
-      const [answer, page] = await ask();
-      if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403) return leave();
+      const [response, page] = await fetchPage();
+      if (response.type === "opaqueredirect" || response.status === 401 || response.status === 403) return leave();
       // A proxy's error page while Airflow restarts, or an error page of Airflow.
       const isUsual = byId("status", page);
-      if (!isOurs(page) || (!isUsual && (answer.status >= 500 || answer.status === 429))) return offline();
+      if (!isOurs(page) || (!isUsual && (response.status >= 500 || response.status === 429))) return offline();
       if (!isUsual || isOurs(page).dataset.frame !== isOurs(document).dataset.frame) return leave();
       takeOver(page);
     } catch {
@@ -144,7 +144,7 @@
     return refreshing;
   };
 
-  // Refreshes before it submits, so that no user ends on a proxy's error page or at a login that forgets the action.
+  // Refreshes before it submits, so that no user gets a proxy's error page, or a login that loses the action.
   const submit = async (event) => {
     if (isSure) { isSure = false; return; }
     event.preventDefault();
@@ -183,7 +183,7 @@
       clock.textContent = Math.max(0, seconds);
       if (seconds > 0) return;
       clearInterval(count);
-      const comeBack = () => ask().then(([, page]) => (isOurs(page) ? leave() : setTimeout(comeBack, 5000)))
+      const comeBack = () => fetchPage().then(([, page]) => (isOurs(page) ? leave() : setTimeout(comeBack, 5000)))
         .catch(() => setTimeout(comeBack, 5000));
       comeBack();
     }, 500);

@@ -1,4 +1,4 @@
-"""Airflow's default connections, leading to the local services."""
+"""Airflow's default connections, pointing to the local services."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def airflow_connections(
     """
     Return ``aws_default``, ``smtp_default`` and ``slack_api_default`` as environment variables for Airflow.
 
-    :param addresses: where everything is: :meth:`LocalServices.addresses`, or the ready file of the command.
+    :param addresses: the services' addresses: :meth:`LocalServices.addresses`, or the ready file of the command.
     :param region_name: the AWS region.
-    :param timeout: the seconds after which mail and Slack are given up.
+    :param timeout: the timeout of mail and Slack requests, in seconds.
     """
     aws = {"endpoint_url": addresses["endpoint_url"], "region_name": region_name}
     smtp = {"from_email": "airflow@example.com", "disable_tls": True, "disable_ssl": True, "timeout": timeout}

@@ -11,27 +11,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # The log servers of the scheduler and the triggerer listen on all addresses, and no setting changes that. On one
-# machine they are not needed: the api-server reads the log files itself. So ``airflow standalone`` finds this as
-# ``airflow`` on its PATH.
+# machine they are not needed: the api-server reads the log files itself. So ``airflow standalone`` runs this script as
+# the ``airflow`` on its PATH.
 _COMMAND = """#!/bin/sh
 case "$1" in
     scheduler | triggerer) exec {airflow} "$@" --skip-serve-logs ;;{api_server}
     *) exec {airflow} "$@" ;;
 esac
 """
-# What people ask is written to Airflow's audit log in the api-server's event loop. SQLite lets one write at a time; if
-# that one is a task's request, it cannot end while the loop waits for it, until after 5 s the database is "locked" and
-# the person's request fails. So tasks get an api-server of their own.
+# Users' requests are written to Airflow's audit log on the api-server's event loop. SQLite allows one writer; if
+# that is a task's request, it cannot finish while the loop waits for it, until the database is "locked" after 5 s and
+# the user's request fails. So tasks get an api-server of their own.
 _API_SERVER = """
     api-server) {airflow} "$@" --apps execution --port {execution_port} & exec {airflow} "$@" --apps core ;;"""
 
 
 def write_command(home: Path, *, execution_port: int | None = None) -> Path:
     """
-    Write the ``airflow`` command that it runs, and that its children are started with.
+    Write the ``airflow`` command that starts Airflow and its child processes.
 
     :param home: its AIRFLOW_HOME.
-    :param execution_port: of an api-server for tasks only, next to the one for people; SQLite wants it.
+    :param execution_port: the port of a second api-server, for tasks only; needed with SQLite.
     """
     command = home / "bin" / "airflow"
     command.parent.mkdir(exist_ok=True)
@@ -43,7 +43,7 @@ def write_command(home: Path, *, execution_port: int | None = None) -> Path:
 
 def write_passwords(home: Path, passwords: Mapping[str, str]) -> Path:
     """
-    Write the file by which people log in.
+    Write the file with the users' passwords.
 
     :param home: its AIRFLOW_HOME.
     :param passwords: by user name.
@@ -55,13 +55,13 @@ def write_passwords(home: Path, passwords: Mapping[str, str]) -> Path:
 
 def environment(home: Path, dags: Path, port: int, roles: Mapping[str, str], passwords: Path) -> dict[str, str]:
     """
-    Answer the environment for all of its processes. A user's own Airflow and AWS account stay out of it.
+    Return the environment of all Airflow processes, without the user's own Airflow and AWS settings.
 
     :param home: its AIRFLOW_HOME.
     :param dags: the folder of the DAG files.
     :param port: of the UI and API.
     :param roles: by user name, of Airflow's simple auth manager.
-    :param passwords: the file by which people log in.
+    :param passwords: the file with the users' passwords.
     """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "AWS_"))}
     settings = {
@@ -90,7 +90,7 @@ def environment(home: Path, dags: Path, port: int, roles: Mapping[str, str], pas
 
 
 def _bin() -> Path:
-    """Where the commands of this Python environment are."""
+    """Return the folder of this Python environment's commands."""
     return Path(sys.executable).parent
 
 

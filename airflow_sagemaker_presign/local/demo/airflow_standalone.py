@@ -14,7 +14,7 @@ A real ``airflow standalone`` in a folder of its own, for the demo, the system t
         airflow.console, airflow.home   # what all its processes printed; airflow.db and the task logs in logs/
 
 Everything listens on 127.0.0.1 only, on free ports, so several run side by side. It ends with the ``with`` block, and
-with this process however that ends. A start takes 15 to 35 s: share one between tests. Wants Airflow 3.
+with this process, however that ends. A start takes 15 to 35 s: share one between tests. Requires Airflow 3.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class AirflowStandalone:
     """
     Start Airflow with ``start`` (or ``with``), use it over its REST API, end it with ``stop``.
 
-    :param home: its AIRFLOW_HOME; made if it is not there.
+    :param home: its AIRFLOW_HOME; created if it does not exist.
     :param dags: the folder of the DAG files.
     :param env: more environment for all its processes: connections (``AIRFLOW_CONN_…``), settings (``AIRFLOW__…``).
         Until the start, ``self.env`` takes more.
@@ -93,7 +93,7 @@ class AirflowStandalone:
 
     def start(self) -> None:
         """
-        Start it, and come back when its database, scheduler, triggerer, DAG processor and api-server are healthy.
+        Start Airflow, and return when its database, scheduler, triggerer, DAG processor and api-server are healthy.
 
         :raises AirflowStandaloneError: when it ends, or takes too long.
         """
@@ -125,12 +125,12 @@ class AirflowStandalone:
 
     def check_running(self) -> None:
         """
-        See that it has not ended by itself.
+        Check that Airflow is still running.
 
         :raises AirflowStandaloneError: when it has.
         """
         if self._process is None or self._process.returncode() is not None:
-            raise self._error("Airflow does not run, or ended by itself")
+            raise self._error("Airflow is not running, or exited by itself")
 
     def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
         """
@@ -138,7 +138,7 @@ class AirflowStandalone:
 
         :param dag_id: the DAG.
         :param timeout: seconds.
-        :raises AirflowStandaloneError: with the import errors of the DAG files, when it does not come.
+        :raises AirflowStandaloneError: with the import errors of the DAG files, when it does not appear.
         """
         deadline = time.monotonic() + timeout
         while self._request("GET", f"/api/v2/dags/{dag_id}", allow=(404,)).status_code == 404:
@@ -150,7 +150,7 @@ class AirflowStandalone:
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, timeout: float = 60) -> str:
         """
-        Unpause a DAG, start a run, and give its run_id.
+        Unpause a DAG, start a run, and return its run_id.
 
         :param dag_id: the DAG; waited for.
         :param conf: the run's params.
@@ -180,7 +180,7 @@ class AirflowStandalone:
         self, dag_id: str, run_id: str, timeout: float, progress: Callable[[TaskInstances], None] | None = None
     ) -> str:
         """
-        Wait for the end of a run; give its state.
+        Wait for the end of a run, and return its state.
 
         :param dag_id: the DAG.
         :param run_id: the run.
@@ -204,8 +204,8 @@ class AirflowStandalone:
         """Return a value that a task pushed; None if there is none."""
         path = f"{self._path(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}"
         params = {"map_index": map_index, "deserialize": False, "stringify": False}
-        answer = self._request("GET", path, params=params, allow=(404,))
-        return None if answer.status_code == 404 else answer.json()["value"]
+        response = self._request("GET", path, params=params, allow=(404,))
+        return None if response.status_code == 404 else response.json()["value"]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
         """Return the log of one try of a task, as the UI would show it, one JSON object a line."""
@@ -219,7 +219,7 @@ class AirflowStandalone:
     def _unhealthy(self) -> list[str]:
         try:
             health = self._http.get("/api/v2/monitor/health").json()
-            # What tasks talk to takes seconds over its first request: now, not in the first task.
+            # The first request to the execution API takes seconds: send it now rather than in the first task.
             self._http.get(f"{self.execution_url}/health").raise_for_status()
         except (httpx.HTTPError, ValueError):
             return ["api-server"]
@@ -230,12 +230,12 @@ class AirflowStandalone:
 
     def _request(self, method: str, path: str, *, allow: tuple[int, ...] = (), **kwargs: Any) -> httpx.Response:
         try:
-            answer = self._http.request(method, path, **kwargs)
+            response = self._http.request(method, path, **kwargs)
         except httpx.HTTPError as error:
-            raise self._error(f"Airflow did not answer {method} {path}: {error!r}") from error
-        if answer.is_error and answer.status_code not in allow:
-            raise self._error(f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:500]}")
-        return answer
+            raise self._error(f"Airflow did not respond to {method} {path}: {error!r}") from error
+        if response.is_error and response.status_code not in allow:
+            raise self._error(f"Airflow returned {response.status_code} for {method} {path}: {response.text[:500]}")
+        return response
 
     def _error(self, message: str) -> AirflowStandaloneError:
         tail = "" if self._process is None else f" The end of it:\n{self._process.tail()}"

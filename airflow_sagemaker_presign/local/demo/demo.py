@@ -1,8 +1,8 @@
 """
-The whole of it on one machine: ``python -m airflow_sagemaker_presign.local.demo [--once] [--port PORT]``.
+The demo, on one machine: ``python -m airflow_sagemaker_presign.local.demo [--once] [--port PORT]``.
 
 Starts the local SageMaker and a real Airflow, runs the DAG ``notebook_on_demand``, and prints the addresses. The link
-itself is in the inbox only; the launch page, which is no credential, is said here.
+itself is in the inbox only; the launch page's address, which is not a credential, is printed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from airflow_sagemaker_presign.local.demo.airflow_standalone import (
     TaskInstances,
 )
 from airflow_sagemaker_presign.local.demo.launch_page_check import check_launch_page
-from airflow_sagemaker_presign.local.demo.link_check import LinkNotGoodError, check_newest
+from airflow_sagemaker_presign.local.demo.link_check import LinkCheckError, check_newest
 from airflow_sagemaker_presign.local.demo.progress import Progress
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder.mkdir(parents=True, mode=0o700)
     try:
         code = _run(options, folder, progress)
-    except (DemoError, AirflowStandaloneError, LinkNotGoodError) as error:
+    except (DemoError, AirflowStandaloneError, LinkCheckError) as error:
         progress.give_up()
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         if any(folder.iterdir()):
@@ -99,18 +99,18 @@ def example_dags() -> Path:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m airflow_sagemaker_presign.local.demo", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="open link and launch page, and end; so without a terminal")
+    parser.add_argument("--once", action="store_true", help="check the links, then exit; implied without a terminal")
     parser.add_argument("--port", type=int, default=0, help="for Airflow (default: a free one)")
     options = parser.parse_args(arguments)
     if not 0 <= options.port <= 65535:
-        parser.error(f"--port {options.port} is no port; 1 to 65535 are")
+        parser.error(f"--port must be from 1 to 65535, not {options.port}")
     options.once = options.once or not (sys.stdin.isatty() and sys.stdout.isatty())
     return options
 
 
 def _run(options: argparse.Namespace, folder: Path, progress: Progress) -> int:
-    progress.say("A SageMaker notebook link, from the start of the notebook to the inbox. All on this machine.\n")
-    # First of all, because it takes its port: one that is in use is better known now than in ten seconds.
+    progress.write("A SageMaker notebook link, from the start of the notebook to the inbox. All on this machine.\n")
+    # First, because it binds its port: a port that is in use fails now instead of in ten seconds.
     airflow = AirflowStandalone(folder / "airflow", dags=example_dags(), port=options.port)
     with contextlib.ExitStack() as stack:
         stack.callback(airflow.stop)
@@ -120,13 +120,13 @@ def _run(options: argparse.Namespace, folder: Path, progress: Progress) -> int:
         with progress.step("Airflow"):
             airflow.start()
         launch_url = _run_dag(airflow, progress)
-        _say_where_to_look(airflow, launch_url, addresses, folder, progress)
+        _print_addresses(airflow, launch_url, addresses, folder, progress)
         if options.once:
             _check_links(addresses["messages_url"], progress)
             check_launch_page(launch_url, airflow.token(), f"{addresses['control_url']}/requests")
-            progress.say(f"  {'The launch page':20} opens JupyterLab; viewing it minted nothing")
+            progress.write(f"  {'The launch page':20} opens JupyterLab; viewing it minted nothing")
         else:
-            progress.say("\nCtrl-C ends everything.")
+            progress.write("\nCtrl-C ends everything.")
             try:
                 _stay_up(airflow, sagemaker)
             except Ended as ended:  # Ctrl-C is how it ends well.
@@ -192,10 +192,10 @@ def _reason(log: str) -> str:
     return reasons[0] if reasons else f"The end of its task's log:\n{log[-1500:]}"
 
 
-def _say_where_to_look(
+def _print_addresses(
     airflow: AirflowStandalone, launch_url: str, addresses: dict[str, Any], folder: Path, progress: Progress
 ) -> None:
-    progress.say(f"""
+    progress.write(f"""
   The link, for five minutes   {addresses["inbox_url"]}
   The launch page, for seven days     {launch_url}
   The DAG in Airflow           {airflow.url}/dags/{DAG_ID}
@@ -205,10 +205,10 @@ def _say_where_to_look(
 
 def _check_links(messages_url: str, progress: Progress) -> None:
     messages = httpx.get(messages_url, trust_env=False).raise_for_status().json()
-    progress.say()
+    progress.write()
     for kind, place in (("mail", "in the mail"), ("slack", "on Slack")):
         arrival = check_newest(messages, kind)
-        progress.say(f"  The link {place:11} opens JupyterLab; valid on arrival for {arrival}")
+        progress.write(f"  The link {place:11} opens JupyterLab; valid on arrival for {arrival}")
 
 
 def _stay_up(airflow: AirflowStandalone, sagemaker: SupervisedProcess) -> None:

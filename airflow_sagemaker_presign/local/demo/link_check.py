@@ -18,7 +18,7 @@ MIN_VALIDITY = 240
 _LINK = re.compile(r"https?://[^\s\"'<>|]+[?&]authToken=[^\s\"'<>|]+")
 
 
-class LinkNotGoodError(RuntimeError):
+class LinkCheckError(RuntimeError):
     """A link did not arrive, arrived late, or does not open JupyterLab. The message never shows the link."""
 
 
@@ -44,17 +44,17 @@ def check_newest(messages: list[dict[str, Any]], kind: str) -> Arrival:
 
     :param messages: the inbox's messages, oldest first.
     :param kind: ``mail`` or ``slack``.
-    :raises LinkNotGoodError: when there is none, it does not open JupyterLab, or came late.
+    :raises LinkCheckError: when there is none, it does not open JupyterLab, or arrived late.
     """
     of_kind = [message for message in messages if message["kind"] == kind]
     if not of_kind:
-        raise LinkNotGoodError(f"No {kind} message arrived in the inbox.")
+        raise LinkCheckError(f"No {kind} message arrived in the inbox.")
     link = link_in(of_kind[-1])
     left = _expiry_of(link) - of_kind[-1]["arrived_at"]
     open_jupyterlab(link, f"{kind} link")
     arrival = Arrival(kind, left)
     if left < MIN_VALIDITY:
-        raise LinkNotGoodError(f"The {kind} link had {arrival} left on arrival; it must be {MIN_VALIDITY} s or more.")
+        raise LinkCheckError(f"The {kind} link had {arrival} left on arrival; it must be {MIN_VALIDITY} s or more.")
     return arrival
 
 
@@ -63,29 +63,29 @@ def link_in(message: dict[str, Any]) -> str:
     Return the presigned URL in a message.
 
     :param message: one of the inbox's messages.
-    :raises LinkNotGoodError: when there is none.
+    :raises LinkCheckError: when there is none.
     """
     for text in texts_of(message):
         if found := _LINK.search(unescape(text)):
             return found[0]
-    raise LinkNotGoodError(f"There is no presigned URL in the newest {message['kind']} message.")
+    raise LinkCheckError(f"There is no presigned URL in the newest {message['kind']} message.")
 
 
 def _expiry_of(link: str) -> float:
-    """Read the end of validity out of the token itself: what the local SageMaker goes by, not what was reported."""
+    """Read the expiry from the token itself, as the local SageMaker does, and not from what was reported."""
     try:
         return expiry_of(httpx.URL(link).params["authToken"]).timestamp()
     except LinkRefused:
-        raise LinkNotGoodError("The link does not come from the local SageMaker.") from None
+        raise LinkCheckError("The link does not come from the local SageMaker.") from None
 
 
 def open_jupyterlab(link: str, name: str) -> None:
     """
-    Open a presigned URL with cookies, as a browser does, and ask the JupyterLab behind it how it is.
+    Open a presigned URL with cookies, as a browser does, and request the status of its JupyterLab.
 
     :param link: the URL.
-    :param name: what to call it instead.
-    :raises LinkNotGoodError: when it does not open JupyterLab.
+    :param name: the link's name in errors, which must not contain the URL.
+    :raises LinkCheckError: when it does not open JupyterLab.
     """
     # Without "from": an exception of the HTTP client has the address in it.
     try:
@@ -93,8 +93,8 @@ def open_jupyterlab(link: str, name: str) -> None:
             page = browser.get(link)
             status = browser.get(page.url.join("/api/status"))
     except httpx.HTTPError as error:
-        raise LinkNotGoodError(f"The {name} does not open: {type(error).__name__}.") from None
+        raise LinkCheckError(f"The {name} does not open: {type(error).__name__}.") from None
     if page.status_code != 200 or not page.url.path.startswith("/lab"):
-        raise LinkNotGoodError(f"The {name} opened {page.url.path} with status {page.status_code}, not JupyterLab.")
+        raise LinkCheckError(f"The {name} opened {page.url.path} with status {page.status_code}, not JupyterLab.")
     if status.status_code != 200 or "kernels" not in status.json():
-        raise LinkNotGoodError(f"JupyterLab's /api/status answered {status.status_code} to the session of the {name}.")
+        raise LinkCheckError(f"JupyterLab's /api/status returned {status.status_code} for the session of the {name}.")

@@ -49,20 +49,20 @@ class Progress:
             threading.Thread(target=self._count, args=(name,), daemon=True).start()
 
     def end(self) -> None:
-        """End the step that runs: its time is final."""
+        """End the current step; its time is final."""
         with self._lock:
             if self._name is not None:
                 self._write(self._name, end="\n")
             self._name = None
 
     def give_up(self) -> None:
-        """Leave the step that runs as it is: it did not work out."""
+        """End the current step as not finished."""
         with self._lock:
             if self._name is not None:
                 self._write(self._name, end="   not finished\n")
             self._name = None
 
-    def say(self, text: str = "") -> None:
+    def write(self, text: str = "") -> None:
         """
         Print something else, between steps.
 

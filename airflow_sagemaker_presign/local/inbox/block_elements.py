@@ -17,7 +17,7 @@ from airflow_sagemaker_presign.local.inbox.block_texts import (
 )
 
 MAX_BUTTON_TEXT, MAX_VALUE, MAX_LABEL = 75, 2000, 75
-# Of a dialog that asks whether the click is meant.
+# The texts of a confirmation dialog.
 _CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
 # The most options of those elements that have some.
 _OPTIONS = {

@@ -123,9 +123,9 @@ def id_errors(value: dict[str, Any], name: str, path: str) -> Errors:
     """
     Check ``block_id`` or ``action_id``, which may be left out.
 
-    :param value: what has it.
+    :param value: the object with the id.
     :param name: its name.
-    :param path: where that is.
+    :param path: the path of that object.
     """
     given = value.get(name)
     if given is not None and (not isinstance(given, str) or not 0 < len(given) <= MAX_ID):

@@ -24,7 +24,7 @@ class Mail:
     :param acknowledged: False when a scripted fault suppressed the reply to the sender.
     :param sender: the envelope's sender.
     :param recipients: the envelope's recipients, blind copies included.
-    :param subject: as the header says.
+    :param subject: the decoded header.
     :param text: the plain-text part.
     :param html: the HTML part.
     :param headers: all headers, in their order.
@@ -51,7 +51,7 @@ class SlackMessage:
     :param arrived_at: when the server accepted it, in seconds since the epoch.
     :param acknowledged: False when a scripted fault suppressed the reply to the sender.
     :param channel: the channel as the sender wrote it; for a webhook its path.
-    :param recipient: the e-mail address behind a user id or a direct message, where it is known.
+    :param recipient: the e-mail address of a user id or a direct message, where it is known.
     :param text: the plain-text fallback.
     :param blocks: Block Kit.
     :param payload: everything that was sent.
@@ -73,7 +73,7 @@ Message = Mail | SlackMessage
 
 class Inbox:
     """
-    Holds the messages, and the scripts of what shall go wrong in taking them.
+    Stores the messages, and the scripted faults of receiving them.
 
     :param clock: the clock.
     """
@@ -103,11 +103,11 @@ class Inbox:
 
     def wait_for(self, count: int, timeout: float = 10) -> list[Message]:
         """
-        Wait until this many messages are there.
+        Wait until this many messages have arrived.
 
         :param count: how many, of both kinds together.
         :param timeout: in seconds of the machine's time.
-        :raises TimeoutError: when they do not come.
+        :raises TimeoutError: when they do not arrive in time.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._messages) >= count, timeout):
@@ -121,7 +121,7 @@ class Inbox:
 
     def receive_mail(self, sender: str, recipients: list[str], content: bytes, *, acknowledged: bool = True) -> None:
         """
-        Take a mail.
+        Receive a mail.
 
         :param sender: the envelope's sender.
         :param recipients: the envelope's recipients.
@@ -147,7 +147,7 @@ class Inbox:
         self, channel: str, recipient: str | None, payload: dict[str, Any], *, acknowledged: bool = True
     ) -> SlackMessage:
         """
-        Take a Slack message.
+        Receive a Slack message.
 
         :param channel: the channel as the sender wrote it.
         :param recipient: the e-mail address of a person, where it is known.

@@ -50,12 +50,12 @@ def to_html(text: str) -> str:
     Render mrkdwn.
 
     :param text: as it was sent, with Slack's three entities ``&amp; &lt; &gt;`` in it.
-    :return: HTML in which nothing of the text is left as markup of its own.
+    :return: HTML in which no markup of the text itself remains.
     """
     kept: list[str] = []
 
     def keep(html: str) -> str:
-        # Out of reach of the rules that come after; a character that no text has marks the place.
+        # Keep it from the rules that follow; a character that occurs in no text marks the place.
         kept.append(html)
         return f"\x00{len(kept) - 1}\x00"
 
@@ -77,7 +77,7 @@ def link(url: str, label: str, css_class: str = "") -> str:
 
     :param url: the address.
     :param label: what is shown.
-    :param css_class: how it looks.
+    :param css_class: its CSS class.
     """
     if not re.match(r"(https?|mailto):", url, re.IGNORECASE):
         return f"<span>{escape(label)}</span>"

@@ -27,8 +27,8 @@ def render(message: Message) -> str:
     :param message: a mail or a Slack message.
     """
     body = _mail(message) if isinstance(message, Mail) else _slack(message)
-    unheard = "" if message.acknowledged else '<p class="unheard">The sender never heard that this arrived.</p>'
-    return f'<article class="{message.kind}" id="message-{message.id}">{unheard}{body}</article>'
+    warning = "" if message.acknowledged else '<p class="warning">The sender got no confirmation of this message.</p>'
+    return f'<article class="{message.kind}" id="message-{message.id}">{warning}{body}</article>'
 
 
 def _time(message: Message) -> str:

@@ -54,10 +54,10 @@ class SlackStandIn:
         fault = self._inbox.slack.take(method)
         if fault is not None and fault.fault != SlackFault.HANG_AFTER_RECEIPT:
             return self._fail(fault)
-        answer = self._answer(method, arguments, acknowledged=fault is None)
-        return self._fail(fault) if fault is not None else jsonify(answer)
+        response = self._response(method, arguments, acknowledged=fault is None)
+        return self._fail(fault) if fault is not None else jsonify(response)
 
-    def _answer(self, method: str, arguments: dict[str, Any], *, acknowledged: bool) -> dict[str, Any]:
+    def _response(self, method: str, arguments: dict[str, Any], *, acknowledged: bool) -> dict[str, Any]:
         if method == "auth.test":
             return {"ok": True, "url": "https://local.slack.com/", "team": "Local", "user": "airflow"}
         if method == "users.lookupByEmail":
@@ -131,11 +131,11 @@ def _token(arguments: dict[str, Any]) -> str:
 
 
 def _refused(slack_error: SlackError) -> dict[str, Any]:
-    answer: dict[str, Any] = {"ok": False, "error": slack_error.code}
+    response: dict[str, Any] = {"ok": False, "error": slack_error.code}
     if slack_error.errors:
-        answer["errors"] = list(slack_error.errors)
-        answer["response_metadata"] = {"messages": [f"[ERROR] {error}" for error in slack_error.errors]}
-    return answer
+        response["errors"] = list(slack_error.errors)
+        response["response_metadata"] = {"messages": [f"[ERROR] {error}" for error in slack_error.errors]}
+    return response
 
 
 def _json_problem() -> str | None:
@@ -153,7 +153,7 @@ def _arguments() -> dict[str, Any]:
     """Return the arguments of a call, in whichever format the client sent them."""
     body = request.get_json(silent=True)
     arguments: dict[str, Any] = body if isinstance(body, dict) else request.values.to_dict()
-    if "payload" in arguments:  # How older webhook clients send.
+    if "payload" in arguments:  # The format of older webhook clients.
         payload = _parsed(arguments["payload"])
         arguments = payload if isinstance(payload, dict) else {}
     # Slack takes these as text too, which is how the provider's notifier sends them.

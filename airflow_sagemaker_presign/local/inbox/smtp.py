@@ -20,7 +20,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class _WarningsOnly(logging.Filter):
-    # Below that, aiosmtpd logs each line of a mail's body, and a presigned URL is in one of them.
+    # At lower levels, aiosmtpd logs each line of a mail's body, which contains a presigned URL.
     def filter(self, record: logging.LogRecord) -> bool:
         return record.levelno >= logging.WARNING
 
@@ -81,7 +81,7 @@ class _Server(SMTP):
         await super().smtp_DATA(arg)
 
 
-class _Refusal(asyncio.Protocol):
+class _RejectConnection(asyncio.Protocol):
     """Rejects a connection with a 554 or a reset."""
 
     def __init__(self, fault: SmtpFault) -> None:
@@ -165,4 +165,4 @@ class SmtpServer:
 
     def _protocol(self) -> asyncio.BaseProtocol:
         fault = self._inbox.smtp.take(SmtpFault.RESET_AT_CONNECT, SmtpFault.REJECT_AT_CONNECT)
-        return _Refusal(fault) if fault else _Server(self._inbox, _Handler(self._inbox))
+        return _RejectConnection(fault) if fault else _Server(self._inbox, _Handler(self._inbox))

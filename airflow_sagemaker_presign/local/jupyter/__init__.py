@@ -1,5 +1,5 @@
 """
-The JupyterLabs behind the presigned URLs of the local SageMaker.
+The JupyterLabs that the presigned URLs of the local SageMaker open.
 
 Each notebook instance has a port of its own, as it has a host of its own on AWS. A reverse proxy listens there, in the
 process of the local SageMaker: it exchanges a link for a session, and forwards the session's requests to the

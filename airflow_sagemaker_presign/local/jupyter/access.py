@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 
 LAB = "/lab"
 LOCAL_NAMES = ("127.0.0.1", "localhost")
-NO_SESSION = "This notebook opens with a presigned link only, and your browser brought none."
+NO_SESSION = "This notebook opens only with a presigned URL, and this request has none."
 WHAT_TO_DO = "Ask for a new link: run the Airflow task again, or call CreatePresignedNotebookInstanceUrl."
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>You need a new link</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -33,7 +33,7 @@ class Reply:
     A response of the proxy itself.
 
     :param status: the HTTP status.
-    :param headers: without those that every answer has.
+    :param headers: the headers, without those of every response.
     :param body: the content.
     """
 
@@ -50,15 +50,15 @@ class Reply:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + (b"" if method == "HEAD" else content)
 
 
-def judge(
+def authorize(
     request: RequestHead, name: str, port: int, state: NotebookState | None, tokens: PresignedTokens
 ) -> NotebookSession | Reply:
     """
-    Decide about a request.
+    Authorize a request.
 
     :param request: the request.
-    :param name: the notebook instance that listens where it came in.
-    :param port: the port where it came in.
+    :param name: the notebook instance of the port.
+    :param port: the port that received the request.
     :param state: the state of the notebook instance; None when it no longer exists.
     :param tokens: checks links and cookies.
     :return: the session of an accepted request, or the proxy's own response: the login redirect, or an error page.
@@ -87,13 +87,13 @@ def judge(
 
 def check(session: NotebookSession, name: str, state: NotebookState | None, tokens: PresignedTokens) -> None:
     """
-    Check that a session is good for a notebook instance now.
+    Check that a session is currently valid for a notebook instance.
 
     :param session: the session.
     :param name: the notebook instance.
     :param state: the state of the notebook instance; None when it no longer exists.
-    :param tokens: knows the time.
-    :raises LinkRefused: when it is not.
+    :param tokens: checks the session's expiry.
+    :raises LinkRefused: when it is not valid.
     """
     tokens.check_not_ended(session)
     if session.notebook_instance_name != name:
@@ -106,7 +106,7 @@ def check(session: NotebookSession, name: str, state: NotebookState | None, toke
 
 def error_response(request: RequestHead, reason: str, status: int = 403) -> Reply:
     """
-    Refuse in words: as a page to a person, as JSON to a program.
+    Return an error response: HTML for a browser, JSON for other clients.
 
     :param request: the request.
     :param reason: why.

@@ -12,34 +12,34 @@ from airflow_sagemaker_presign.local.jupyter.access import Reply
 _PIECE = 64 * 1024
 
 
-async def pass_on(head: bytes, socket_path: Path, reader: StreamReader, writer: StreamWriter) -> None:
+async def relay(head: bytes, socket_path: Path, reader: StreamReader, writer: StreamWriter) -> None:
     """
-    Pass on both ways until one side has finished.
+    Relay bytes in both directions until one side has finished.
 
-    :param head: the head of the request, for the server behind.
-    :param socket_path: where that server listens.
+    :param head: the head of the request, for JupyterLab.
+    :param socket_path: the socket on which JupyterLab listens.
     :param reader: what the client sends.
     :param writer: what the client gets.
     """
-    behind_reader, behind_writer = await asyncio.open_unix_connection(str(socket_path))
-    behind_writer.write(head)
-    there = asyncio.create_task(_copy(reader, behind_writer))
-    back = asyncio.create_task(_copy(behind_reader, writer))
+    jupyter_reader, jupyter_writer = await asyncio.open_unix_connection(str(socket_path))
+    jupyter_writer.write(head)
+    there = asyncio.create_task(_copy(reader, jupyter_writer))
+    back = asyncio.create_task(_copy(jupyter_reader, writer))
     try:
         await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         there.cancel()
         back.cancel()
         await asyncio.gather(there, back, return_exceptions=True)
-        behind_writer.transport.abort()
+        jupyter_writer.transport.abort()
         writer.close()
 
 
 async def send_reply(reply: Reply, method: str, reader: StreamReader, writer: StreamWriter) -> None:
     """
-    Respond to a request, and take what the client still sends: closing upon it would take the answer back.
+    Send a response, and read what the client still sends: closing earlier could reset the connection.
 
-    :param reply: the answer.
+    :param reply: the response.
     :param method: the request's method.
     :param reader: what the client sends.
     :param writer: what the client gets.

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 def without_tokens(message: str) -> str:
     """
-    Cut the query off every address in a text that has a token in it.
+    Remove the query from every URL in a text that contains a token.
 
     :param message: one line of a log. ``authToken`` may be percent-encoded in it, as an address allows.
     """
@@ -37,7 +37,7 @@ def hide_tokens_in_logs() -> None:
 
 
 def main() -> None:
-    """Run JupyterLab until it is ended."""
+    """Run JupyterLab until it is stopped."""
     hide_tokens_in_logs()
 
     from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]

@@ -13,7 +13,7 @@ from airflow_sagemaker_presign.local.jupyter.process import JupyterFailed, Jupyt
 
 class JupyterLabs:
     """
-    Hands out JupyterLabs.
+    Assigns JupyterLabs to notebook instances.
 
     :param folder: where the files of all notebook instances are kept, and the log.
     """
@@ -21,7 +21,7 @@ class JupyterLabs:
     def __init__(self, folder: Path) -> None:
         self.log = folder / "jupyter.log"
         self._folder = folder
-        # The path of a socket may have about a hundred characters, and a folder's any number.
+        # The path of a socket is limited to about a hundred characters; that of a folder is not.
         self._sockets = Path(tempfile.mkdtemp(prefix="local-sagemaker-"))
         self._numbers = itertools.count(1)
         self._spare: JupyterProcess | None = None
@@ -31,7 +31,7 @@ class JupyterLabs:
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of all that run, the one that waits included."""
+        """The process ids of all running JupyterLabs, including the one in reserve."""
         with self._lock:
             return [process.pid for process in self._running if process.pid]
 
@@ -43,7 +43,7 @@ class JupyterLabs:
         """
         Return when the JupyterLab in reserve responds.
 
-        :raises JupyterFailed: when it does not come up.
+        :raises JupyterFailed: when it does not start.
         """
         if self._spare is not None:
             self._spare.wait()
@@ -54,13 +54,13 @@ class JupyterLabs:
 
         :param region: the notebook instance's region.
         :param name: its name.
-        :raises JupyterFailed: when it does not come up.
+        :raises JupyterFailed: when it does not start.
         """
         with self._lock:
             process, self._spare = self._spare, None
         if process is None or not process.runs():
             process = self._start()
-        process.give(self._folder / "notebooks" / region / name)
+        process.assign(self._folder / "notebooks" / region / name)
         try:
             process.wait()
         except JupyterFailed:
@@ -69,13 +69,13 @@ class JupyterLabs:
         return process
 
     def end(self, process: JupyterProcess) -> None:
-        """End one of them, with its kernels and terminals."""
+        """Stop a JupyterLab, with its kernels and terminals."""
         process.stop()
         with self._lock:
             self._running.discard(process)
 
     def stop(self) -> None:
-        """End all."""
+        """Stop all JupyterLabs."""
         with self._lock:
             self._stopped, running = True, list(self._running)
         threads = [threading.Thread(target=self.end, args=(process,)) for process in running]

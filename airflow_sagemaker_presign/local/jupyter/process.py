@@ -28,10 +28,10 @@ class JupyterFailed(RuntimeError):
 
 class JupyterProcess:
     """
-    A JupyterLab, of no notebook instance until it is given one.
+    A JupyterLab, which belongs to no notebook instance until it is assigned to one.
 
-    :param state: its own place, which goes when it ends: settings, workspaces, runtime files.
-    :param socket_path: where it listens; a path as short as the system wants those of sockets.
+    :param state: its own folder, removed when it ends: settings, workspaces, runtime files.
+    :param socket_path: the socket on which it listens; the system limits the length of this path.
     :param log: the file that its log is appended to.
     """
 
@@ -41,13 +41,13 @@ class JupyterProcess:
         self.socket_path = socket_path
         self.log = log
         self._state = state
-        # What it knows as its root leads to the files of the notebook instance that it is given.
+        # Its root is a symbolic link to the files of the notebook instance that it is assigned to.
         self._root = state / "root"
         self._process: SupervisedProcess | None = None
 
     @property
     def pid(self) -> int | None:
-        """The process id of its supervisor, while it runs; everything else is below that."""
+        """The process id of its supervisor, while it runs; all other processes are its descendants."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
@@ -69,17 +69,17 @@ class JupyterProcess:
         while time.monotonic() < give_up:
             if not self.runs():
                 raise JupyterFailed(f"JupyterLab ended while it was starting. {self._end_of_log()}")
-            if self._answers():
+            if self._responds():
                 return
             time.sleep(0.1)
         self.stop()
-        raise JupyterFailed(f"JupyterLab did not answer within {READY_SECONDS} s. {self._end_of_log()}")
+        raise JupyterFailed(f"JupyterLab did not respond within {READY_SECONDS} s. {self._end_of_log()}")
 
     def runs(self) -> bool:
-        """Whether its process is there."""
+        """Return whether its process is running."""
         return self._process is not None and self._process.returncode() is None
 
-    def give(self, files: Path) -> None:
+    def assign(self, files: Path) -> None:
         """
         Assign this JupyterLab to a notebook instance.
 
@@ -92,7 +92,7 @@ class JupyterProcess:
         target.replace(self._root)
 
     def stop(self) -> None:
-        """End it, its kernels and terminals, and whatever these have started."""
+        """Stop it, its kernels and terminals, and all processes that these have started."""
         process, self._process = self._process, None
         if process is not None:
             process.stop()
@@ -124,7 +124,7 @@ class JupyterProcess:
         ]
 
     def _environment(self) -> dict[str, str]:
-        # The person's own Jupyter configuration is for their own Jupyter.
+        # Ignore the user's own Jupyter configuration.
         foreign = ("JUPYTER", "AIRFLOW__", "AIRFLOW_CONN_", "AWS_")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
         return kept | {
@@ -134,7 +134,7 @@ class JupyterProcess:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(2)
@@ -145,6 +145,6 @@ class JupyterProcess:
             return False
 
     def _end_of_log(self) -> str:
-        # The log itself may be gone, with its folder, by the time that this is read.
+        # The log may have been removed with its folder when this message is read.
         lines = self.log.read_text(errors="replace").splitlines()[-20:]
         return "\n".join([f"The end of its log, {self.log}:", *lines])

@@ -11,7 +11,7 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
 
 
 class BadRequest(ValueError):
-    """This is no head of an HTTP request."""
+    """The bytes are not the head of an HTTP request."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class RequestHead:
 
     def forwarded(self, headers: dict[str, str]) -> bytes:
         """
-        Write it for the server behind, which is to end the connection after its answer.
+        Return the head for JupyterLab, with a header to close the connection after the response.
 
         :param headers: the headers for that server, which replace the client's.
         """

@@ -16,8 +16,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from airflow_sagemaker_presign.local.jupyter.access import Reply, check, error_response, judge
-from airflow_sagemaker_presign.local.jupyter.byte_relay import pass_on, send_reply
+from airflow_sagemaker_presign.local.jupyter.access import Reply, authorize, check, error_response
+from airflow_sagemaker_presign.local.jupyter.byte_relay import relay, send_reply
 from airflow_sagemaker_presign.local.jupyter.identity import NOTEBOOK_HEADER
 from airflow_sagemaker_presign.local.jupyter.labs import JupyterLabs
 from airflow_sagemaker_presign.local.jupyter.process import JupyterFailed, JupyterProcess
@@ -31,14 +31,14 @@ MAX_HEAD = 64 * 1024
 HEAD_SECONDS = 60
 SETTLE_SECONDS = 0.2
 """Seconds between two checks of sessions and notebook instances, in the machine's time."""
-_DID_NOT_START = "The JupyterLab of this notebook instance did not come up; the log of the local SageMaker says why."
+_DID_NOT_START = "The JupyterLab of this notebook instance did not start; see the log of the local SageMaker."
 
 Result = TypeVar("Result")
 
 
 @dataclass(eq=False)
-class _Passage:
-    """A request that was let through."""
+class _ForwardedRequest:
+    """A request that is being forwarded."""
 
     task: asyncio.Task[Any]
     session: NotebookSession
@@ -51,7 +51,7 @@ class _Site:
 
     arn: str
     port: int
-    passages: set[_Passage] = field(default_factory=set)
+    active_requests: set[_ForwardedRequest] = field(default_factory=set)
     lab: asyncio.Task[JupyterProcess] | None = None
     lab_period: int = 0
     ending: asyncio.Task[None] | None = None
@@ -69,7 +69,7 @@ class NotebookReverseProxy:
     """
     Listens for all notebook instances, in a thread of its own.
 
-    :param labs: the JupyterLabs behind it.
+    :param labs: the JupyterLabs to which it forwards.
     :param tokens: checks links and sessions.
     :param look_up: returns the state of a notebook instance by its ARN; None when it no longer exists.
     """
@@ -89,7 +89,7 @@ class NotebookReverseProxy:
         self._running = False
 
     def start(self) -> None:
-        """Begin; ports are opened as they are asked for."""
+        """Start the proxy; ports are opened on demand."""
         self._thread.start()
         self._running = True
         self._run(self._start_ticks())
@@ -137,8 +137,8 @@ class NotebookReverseProxy:
             self._ticks.cancel()
         for server in self._servers:
             server.close()
-        passages = [passage for site in self._sites.values() for passage in site.passages]
-        await _cancel(passages)
+        active_requests = [forwarded for site in self._sites.values() for forwarded in site.active_requests]
+        await _cancel(active_requests)
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
@@ -156,11 +156,11 @@ class NotebookReverseProxy:
     async def _settle(self) -> None:
         async with self._settling:
             for site in list(self._sites.values()):
-                if site.passages or site.lab:
+                if site.active_requests or site.lab:
                     await self._settle_site(site, self._look_up(site.arn))
 
     async def _settle_site(self, site: _Site, state: NotebookState | None) -> None:
-        await _cancel([passage for passage in site.passages if not self._is_good(site, passage, state)])
+        await _cancel([forwarded for forwarded in site.active_requests if not self._is_valid(site, forwarded, state)])
         if state is None or state.status != "InService" or state.period != site.lab_period:
             self._end_lab(site)
 
@@ -170,21 +170,21 @@ class NotebookReverseProxy:
             if lab.exception() is None:
                 site.ending = asyncio.create_task(asyncio.to_thread(self._labs.end, lab.result()))
 
-    def _is_good(self, site: _Site, passage: _Passage, state: NotebookState | None) -> bool:
+    def _is_valid(self, site: _Site, forwarded: _ForwardedRequest, state: NotebookState | None) -> bool:
         try:
-            check(passage.session, site.name, state, self._tokens)
+            check(forwarded.session, site.name, state, self._tokens)
         except LinkRefused:
             return False
-        return state is not None and state.period == passage.period
+        return state is not None and state.period == forwarded.period
 
     async def _serve(self, site: _Site, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
-                await self._answer(site, reader, writer)
+                await self._respond(site, reader, writer)
         finally:
             writer.close()
 
-    async def _answer(self, site: _Site, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _respond(self, site: _Site, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             raw = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_SECONDS)
             request = RequestHead.read(raw)
@@ -192,16 +192,16 @@ class NotebookReverseProxy:
             await send_reply(Reply(400), "GET", reader, writer)
             return
         state = self._look_up(site.arn)
-        decision = judge(request, site.name, site.port, state, self._tokens)
+        decision = authorize(request, site.name, site.port, state, self._tokens)
         if isinstance(decision, Reply):
             await send_reply(decision, request.method, reader, writer)
             return
         assert state is not None
-        refused = await self._let_through(site, decision, state, request, reader, writer)
+        refused = await self._forward(site, decision, state, request, reader, writer)
         if refused is not None:
             await send_reply(refused, request.method, reader, writer)
 
-    async def _let_through(
+    async def _forward(
         self,
         site: _Site,
         session: NotebookSession,
@@ -210,27 +210,27 @@ class NotebookReverseProxy:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> Reply | None:
-        """Pass on both ways until one side has finished; or say why not."""
+        """Relay in both directions until one side has finished; return an error response if that is not possible."""
         try:
             lab = await self._lab(site, state)
         except (JupyterFailed, RuntimeError) as error:
-            LOG.error("The JupyterLab of %s did not come up. %s", site.name, error)
+            LOG.error("The JupyterLab of %s did not start. %s", site.name, error)
             return error_response(request, _DID_NOT_START, 503)
-        # Starting it took a while.
+        # The start took seconds: check again.
         now = self._look_up(site.arn)
-        decision = judge(request, site.name, site.port, now, self._tokens)
+        decision = authorize(request, site.name, site.port, now, self._tokens)
         if isinstance(decision, Reply):
             return decision
         assert now is not None
         head = request.forwarded({NOTEBOOK_HEADER: site.name})
-        task = asyncio.create_task(pass_on(head, lab.socket_path, reader, writer))
-        passage = _Passage(task, session, now.period)
-        site.passages.add(passage)
+        task = asyncio.create_task(relay(head, lab.socket_path, reader, writer))
+        forwarded = _ForwardedRequest(task, session, now.period)
+        site.active_requests.add(forwarded)
         try:
             await asyncio.wait({task})
         finally:
             task.cancel()
-            site.passages.discard(passage)
+            site.active_requests.discard(forwarded)
         return None
 
     async def _lab(self, site: _Site, state: NotebookState) -> JupyterProcess:
@@ -254,7 +254,7 @@ class NotebookReverseProxy:
             raise
 
 
-async def _cancel(passages: list[_Passage]) -> None:
-    for passage in passages:
-        passage.task.cancel()
-    await asyncio.gather(*(passage.task for passage in passages), return_exceptions=True)
+async def _cancel(active_requests: list[_ForwardedRequest]) -> None:
+    for forwarded in active_requests:
+        forwarded.task.cancel()
+    await asyncio.gather(*(forwarded.task for forwarded in active_requests), return_exceptions=True)

@@ -1,17 +1,17 @@
-"""The welcome notebook in a JupyterLab, which explains where the user is."""
+"""The welcome notebook of a JupyterLab: what it simulates, and how long link and session last."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-_TEXT = """# You are in
+_TEXT = """# Welcome
 
-This is a real JupyterLab on your own machine. It stands for the one that runs on a SageMaker notebook instance.
+This is a real JupyterLab on your own machine. It simulates the one on a SageMaker notebook instance.
 
 * The link that brought you here worked for **five minutes**; you may open it again until then.
-* Your session lasts as long as was asked for when the link was made, 12 hours at most. It ends with the notebook
-  instance's stop, and so do your kernels and terminals; your files stay.
+* Your session lasts as long as was requested when the link was made, at most 12 hours. It ends when the notebook
+  instance stops, and so do your kernels and terminals; your files stay.
 * On AWS, such a link gives anybody who has it the permissions of the notebook's execution role. So it is sent to one
   person, and stored nowhere.
 """
@@ -37,7 +37,7 @@ def write_settings(settings: Path) -> None:
     """
     folder = settings / "@jupyterlab" / "apputils-extension"
     folder.mkdir(parents=True, exist_ok=True)
-    # Else JupyterLab asks each new person whether it may fetch news.
+    # Otherwise JupyterLab asks each new user whether it may fetch news.
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     (folder / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
 

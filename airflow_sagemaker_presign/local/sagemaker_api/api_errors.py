@@ -8,16 +8,16 @@ from typing import Any
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 
-# As moto has it.
+# The same as moto's.
 Answer = tuple[int, dict[str, Any], str | bytes]
 
 
 class ApiError(Exception):
     """
-    A request that is refused.
+    An error response.
 
     :param code: AWS's error code.
-    :param message: AWS's words; None where AWS says nothing.
+    :param message: AWS's message; None where AWS sends none.
     :param status: the HTTP status.
     """
 
@@ -27,7 +27,7 @@ class ApiError(Exception):
         self.message = message
         self.status = status
 
-    def answer(self) -> tuple[int, dict[str, str], str]:
+    def response(self) -> tuple[int, dict[str, str], str]:
         """Return the HTTP response: status, headers, body."""
         body = {"__type": self.code} | ({} if self.message is None else {"message": self.message})
         headers = {
@@ -39,12 +39,12 @@ class ApiError(Exception):
 
 
 def unknown_operation(status: int = 400) -> ApiError:
-    """There is no such operation, or no operation at all (404)."""
+    """Return the error for an unknown operation, or for a request without one (404)."""
     return ApiError("UnknownOperationException", status=status)
 
 
 def internal_failure() -> ApiError:
-    """Something went wrong here, and not in the request."""
+    """Return the error for a failure of the server, not of the request."""
     return ApiError(
         "InternalFailure", "The request processing has failed because of an unknown error, exception or failure.", 500
     )

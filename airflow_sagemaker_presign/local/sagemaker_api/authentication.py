@@ -17,7 +17,7 @@ _OTHER_APIS = re.compile(r"/(endpoints/.*/(async-)?invocations.*|BatchPutMetrics
 
 def check_signed(environ: dict[str, Any]) -> None:
     """
-    Check that a request looks signed, and signed for what it asks.
+    Check that a request has a signature, and that its scope is the requested service.
 
     :param environ: the request as WSGI has it.
     :raises ApiError: MissingAuthenticationTokenException, IncompleteSignatureException, InvalidSignatureException or

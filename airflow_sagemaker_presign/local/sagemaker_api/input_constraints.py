@@ -11,7 +11,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from moto.sagemaker.exceptions import SagemakerClientError
 
 MOST_PROBLEMS = 10
-"""AWS names so many in one answer, and leaves out the rest."""
+"""The maximum number of problems that AWS names in one response."""
 _LONGEST_MATCHED = 10_000
 
 
@@ -83,7 +83,7 @@ def _unmet(shape: Shape, value: Any) -> Iterator[str]:
 
 def _matches(pattern: str, value: Any) -> bool:
     compiled = _compiled(pattern)
-    # A text that is far too long has been refused for that already.
+    # A string that is far too long has already been rejected for its length.
     return compiled is None or len(value) > _LONGEST_MATCHED or compiled.fullmatch(value) is not None
 
 

@@ -33,8 +33,8 @@ class RecordedRequest:
 
     :param operation: its name, for example ``StartNotebookInstance``.
     :param notebook: the notebook instance that it names, if any.
-    :param at: when it was answered, in seconds since the epoch.
-    :param error: the error code that it was answered with; None when it succeeded.
+    :param at: the time of the response, in seconds since the epoch.
+    :param error: the error code of the response; None when it succeeded.
     """
 
     operation: str
@@ -162,7 +162,7 @@ class LocalSageMaker:
         Set a status outright; it stays until a start or stop, or the next ``set_status``.
 
         :param name: the notebook instance.
-        :param status: any text, one that AWS does not know included.
+        :param status: any string, including one that is unknown to AWS.
         :param failure_reason: for status Failed.
         :param region: only there. None: in every region where the notebook instance exists.
         """
@@ -178,7 +178,7 @@ class LocalSageMaker:
         Return the current status; None when there is no such notebook instance.
 
         :param name: the notebook instance.
-        :param region: where. None: in that region where it changed last.
+        :param region: where. None: the region where it changed last.
         """
         with self._lock:
             try:
@@ -194,7 +194,7 @@ class LocalSageMaker:
             return [self._store.description(n) for b in self._backends() for n in self._store.all(b)]
 
     def requests_of(self, operation: str, notebook: str | None = None) -> list[RecordedRequest]:
-        """Select from the record of requests: one operation, and one notebook instance if given."""
+        """Return the recorded requests of one operation, and of one notebook instance if given."""
         return [
             request
             for request in list(self.requests)
@@ -228,12 +228,12 @@ class LocalSageMaker:
             return self.faults.take_error(operation, notebook)
 
     def _after(self, operation: str, notebook: str | None, error: str | None) -> None:
-        # Never the answer: it may be a presigned URL.
+        # Never record the response: it may be a presigned URL.
         self.requests.append(RecordedRequest(operation, notebook, self.clock.now().timestamp(), error))
         if operation in _CHANGING:
             self._notify_listeners()
 
     def _notify_listeners(self) -> None:
-        # Without the lock: who listens looks notebook instances up in another thread.
+        # Without the lock: listeners look up notebook instances in another thread.
         for listener in self._listeners:
             listener()

@@ -44,7 +44,7 @@ class MotoPatches:
 
     def install(self, notebooks: NotebookOperations, jobs: TrainingJobs, before: BeforeCall, after: AfterCall) -> None:
         """
-        Put everything in.
+        Install all patches.
 
         :param notebooks: the operations on notebook instances.
         :param jobs: the operations on training jobs.
@@ -59,7 +59,7 @@ class MotoPatches:
                 self._set(SageMakerResponse, name, _as_method(getattr(notebooks, name)))
         self._set(SageMakerResponse, "_dispatch", _dispatch(after))
         self._set(SageMakerResponse, "call_action", _call_action(before, after))
-        # Moto's own list ends with the types of 2020; the model, which has been asked by then, knows today's.
+        # Moto's own list ends with the types of 2020; the request has already been checked against AWS's current model.
         self._set(FakeSagemakerNotebookInstance, "validate_instance_type", lambda _notebook, _type: None)
         create, describe = SageMakerResponse.create_training_job, SageMakerResponse.describe_training_job
         list_jobs = SageMakerResponse.list_training_jobs
@@ -89,7 +89,7 @@ def _as_method(operation: Callable[[SageMakerResponse], ActionResult]) -> Callab
 
 
 def _dispatch(after: AfterCall) -> Callable[..., Answer]:
-    """Refuse what is no request of the JSON protocol; and whatever happens, answer in it."""
+    """Reject requests that are not in the JSON protocol, and return all errors in it."""
     original = SageMakerResponse._dispatch
 
     def dispatch(response: SageMakerResponse, request: Any, *args: Any, **kwargs: Any) -> Answer:
@@ -106,14 +106,14 @@ def _dispatch(after: AfterCall) -> Callable[..., Answer]:
             LOG.exception("The local SageMaker failed in %s.", operation)
             error_response = internal_failure()
         after(operation, None, error_response.code)
-        return error_response.answer()
+        return error_response.response()
 
     return dispatch
 
 
 def _call_action(before: BeforeCall, after: AfterCall) -> Callable[[SageMakerResponse], Answer]:
     original = SageMakerResponse.call_action
-    # Served moto answers each request in a thread of its own; of two starts at once, one comes first.
+    # Served moto handles each request in its own thread; the lock serializes concurrent starts.
     one_at_a_time = threading.Lock()
 
     def call_action(response: SageMakerResponse) -> Answer:
@@ -125,31 +125,31 @@ def _call_action(before: BeforeCall, after: AfterCall) -> Callable[[SageMakerRes
         notebook = response._get_param("NotebookInstanceName")
         error = before(response, operation, notebook)
         if error is not None:
-            answer = _refusal(error, response, operation, notebook)
+            answer = _error_for(error, response, operation, notebook)
         else:
-            answer = _constraint_refusal(response, operation) or original(response)
+            answer = _constraint_error(response, operation) or original(response)
         after(operation, notebook, _error_code(answer))
         return answer
 
     return call_action
 
 
-def _refusal(error: CallError, response: SageMakerResponse, operation: str, notebook: str | None) -> Answer:
+def _error_for(error: CallError, response: SageMakerResponse, operation: str, notebook: str | None) -> Answer:
     error_response = ApiError("ThrottlingException", "Rate exceeded")
     if error is CallError.INTERNAL_FAILURE:
         error_response = internal_failure()
     elif error is CallError.ACCESS_DENIED:
         error_response = ApiError("AccessDeniedException", _denial(response, operation, notebook))
-    return error_response.answer()
+    return error_response.response()
 
 
-def _constraint_refusal(response: SageMakerResponse, operation: str) -> Answer | None:
+def _constraint_error(response: SageMakerResponse, operation: str) -> Answer | None:
     shape = input_shape(operation)
     try:
         if shape is not None:
             check_constraints(shape, vars(response).get(_PARAMETERS, {}))
     except SagemakerClientError as error:
-        return ApiError("ValidationException", str(error.message)).answer()
+        return ApiError("ValidationException", str(error.message)).response()
     return None
 
 

@@ -14,8 +14,8 @@ from airflow_sagemaker_presign.local.sagemaker_api.input_constraints import vali
 Summary = dict[str, Any]
 
 DEFAULT_PAGE = 10
-"""AWS documents no default for this operation. Ten is what its sister operations have, and it is the harsher
-one for a client that forgets to ask for the next page."""
+"""AWS documents no default for this operation. Ten is the default of similar operations, and the stricter
+one for a client that does not request the next page."""
 
 _SORT_KEYS = {
     "Name": "NotebookInstanceName",
@@ -37,7 +37,7 @@ _TIME_FILTERS = (
 
 def list_page(summaries: list[Summary], param: Callable[[str], Any]) -> dict[str, Any]:
     """
-    Select, order and cut.
+    Filter and sort the notebook instances, and return one page.
 
     :param summaries: all notebook instances of the account and region.
     :param param: reads a parameter of the request.

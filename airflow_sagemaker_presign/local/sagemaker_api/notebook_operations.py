@@ -2,7 +2,7 @@
 The API operations on notebook instances as AWS does them, where moto does less.
 
 Each public method of the class becomes a method of moto's ``SageMakerResponse`` (see ``moto_patches``): it reads
-the request from it and answers with an ``ActionResult``.
+the request from it and returns an ``ActionResult``.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class NotebookOperations:
     The operations on notebook instances that replace moto's.
 
     :param store: where they are kept.
-    :param faults: what shall go wrong.
-    :param tokens: mints.
+    :param faults: the scripted faults.
+    :param tokens: mints the tokens of presigned URLs.
     """
 
     def __init__(self, store: NotebookStore, faults: SageMakerFaults, tokens: PresignedTokens) -> None:
@@ -55,7 +55,7 @@ class NotebookOperations:
         self.tokens = tokens
 
     def create_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
-        """Create: Pending, then InService; or as the tags ``local:…`` say."""
+        """Create: Pending, then InService; or as defined by the tags ``local:…``."""
         name = response._get_param("NotebookInstanceName")
         tags = {tag["Key"]: tag["Value"] for tag in response._get_param("Tags") or []}
         script = _script_of(tags)
@@ -77,7 +77,7 @@ class NotebookOperations:
         return ActionResult(self.store.description(notebook))
 
     def start_notebook_instance(self, response: SageMakerResponse) -> ActionResult:
-        """Start from Stopped or Failed; anything else is refused as AWS refuses it."""
+        """Start from Stopped or Failed; any other status is rejected with AWS's error."""
         notebook = self._error_for(response)
         timeline = self.store.timeline(notebook)
         now = self.store.now()

@@ -53,7 +53,7 @@ class NotebookStore:
     Finds notebook instances in a moto backend, with their current status.
 
     :param clock: the clock.
-    :param start_seconds: how long a start takes, where a notebook instance's tags say nothing else.
+    :param start_seconds: how long a start takes, unless a notebook instance's tags define it.
     :param stop_seconds: how long a stop takes, likewise.
     :param existing: names that exist, Stopped, in every account and region from the start.
     """
@@ -97,9 +97,9 @@ class NotebookStore:
         return notebook
 
     def create(self, response: SageMakerResponse) -> FakeSagemakerNotebookInstance:
-        """Create with everything that the request says; an earlier one that is gone makes room."""
+        """Create a notebook instance from a request; a deleted one of the same name is replaced."""
         backend = response.sagemaker_backend
-        # Before it exists, for a refused one must not.
+        # Checked first, since a rejected notebook instance must not exist.
         _times({tag["Key"]: tag["Value"] for tag in response._get_param("Tags") or []}, self)
         self._drop_if_gone(backend, response._get_param("NotebookInstanceName"))
         return backend.create_notebook_instance(
@@ -137,7 +137,7 @@ class NotebookStore:
         """
         Return a notebook instance by its name.
 
-        :raises SagemakerClientError: ValidationException with ``RecordNotFound``, as AWS says it.
+        :raises SagemakerClientError: ValidationException with ``RecordNotFound``, as AWS returns it.
         """
         self._drop_if_gone(backend, name)
         notebook = backend.notebook_instances.get(name)

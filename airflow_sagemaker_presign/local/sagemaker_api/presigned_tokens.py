@@ -1,7 +1,7 @@
 """
 The token in a presigned URL of the local SageMaker, and the session cookie that it is changed for.
 
-Both carry everything there is to know and are signed, so nothing needs to be stored. A token is as long as AWS's are,
+Both contain all data and are signed, so nothing needs to be stored. A token is as long as AWS's are,
 and looks random from its first character to its last: no piece of it occurs in any other token.
 """
 
@@ -40,7 +40,7 @@ class NotebookSession:
 
     :param notebook_instance_name: the notebook instance's name.
     :param ends_at: when the session ends.
-    :param instance_id: tells a notebook instance from an earlier one of the same name.
+    :param instance_id: distinguishes a notebook instance from an earlier one of the same name.
     """
 
     notebook_instance_name: str
@@ -50,7 +50,7 @@ class NotebookSession:
 
 class PresignedTokens:
     """
-    Mints and checks.
+    Mints and checks tokens and cookies.
 
     :param key: the secret that tokens and cookies are signed with.
     :param clock: the clock.
@@ -75,8 +75,8 @@ class PresignedTokens:
 
         :param notebook: the notebook instance's name.
         :param session_duration: how long the session lasts, from now.
-        :param instance_id: tells the notebook instance from an earlier one of the same name.
-        :param valid_for: how long the link works. AWS's five minutes, unless a test needs a dead link.
+        :param instance_id: distinguishes the notebook instance from an earlier one of the same name.
+        :param valid_for: how long the link works. AWS's five minutes, unless a test needs an expired link.
         """
         now = self._clock.now()
         payload = {
@@ -90,14 +90,14 @@ class PresignedTokens:
 
     def open_link(self, token: str) -> NotebookSession:
         """
-        Change a token for the session that it stands for.
+        Exchange a token for its session.
 
         :param token: ``authToken`` from the URL.
         :raises LinkRefused: when it was not minted here, was altered, or is too old.
         """
         content, signature = _split(token)
         if not hmac.compare_digest(signature, self._signature(content)):
-            raise LinkRefused("This link was not made by this local SageMaker, or it was altered on its way.")
+            raise LinkRefused("This link was not made by this local SageMaker, or it was altered.")
         payload = _unpack(content)
         if self._clock.now().timestamp() >= payload["until"]:
             raise LinkRefused("This link has expired: a presigned notebook URL works for five minutes.")
@@ -114,7 +114,7 @@ class PresignedTokens:
 
     def read_cookie(self, cookie: str) -> NotebookSession:
         """
-        Change a cookie for the session that it stands for.
+        Exchange a cookie for its session.
 
         :param cookie: what the browser sent.
         :raises LinkRefused: when it was not made here, or the session has ended.
@@ -122,7 +122,7 @@ class PresignedTokens:
         try:
             session = _session(self._sessions.loads(cookie))
         except BadSignature:
-            raise LinkRefused("Your browser's session was not opened at this local SageMaker.") from None
+            raise LinkRefused("Your browser's session does not belong to this local SageMaker.") from None
         self.check_not_ended(session)
         return session
 
@@ -134,7 +134,7 @@ class PresignedTokens:
         :raises LinkRefused: when it has ended.
         """
         if self._clock.now() >= session.ends_at:
-            raise LinkRefused("Your session has ended: it lasted as long as was asked for with the link.")
+            raise LinkRefused("Your session has ended: its requested duration has passed.")
 
     def _signature(self, content: bytes) -> bytes:
         return hmac.digest(self._key, b"presigned-url" + content, "sha256")
@@ -169,7 +169,7 @@ def _unpack(content: bytes) -> dict[str, Any]:
 
 
 def _masked(nonce: bytes, data: bytes) -> bytes:
-    # No secret: it only lets two tokens of the same content have nothing in common.
+    # Not a secret: it only makes two tokens with the same content differ in every part.
     stream = hashlib.shake_256(nonce).digest(len(data))
     return bytes(one ^ other for one, other in zip(data, stream, strict=True))
 

@@ -56,7 +56,7 @@ def read_parameters(operation: str, body: bytes) -> dict[str, Any]:
 
     :param operation: the operation's name.
     :param body: the request's body.
-    :raises ApiError: SerializationException: it is no JSON, or a value has another type than the model says.
+    :raises ApiError: SerializationException: it is not JSON, or a value has a type that the model does not allow.
     """
     try:
         parsed = json.loads(body, parse_constant=_no_constant)
@@ -68,7 +68,7 @@ def read_parameters(operation: str, body: bytes) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON.")
+    raise ValueError(f"{name} is not JSON.")
 
 
 def _check(shape: Shape, value: Any) -> None:
@@ -79,9 +79,9 @@ def _check(shape: Shape, value: Any) -> None:
 def _check_structure(shape: Shape, value: Any) -> None:
     assert isinstance(shape, StructureShape)
     if isinstance(value, list):
-        raise _wrong(_UNEXPECTED_LIST)
+        raise _serialization_error(_UNEXPECTED_LIST)
     if not isinstance(value, dict):
-        raise _wrong("Expected null")
+        raise _serialization_error("Expected null")
     for name, member in shape.members.items():
         _check(member, value.get(name))
 
@@ -89,9 +89,9 @@ def _check_structure(shape: Shape, value: Any) -> None:
 def _check_list(shape: Shape, value: Any) -> None:
     assert isinstance(shape, ListShape)
     if isinstance(value, dict):
-        raise _wrong(_UNEXPECTED_STRUCTURE)
+        raise _serialization_error(_UNEXPECTED_STRUCTURE)
     if not isinstance(value, list):
-        raise _wrong("Expected list or null")
+        raise _serialization_error("Expected list or null")
     for item in value:
         _check(shape.member, item)
 
@@ -99,50 +99,50 @@ def _check_list(shape: Shape, value: Any) -> None:
 def _check_map(shape: Shape, value: Any) -> None:
     assert isinstance(shape, MapShape)
     if isinstance(value, list):
-        raise _wrong(_UNEXPECTED_LIST)
+        raise _serialization_error(_UNEXPECTED_LIST)
     if not isinstance(value, dict):
-        raise _wrong("Expected map or null")
+        raise _serialization_error("Expected map or null")
     for item in value.values():
         _check(shape.value, item)
 
 
 def _check_string(shape: Shape, value: Any) -> None:
-    _refuse_all_but(str, value, "a String")
+    _require_type(str, value, "a String")
 
 
 def _check_boolean(shape: Shape, value: Any) -> None:
-    _refuse_all_but(bool, value, "a Boolean")
+    _require_type(bool, value, "a Boolean")
 
 
 def _check_integer(shape: Shape, value: Any) -> None:
-    _refuse_all_but(int, value, f"an {shape.type_name.capitalize()}")
+    _require_type(int, value, f"an {shape.type_name.capitalize()}")
     if not -_INTEGERS[shape.type_name] <= value < _INTEGERS[shape.type_name]:
         raise _cannot_be(value, f"an {shape.type_name.capitalize()}")
 
 
 def _check_number(shape: Shape, value: Any) -> None:
-    _refuse_all_but((int, float), value, f"a {shape.type_name.capitalize()}")
+    _require_type((int, float), value, f"a {shape.type_name.capitalize()}")
 
 
 def _check_timestamp(shape: Shape, value: Any) -> None:
-    _refuse_all_but((int, float), value, "milliseconds since epoch")
+    _require_type((int, float), value, "milliseconds since epoch")
     if not 0 <= value <= _LAST_SECOND:
         raise _cannot_be(value, "milliseconds since epoch")
 
 
 def _check_blob(shape: Shape, value: Any) -> None:
-    _refuse_all_but(str, value, "a Blob")
+    _require_type(str, value, "a Blob")
     try:
         base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         raise _cannot_be(value, "a Blob") from None
 
 
-def _refuse_all_but(wanted: type | tuple[type, ...], value: Any, wanted_name: str) -> None:
+def _require_type(wanted: type | tuple[type, ...], value: Any, wanted_name: str) -> None:
     if isinstance(value, list):
-        raise _wrong(_UNEXPECTED_LIST)
+        raise _serialization_error(_UNEXPECTED_LIST)
     if isinstance(value, dict):
-        raise _wrong(_UNEXPECTED_STRUCTURE)
+        raise _serialization_error(_UNEXPECTED_STRUCTURE)
     # In Python, and not in JSON, True is a number.
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise _cannot_be(value, wanted_name)
@@ -152,10 +152,10 @@ def _cannot_be(value: Any, wanted_name: str) -> ApiError:
     found = "STRING_VALUE" if isinstance(value, str) else "NUMBER_VALUE"
     if isinstance(value, bool):
         found = "TRUE_VALUE" if value else "FALSE_VALUE"
-    return _wrong(f"{found} can not be converted to {wanted_name}")
+    return _serialization_error(f"{found} can not be converted to {wanted_name}")
 
 
-def _wrong(message: str) -> ApiError:
+def _serialization_error(message: str) -> ApiError:
     return ApiError("SerializationException", message)
 
 

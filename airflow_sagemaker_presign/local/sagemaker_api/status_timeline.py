@@ -24,11 +24,11 @@ class Transition:
 @dataclass(frozen=True)
 class NotebookState:
     """
-    How a notebook instance is at a moment.
+    The state of a notebook instance at one moment.
 
     :param status: its status.
-    :param instance_id: tells it from an earlier one of the same name.
-    :param period: tells this stay in its status from an earlier one in the same status.
+    :param instance_id: distinguishes it from an earlier one of the same name.
+    :param period: distinguishes this period of its status from an earlier one of the same status.
     """
 
     status: str
@@ -41,7 +41,7 @@ def current(transitions: Sequence[Transition], now: datetime) -> Transition:
     Return the transition that applies at ``now``.
 
     :param transitions: in the order of time; the first one always holds, even when the clock is before it.
-    :param now: the moment asked for.
+    :param now: the moment.
     """
     begun = [transition for transition in transitions if transition.at <= now]
     return begun[-1] if begun else transitions[0]

@@ -1,4 +1,4 @@
-"""Training jobs that take a moment and may fail; moto completes each at once."""
+"""Training jobs that take time and may fail; moto's own complete immediately."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class TrainingJobs:
     """
     The operations on training jobs that replace moto's.
 
-    A tag or hyperparameter ``local:outcome=Failed`` lets a job fail, ``local:seconds=3`` sets how long it
+    A tag or hyperparameter ``local:outcome=Failed`` makes a job fail, ``local:seconds=3`` sets how long it
     takes.
 
     :param clock: the clock.
-    :param training_seconds: how long a job takes that says nothing itself.
+    :param training_seconds: how long a job takes by default.
     """
 
     def __init__(self, clock: LocalClock, training_seconds: float) -> None:
@@ -41,7 +41,7 @@ class TrainingJobs:
         except ValueError:
             del response.sagemaker_backend.training_jobs[job.training_job_name]
             raise validation_error(f"{SECONDS} must be a number of seconds.") from None
-        # What moto invents, and what no job of AWS's has that defined no metrics.
+        # Moto invents these; on AWS, a job without metric definitions has none.
         job.algorithm_specification.pop("MetricDefinitions", None)
         job.final_metric_data_list = []
         return result

@@ -35,5 +35,5 @@ def prioritize(list_sweep: ListSweep, immediate: Sequence[DueJob], now: float, p
     if list_sweep.last_incremental_list == NEVER:
         # No earlier wait is delayed, and the resync's responses supply AWS's time for the incremental list.
         return [resync, incremental_list, *immediate]
-    # Waits that were here before the newcomers go first.
+    # Waits that joined earlier take precedence over new ones.
     return [incremental_list, resync, *immediate]

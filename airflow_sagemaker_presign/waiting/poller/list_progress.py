@@ -11,7 +11,7 @@ from airflow_sagemaker_presign.waiting.poller.pending_waits import NEVER, Pendin
 from airflow_sagemaker_presign.workspaces.base import Page, Workspace
 
 OVERLAP_SECONDS = 5.0
-"""Seconds by which incremental lists overlap: lists lag behind, and a response's ``Date`` has whole seconds."""
+"""Seconds by which incremental lists overlap: lists lag, and a response's ``Date`` has whole seconds."""
 
 UNKNOWN_SKEW_SECONDS = 300.0
 """The assumed skew of AWS's clock before the first response, in seconds: AWS refuses requests with a larger one."""
@@ -34,7 +34,7 @@ class ListProgress:
     :param changed_after: the same moment on AWS's clock; ``None``: this is a resync.
     :param status: for a resync, the status that it lists.
     :param next_token: the token of the next page.
-    :param behind: the waits for which an incremental list reaches back this far: it may take one page for each, since
+    :param stale_waits: the waits for which an incremental list reaches back this far: it may take one page each, since
         describing them takes as many requests.
     :param pages: the number of pages so far.
     :param names: for a resync, the names in it.
@@ -46,7 +46,7 @@ class ListProgress:
     changed_after: datetime | None = None
     status: str | None = None
     next_token: str | None = None
-    behind: Sequence[PendingWait] = ()
+    stale_waits: Sequence[PendingWait] = ()
     pages: int = 0
     names: set[str] = field(default_factory=set)
     ended: float = 0.0
@@ -63,8 +63,8 @@ class ListProgress:
 
     @property
     def too_long(self) -> bool:
-        """Whether describing the waits that are behind would have been cheaper than this list."""
-        return bool(self.behind) and self.next_token is not None and self.pages >= len(self.behind)
+        """Whether describing the stale waits would have taken fewer requests than this list."""
+        return bool(self.stale_waits) and self.next_token is not None and self.pages >= len(self.stale_waits)
 
 
 class AwsClock:
@@ -73,10 +73,10 @@ class AwsClock:
     def __init__(self) -> None:
         self._ahead: float | None = None
 
-    def answered(self, answered_at: float | None, now: float) -> None:
+    def record_response(self, responded_at: float | None, now: float) -> None:
         """Record the ``Date`` of a response that has just arrived."""
-        if answered_at is not None:
-            self._ahead = answered_at - now
+        if responded_at is not None:
+            self._ahead = responded_at - now
 
     def changed_after(self, since: float, now: float, wall: float) -> datetime:
         """Return the ``LastModifiedTimeAfter`` for all changes since ``since``; ``now`` is ``wall`` on our clocks."""
@@ -85,20 +85,20 @@ class AwsClock:
 
 
 def begin_incremental_list(
-    pending_waits: PendingWaits, behind: Sequence[PendingWait], aws: AwsClock, now: float, wall: float
+    pending_waits: PendingWaits, stale_waits: Sequence[PendingWait], aws: AwsClock, now: float, wall: float
 ) -> ListProgress:
-    """Begin an incremental list; of the waits without a recent observation it covers those that are ``behind``."""
+    """Begin an incremental list; of the waits without a recent observation it covers those that are ``stale_waits``."""
     known = [
         pending_wait.known_until
         for pending_wait in pending_waits
-        if not (pending_wait.describe_only or pending_wait.is_behind(now))
+        if not (pending_wait.describe_only or pending_wait.is_stale(now))
     ]
-    known += [pending_wait.known_until for pending_wait in behind]
+    known += [pending_wait.known_until for pending_wait in stale_waits]
     since = min(known, default=now)
-    return ListProgress(now, since=since, changed_after=aws.changed_after(since, now, wall), behind=behind)
+    return ListProgress(now, since=since, changed_after=aws.changed_after(since, now, wall), stale_waits=stale_waits)
 
 
-def explained_by(incremental_list: ListProgress, pending_waits: PendingWaits) -> list[PendingWait]:
+def covered_by(incremental_list: ListProgress, pending_waits: PendingWaits) -> list[PendingWait]:
     """Return the waits that a complete incremental list covers; one that joined after its first page is not covered."""
     return [
         pending_wait
@@ -109,7 +109,7 @@ def explained_by(incremental_list: ListProgress, pending_waits: PendingWaits) ->
 
 def had_resync(pending_wait: PendingWait, began: float) -> bool:
     """Return whether a complete resync that began then has already covered a wait without a recent observation."""
-    return pending_wait.joined <= began and pending_wait.is_behind(began)
+    return pending_wait.joined <= began and pending_wait.is_stale(began)
 
 
 def resync(kind: type[Workspace], pending_waits: PendingWaits, few: int, lately: float) -> tuple[list[str], list[str]]:

@@ -14,7 +14,7 @@ from airflow_sagemaker_presign.waiting.poller.list_progress import (
     AwsClock,
     ListProgress,
     begin_incremental_list,
-    explained_by,
+    covered_by,
     had_resync,
     missing,
     resync,
@@ -24,13 +24,13 @@ from airflow_sagemaker_presign.waiting.poller.rate_limited_client import RateLim
 from airflow_sagemaker_presign.workspaces.base import Observation, Workspace
 
 RESYNC_INTERVAL_SECONDS = 60.0
-"""Seconds from one resync to the next, ..."""
+"""Seconds from one resync to the next, if it takes no more pages than ``RESYNC_PAGES_PER_MINUTE``."""
 
 RESYNC_PAGES_PER_MINUTE = 10
-"""... if it takes no more pages than this; a longer resync continues in the next minute."""
+"""The maximum number of pages of resyncs per minute; a longer resync continues in the next minute."""
 
 RESYNC_PAGE_GAP_SECONDS = 1.0
-"""Seconds between two pages of a resync: an incremental list that becomes due goes in between."""
+"""Seconds between two pages of a resync: an incremental list that becomes due is requested in between."""
 
 TRIGGER_BATCH_SECONDS = 1.25
 """
@@ -122,16 +122,16 @@ class ListSweep:
         self._complete_resyncs = []
         self._abandon_resync()
 
-    def catch_up(self, behind: Sequence[PendingWait], now: float) -> None:
+    def catch_up(self, stale_waits: Sequence[PendingWait], now: float) -> None:
         """
         Begin a resync for waits without a recent observation: it returns the current status, however old the wait is.
 
-        Only for waits that the resync does not explain does an incremental list reach further back.
+        An incremental list reaches further back only for waits that the resync does not cover.
 
-        :param behind: all waits without a recent observation.
+        :param stale_waits: all waits without a recent observation.
         :param now: the time on the poller's monotonic clock, in seconds.
         """
-        late = [pending_wait for pending_wait in behind if not had_resync(pending_wait, self._last_resync)]
+        late = [pending_wait for pending_wait in stale_waits if not had_resync(pending_wait, self._last_resync)]
         if self.is_catching_up and not late:
             # The resync that is under way has already reached all of them.
             self._abandon_resync()
@@ -151,7 +151,7 @@ class ListSweep:
         if incremental_list is None:
             now = self._runtime.monotonic()
             incremental_list = self._incremental_list = begin_incremental_list(
-                self._pending_waits, self._unexplained(now), self._aws, now, self._runtime.time()
+                self._pending_waits, self._not_covered(now), self._aws, now, self._runtime.time()
             )
             self._incremental_list_began, self._stretch = now, self._jitter.uniform(0.9, 1.0)
         if await self._request_page(incremental_list):
@@ -160,8 +160,8 @@ class ListSweep:
             self._describe_instead(
                 [
                     pending_wait
-                    for pending_wait in incremental_list.behind
-                    if pending_wait.is_behind(incremental_list.began)
+                    for pending_wait in incremental_list.stale_waits
+                    if pending_wait.is_stale(incremental_list.began)
                 ]
             )
             self._incremental_list, self._incremental_list_began = None, NEVER
@@ -213,27 +213,27 @@ class ListSweep:
     def _complete_incremental_list(self, incremental_list: ListProgress) -> None:
         self._incremental_list = None
         self.last_incremental_list = incremental_list.began
-        if not incremental_list.behind:
+        if not incremental_list.stale_waits:
             self.pages = incremental_list.pages
-        metrics.incr("sweeps")
-        for pending_wait in explained_by(incremental_list, self._pending_waits):
+        metrics.incr("incremental_lists")
+        for pending_wait in covered_by(incremental_list, self._pending_waits):
             pending_wait.mark_known_until(incremental_list.began)
         for complete in [each for each in self._complete_resyncs if each.ended <= incremental_list.began]:
             self._describe(missing(self._pending_waits, complete))
             self._complete_resyncs.remove(complete)
 
-    def _unexplained(self, now: float) -> list[PendingWait]:
+    def _not_covered(self, now: float) -> list[PendingWait]:
         """Return the waits for which the next incremental list reaches back; describe them instead if they are few."""
-        behind = [
+        stale_waits = [
             pending_wait
             for pending_wait in self._pending_waits
             if not pending_wait.describe_only
-            and pending_wait.is_behind(now)
+            and pending_wait.is_stale(now)
             and had_resync(pending_wait, self._last_resync)
         ]
-        if len(behind) > self._describe_limit:
-            return behind
-        self._describe_instead(behind)
+        if len(stale_waits) > self._describe_limit:
+            return stale_waits
+        self._describe_instead(stale_waits)
         return []
 
     def _describe_instead(self, pending_waits: Iterable[PendingWait]) -> None:
@@ -251,7 +251,7 @@ class ListSweep:
 
     async def _request_page(self, progress: ListProgress) -> bool:
         """Request a page; return whether it was the last one."""
-        asked_at = self._runtime.monotonic()
+        requested_at = self._runtime.monotonic()
         try:
             page = await self._client.request(
                 lambda hook: hook.list_page(
@@ -273,8 +273,8 @@ class ListSweep:
             )
             return False
         self._failures = 0
-        self._aws.answered(page.answered_at, self._runtime.monotonic())
-        await self._on_page(page.observations, asked_at)
+        self._aws.record_response(page.responded_at, self._runtime.monotonic())
+        await self._on_page(page.observations, requested_at)
         return progress.add_page(page)
 
     def _suspend(self, seconds: float, error: exceptions.WorkspaceError) -> None:

@@ -23,14 +23,14 @@ DESCRIBE_SHARE, LIST_SHARE = 0.5, 0.8
 
 LAST_OBSERVATION_SECONDS = 30.0
 """
-Seconds in which a wait that joins after its deadline (the triggerer was down) still gets one observation. They start
-again with each response for other waits until it is described, ...
+Seconds in which a wait that joins after its deadline (the triggerer was down) still gets one observation. They begin
+anew with each response for other waits until the workspace is described, and while there is no client.
 """
 
 MAX_LAST_OBSERVATION_SECONDS = 240.0
-"""... and while there is no client, but end this long after the deadline. Airflow ends the trigger after 300 s."""
+"""The upper bound of that time, in seconds after the deadline. Airflow ends the trigger after 300 s."""
 
-BEHIND_AFTER_SECONDS = 120.0
+STALE_AFTER_SECONDS = 120.0
 """Seconds without an observation after which a wait needs a resync before an incremental list reaches back to it."""
 
 log = logging.getLogger(__name__)
@@ -79,17 +79,17 @@ class PendingWait:
         """Whether the workspace was observed since the wait joined."""
         return self.known_until >= self.joined
 
-    def is_behind(self, now: float) -> bool:
+    def is_stale(self, now: float) -> bool:
         """Return whether its last observation is too old for the next incremental list to cover the gap."""
-        return now - self.known_until > max(BEHIND_AFTER_SECONDS, 2 * self.poll_interval)
+        return now - self.known_until > max(STALE_AFTER_SECONDS, 2 * self.poll_interval)
 
-    def mark_known_until(self, asked_at: float) -> None:
-        """Record that all changes up to ``asked_at`` are known."""
-        self.known_until = max(self.known_until, asked_at)
+    def mark_known_until(self, requested_at: float) -> None:
+        """Record that all changes up to ``requested_at`` are known."""
+        self.known_until = max(self.known_until, requested_at)
         self.describe_only = False
 
     def is_newer(self, observation: Observation) -> bool:
-        """Return whether a row of a list is news: lists lag behind, and incremental lists overlap."""
+        """Return whether a row of a list is newer than the last observation: lists lag and overlap."""
         if observation.changed_at < self.changed_at:
             return False
         return (observation.status, observation.changed_at) != (self.wait.status, self.changed_at)
@@ -155,18 +155,18 @@ class Survey:
     :param wake_in: seconds until the next deadline, or until an unchanged status means that a request was lost.
     :param overdue: waits whose deadline has passed.
     :param unmoved: names of workspaces whose status should have changed by now, which no list shows: describe them.
-    :param behind: waits without a recent observation whose workspace is not going to be described anyway.
+    :param stale_waits: waits without a recent observation whose workspace is not going to be described anyway.
     """
 
     poll_delay: float
     wake_in: float
     overdue: list[PendingWait]
     unmoved: list[str]
-    behind: list[PendingWait]
+    stale_waits: list[PendingWait]
 
 
 def survey(
-    pending_waits: PendingWaits, now: float, wall: float, share: float, *, listed: bool, answered: float
+    pending_waits: PendingWaits, now: float, wall: float, share: float, *, listed: bool, responded: float
 ) -> Survey:
     """
     Survey all waits.
@@ -176,7 +176,7 @@ def survey(
     :param wall: the same moment in seconds since the epoch, as in the state of a wait.
     :param share: which part of ``poll_interval`` normally passes between two observations.
     :param listed: whether lists report changes; otherwise each workspace is described in turn.
-    :param answered: when AWS last answered any request; the present while there is no client.
+    :param responded: when AWS last responded to any request; the present while there is no client.
     """
     found = Survey(math.inf, math.inf, [], [], [])
     for pending_wait in pending_waits:
@@ -184,13 +184,13 @@ def survey(
         found.poll_delay = min(found.poll_delay, poll_delay(wait, pending_wait.poll_interval, wall, share))
         left = wait.deadline - wall
         if left <= 0 and not pending_wait.observed:
-            left = _last_observation_until(pending_wait, answered, now + left) - now
+            left = _last_observation_until(pending_wait, responded, now + left) - now
         if left <= 0:
             found.overdue.append(pending_wait)
             continue
         found.wake_in = min(found.wake_in, left)
-        if not pending_wait.describe_only and pending_wait.is_behind(now):
-            found.behind.append(pending_wait)
+        if not pending_wait.describe_only and pending_wait.is_stale(now):
+            found.stale_waits.append(pending_wait)
         moved_by = transition_overdue_at(wait)
         if moved_by is None or pending_wait.last_seen - now >= moved_by - wall:
             continue
@@ -203,12 +203,12 @@ def survey(
     return found
 
 
-def _last_observation_until(pending_wait: PendingWait, answered: float, deadline: float) -> float:
-    its_turn = (
-        pending_wait.joined if pending_wait.described_at >= pending_wait.joined else max(pending_wait.joined, answered)
+def _last_observation_until(pending_wait: PendingWait, responded: float, deadline: float) -> float:
+    window_start = (
+        pending_wait.joined if pending_wait.described_at >= pending_wait.joined else max(pending_wait.joined, responded)
     )
     return min(
-        its_turn + LAST_OBSERVATION_SECONDS,
+        window_start + LAST_OBSERVATION_SECONDS,
         max(pending_wait.joined + LAST_OBSERVATION_SECONDS, deadline + MAX_LAST_OBSERVATION_SECONDS),
     )
 

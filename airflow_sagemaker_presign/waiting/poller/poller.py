@@ -91,7 +91,7 @@ class StatusPoller:
         self._wake = asyncio.Event()
         self._sends = SendQueue(self._client, runtime, self._fail)
         self._describes = DescribeQueue(self.pending_waits)
-        self._described_at = self._answered_at = NEVER
+        self._described_at = self._responded_at = NEVER
         self._stretch = 1.0
 
     async def wait_for(self, wait: WaitState, poll_interval: float) -> WaitState:
@@ -154,8 +154,8 @@ class StatusPoller:
             return self.pending_waits.count > 0
         now, wall = self._runtime.monotonic(), self._runtime.time()
         listed = self.pending_waits.count > self._list_sweep.pages + 1 and not self._list_sweep.is_suspended(now)
-        answered = self._answered_at if self._client.connected else now
-        found = survey(self.pending_waits, now, wall, self._share, listed=listed, answered=answered)
+        responded = self._responded_at if self._client.connected else now
+        found = survey(self.pending_waits, now, wall, self._share, listed=listed, responded=responded)
         for pending_wait, error in due_errors(
             self.pending_waits, found.overdue, self._client.history, now, wall
         ).items():
@@ -179,7 +179,7 @@ class StatusPoller:
     async def _connect(self) -> None:
         try:
             await self._client.connect()
-            self._answered_at = self._runtime.monotonic()
+            self._responded_at = self._runtime.monotonic()
         except exceptions.SageMakerUnavailable:
             return
         except Exception as error:
@@ -192,7 +192,7 @@ class StatusPoller:
 
     def _list_jobs(self, found: Survey, now: float) -> list[DueJob]:
         """Return the requests of a poller that lists, the most urgent first."""
-        self._list_sweep.catch_up(found.behind, now)
+        self._list_sweep.catch_up(found.stale_waits, now)
         return prioritize(self._list_sweep, self._immediate_jobs(now), now, found.poll_delay)
 
     def _describe_jobs(self, found: Survey, now: float, wall: float) -> list[DueJob]:
@@ -208,25 +208,25 @@ class StatusPoller:
             jobs.append(DueJob(now, functools.partial(self._describe, name)))
         return jobs
 
-    async def _on_page(self, observations: Mapping[str, Observation], asked_at: float) -> None:
-        self._answered_at = self._runtime.monotonic()
+    async def _on_page(self, observations: Mapping[str, Observation], requested_at: float) -> None:
+        self._responded_at = self._runtime.monotonic()
         for number, (name, observation) in enumerate(observations.items(), 1):
             for pending_wait in self.pending_waits.of(name):
                 if pending_wait.is_newer(observation):
-                    self._on_observation(pending_wait, observation, asked_at, described=False)
+                    self._on_observation(pending_wait, observation, requested_at, described=False)
                 elif observation.changed_at == pending_wait.changed_at:
-                    pending_wait.mark_known_until(asked_at)
+                    pending_wait.mark_known_until(requested_at)
                     if transition_overdue_at(pending_wait.wait) is None:
-                        pending_wait.last_seen = asked_at
+                        pending_wait.last_seen = requested_at
             if number % ROWS_PER_YIELD == 0:
                 await self._runtime.pause(0)
 
     async def _describe(self, name: str) -> None:
-        asked_at = self._described_at = self._runtime.monotonic()
+        requested_at = self._described_at = self._runtime.monotonic()
         self._stretch = self._jitter.uniform(0.9, 1.0)
         pending_waits = self.pending_waits.of(name)
         for pending_wait in pending_waits:
-            pending_wait.described_at = asked_at
+            pending_wait.described_at = requested_at
         # To the end of the queue, so that a workspace whose request keeps failing does not hold up the others.
         self._describes.defer(name)
         try:
@@ -238,16 +238,16 @@ class StatusPoller:
             for pending_wait in self.pending_waits.of(name):
                 self._fail(pending_wait, error)
         else:
-            self._answered_at = self._runtime.monotonic()
+            self._responded_at = self._runtime.monotonic()
             self._describes.remove(name)
             for pending_wait in self.pending_waits.of(name):
-                self._on_observation(pending_wait, observation, asked_at, described=True)
+                self._on_observation(pending_wait, observation, requested_at, described=True)
 
     def _describe_soon(self, names: Iterable[str]) -> None:
         self._describes.add(names, self._runtime.monotonic())
 
     def _on_observation(
-        self, pending_wait: PendingWait, observation: Observation, asked_at: float, *, described: bool
+        self, pending_wait: PendingWait, observation: Observation, requested_at: float, *, described: bool
     ) -> None:
         """Apply an observation to a wait: log the change, end the wait, or queue a request."""
         try:
@@ -259,11 +259,11 @@ class StatusPoller:
                 # A row of a list has no failure reason: only a description may end a wait with an error.
                 self._describes.require(pending_wait.name)
             return
-        pending_wait.wait, pending_wait.last_seen = step.wait, asked_at
+        pending_wait.wait, pending_wait.last_seen = step.wait, requested_at
         pending_wait.changed_at = observation.changed_at
-        pending_wait.mark_known_until(asked_at)
-        if step.news:
-            pending_wait.log_to_task("%s", step.news)
+        pending_wait.mark_known_until(requested_at)
+        if step.line:
+            pending_wait.log_to_task("%s", step.line)
         self._sends.remove(pending_wait)
         if step.action is Action.DONE:
             self._remove(pending_wait)

@@ -74,7 +74,7 @@ class RateLimitedClient:
         Send one request. The client must be connected, and the rate limiter ready.
 
         :param send: sends the request through the hook.
-        :raises SageMakerUnavailable: for a failure that may pass.
+        :raises SageMakerUnavailable: for a transient failure.
         :raises WorkspaceError: for any other failure, as the class that fits.
         """
         self.rate_limiter.take(self._runtime.monotonic())
@@ -83,7 +83,7 @@ class RateLimitedClient:
         except exceptions.WorkspaceError as error:
             raise self._failed(error) from None
         self.history.succeeded(self._runtime.monotonic())
-        self.rate_limiter.answered()
+        self.rate_limiter.record_response()
         return response
 
     @property
@@ -110,7 +110,7 @@ class RateLimitedClient:
         now = self._runtime.monotonic()
         error = self.history.failed(error, now)
         if not isinstance(error, exceptions.SageMakerUnavailable):
-            self.rate_limiter.answered()
+            self.rate_limiter.record_response()
             return error
         self.throttled = error.code in THROTTLING_CODES
         self.rate_limiter.failed(now, throttled=self.throttled)

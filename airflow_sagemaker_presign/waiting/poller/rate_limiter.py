@@ -27,7 +27,7 @@ class RateLimiter:
         self.limit = per_second
         self.rate = per_second
         self._jitter = jitter
-        self._tokens = self._most
+        self._tokens = self._capacity
         self._filled_at = 0.0
         self._blocked_until = 0.0
         self._failures = 0
@@ -43,7 +43,7 @@ class RateLimiter:
         self._fill(now)
         self._tokens -= 1.0
 
-    def answered(self) -> None:
+    def record_response(self) -> None:
         """Record a response: a lowered rate rises a little."""
         self._failures = 0
         self.rate = min(self.limit, self.rate + self.limit * RECOVERY_PER_RESPONSE)
@@ -63,9 +63,9 @@ class RateLimiter:
         self._blocked_until = now + pause * self._jitter.uniform(0.5, 1.0)
 
     @property
-    def _most(self) -> float:
+    def _capacity(self) -> float:
         return max(1.0, self.rate)
 
     def _fill(self, now: float) -> None:
-        self._tokens = min(self._most, self._tokens + max(0.0, now - self._filled_at) * self.rate)
+        self._tokens = min(self._capacity, self._tokens + max(0.0, now - self._filled_at) * self.rate)
         self._filled_at = now

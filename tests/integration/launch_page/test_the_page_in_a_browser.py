@@ -336,7 +336,7 @@ def test_a_new_version_of_the_page_replaces_the_old_one(
 
 
 @pytest.mark.parametrize("status", ["Stopped", "InService"])
-def test_a_refusal_stays_until_the_state_changes(page: Any, notebook: Notebook, status: str) -> None:
+def test_an_error_message_stays_until_the_state_changes(page: Any, notebook: Notebook, status: str) -> None:
     notebook.status = status
     notebook.http_error = SageMakerAccessDenied("research", "AWS refused to do it: AccessDeniedException: no.")
     page.goto(notebook.page_url)

@@ -42,7 +42,7 @@ def ask(local: LocalServices, operation: str | None, body: Any, **headers: str |
     return requests.post(f"{local.endpoint_url}/", content, headers={k: v for k, v in sent.items() if v is not None})
 
 
-def refusal(answer: requests.Response) -> tuple[int, str, str | None]:
+def error_of(answer: requests.Response) -> tuple[int, str, str | None]:
     assert answer.headers["Content-Type"].startswith(JSON), answer.text[:200]
     assert answer.headers["x-amzn-RequestId"]
     body = answer.json()
@@ -51,7 +51,7 @@ def refusal(answer: requests.Response) -> tuple[int, str, str | None]:
 
 @pytest.mark.parametrize("operation", ["ListNotebookInstances", MINT, "Nonsense", None])
 def test_without_an_authorization_header_nothing_is_answered(operation: str | None, local: LocalServices) -> None:
-    assert refusal(ask(local, operation, {}, Authorization=None)) == (
+    assert error_of(ask(local, operation, {}, Authorization=None)) == (
         403,
         "MissingAuthenticationTokenException",
         "Missing Authentication Token",
@@ -61,7 +61,7 @@ def test_without_an_authorization_header_nothing_is_answered(operation: str | No
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_without_anything_nothing_is_answered_either(method: str, local: LocalServices) -> None:
     answer = requests.request(method, f"{local.endpoint_url}/")
-    assert refusal(answer)[1] == "MissingAuthenticationTokenException"
+    assert error_of(answer)[1] == "MissingAuthenticationTokenException"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_without_anything_nothing_is_answered_either(method: str, local: LocalSe
 )
 def test_half_a_signature_and_one_for_another_service_are_refused(header: str, code: str, local: LocalServices) -> None:
     answer = ask(local, MINT, {"NotebookInstanceName": "research"}, Authorization=header)
-    assert refusal(answer)[1] == code
+    assert error_of(answer)[1] == code
     assert "authToken" not in answer.text
 
 
@@ -87,7 +87,7 @@ def test_half_a_signature_and_one_for_another_service_are_refused(header: str, c
 )
 def test_an_unknown_operation_is_named_unknown(target: str, local: LocalServices) -> None:
     answer = ask(local, None, {}, X_Amz_Target=target)
-    assert refusal(answer) == (400, "UnknownOperationException", None)
+    assert error_of(answer) == (400, "UnknownOperationException", None)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,14 @@ def test_what_is_no_request_of_the_json_protocol_is_no_operation(
     headers: dict[str, str | None], local: LocalServices
 ) -> None:
     answer = ask(local, "ListNotebookInstances", {}, **headers)
-    assert refusal(answer) == (404, "UnknownOperationException", None)
+    assert error_of(answer) == (404, "UnknownOperationException", None)
 
 
 def test_another_path_or_method_is_no_operation(local: LocalServices) -> None:
     headers = {"Authorization": SIGNED, "X-Amz-Target": "SageMaker.ListNotebookInstances", "Content-Type": JSON}
     for method, path in (("GET", "/"), ("POST", "/notebooks"), ("DELETE", "/a/b")):
         answer = requests.request(method, f"{local.endpoint_url}{path}", headers=headers)
-        assert refusal(answer)[:2] == (404, "UnknownOperationException")
+        assert error_of(answer)[:2] == (404, "UnknownOperationException")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_another_path_or_method_is_no_operation(local: LocalServices) -> None:
 def test_a_body_of_another_type_is_refused_before_anything_else(
     body: Any, message: str | None, local: LocalServices
 ) -> None:
-    assert refusal(ask(local, MINT, body)) == (400, "SerializationException", message)
+    assert error_of(ask(local, MINT, body)) == (400, "SerializationException", message)
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,10 @@ def test_a_body_of_another_type_is_refused_before_anything_else(
 def test_a_value_that_the_model_does_not_allow_gets_the_constraint_message_of_aws(
     operation: str, body: dict[str, Any], message: str, local: LocalServices
 ) -> None:
-    assert refusal(ask(local, operation, body)) == (400, "ValidationException", message)
+    assert error_of(ask(local, operation, body)) == (400, "ValidationException", message)
 
 
-def test_an_operation_that_aws_has_and_this_one_not_says_so_once(local: LocalServices) -> None:
+def test_an_unsupported_operation_is_reported_once(local: LocalServices) -> None:
     client = sagemaker_client(local.endpoint_url, config=Config(retries={"total_max_attempts": 3}))
     before = len(local.sagemaker.requests)
     with pytest.raises(client.exceptions.ClientError, match="The local SageMaker has no CreateSpace") as caught:
@@ -216,7 +216,7 @@ def test_no_request_whatever_gets_a_page_or_a_failure(local: LocalServices, oper
     assert answer.status_code in (200, 400)
     assert answer.headers["Content-Type"].startswith(JSON)
     if answer.status_code == 400:
-        assert refusal(answer)[1] in ("SerializationException", "ValidationException")
+        assert error_of(answer)[1] in ("SerializationException", "ValidationException")
 
 
 @settings(max_examples=100)

@@ -71,7 +71,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_things_are_and_ends_clean(number: int, tmp_path: Path, started: list[Service]) -> None:
+def test_it_prints_the_addresses_and_exits_cleanly(number: int, tmp_path: Path, started: list[Service]) -> None:
     service = Service(tmp_path, "--no-jupyter", "--notebook", "ada", "--notebook", "grace")
     started.append(service)
     addresses = service.addresses()

@@ -19,7 +19,7 @@ def test_a_mail_shows_up_by_itself_and_its_link_opens_jupyterlab_in_a_new_tab(br
     with LocalServices(folder=tmp_path) as local:
         page = browser.new_page()
         page.goto(local.inbox_url)
-        page.get_by_text("Nothing has come yet").wait_for()
+        page.get_by_text("No messages yet").wait_for()
         send_link(local)
         page.locator("article.mail").wait_for(timeout=5000)
         frame = page.frame_locator("iframe")

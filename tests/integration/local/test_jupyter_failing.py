@@ -1,4 +1,4 @@
-"""A JupyterLab that does not come up is said so, with its log."""
+"""A JupyterLab that does not start is reported, with its log."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def test_a_jupyterlab_that_does_not_come_up_later_is_a_page_in_words_and_may_be_
             patch.setattr(JupyterProcess, "_arguments", lambda self: ["--ServerApp.port=no-port"])
             answer = people["grace"].get("/lab")
             assert answer.status_code == 503
-            assert "did not come up" in answer.text
+            assert "did not start" in answer.text
         assert people["grace"].get("/lab").status_code == 200
         assert people["ada"].get("/lab").status_code == 200

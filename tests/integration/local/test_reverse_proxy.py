@@ -200,7 +200,7 @@ def test_the_same_name_in_another_region_is_another_notebook(local: LocalService
     assert here.get("/lab").status_code == 200
 
 
-def test_describe_tells_the_address_before_anything_is_minted(local: LocalServices) -> None:
+def test_describe_returns_the_address_before_the_first_mint(local: LocalServices) -> None:
     client = Person(local, "research").client
     local.sagemaker.create_notebook("new", "InService")
     url = client.describe_notebook_instance(NotebookInstanceName="new")["Url"]

@@ -102,7 +102,7 @@ def test_the_exit_code_and_the_end_of_the_output_are_kept(tmp_path: Path) -> Non
     process.stop()
 
 
-def test_what_is_killed_is_gone_with_all_below_it_and_none_of_them_was_told(tmp_path: Path) -> None:
+def test_killing_ends_all_descendants_without_sigterm(tmp_path: Path) -> None:
     tells = 'import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: print("told"))\n'
     command = [sys.executable, "-uc", tells + FAMILY, str(tmp_path)]
     process = SupervisedProcess(command, log=tmp_path / "log", env=os.environ, grace=0.5)

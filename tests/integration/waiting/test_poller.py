@@ -65,7 +65,7 @@ async def later(local: LocalServices, seconds: float, names: list[str], status: 
 
 
 async def once_listed(local: LocalServices, names: list[str], status: str) -> Any:
-    """Let them change when one sweep has seen them unchanged, however long it takes to come to that."""
+    """Let them change once an incremental list has shown them unchanged, however long that takes."""
     while not local.sagemaker.requests_of(LISTS):
         await asyncio.sleep(0.05)
     for name in names:
@@ -108,7 +108,7 @@ def test_throttling_and_faults_of_aws_end_no_wait(local: LocalServices, names: l
     assert {event["status"] for event in events} == {"success"}
 
 
-def test_each_refusal_is_one_request(local: LocalServices, names: list[str]) -> None:
+def test_each_rejection_is_one_request(local: LocalServices, names: list[str]) -> None:
     """botocore would send it four more times, past the rate limiter."""
     local.sagemaker.faults.fail_calls("throttling", times=1)
     run(event_of(names[0]), later(local, 3, names, "InService"))

@@ -29,7 +29,7 @@ def free(at: float, task: str, worker: str = "worker-1") -> SlotEvent:
     return SlotEvent(at, False, task, worker)
 
 
-def test_the_seconds_of_all_slots_are_summed_up_in_whatever_order_they_are_heard() -> None:
+def test_slot_seconds_are_summed_in_any_order_of_events() -> None:
     events = [free(5.0, "a"), taken(1.0, "a"), taken(2.0, "b"), free(3.0, "b")]
     assert slot_use(events, {}) == SlotUse(seconds=5.0, legs=2, unended=0)
 
@@ -44,7 +44,7 @@ def test_a_task_that_goes_to_another_worker_takes_both_ones_slots() -> None:
     assert slot_use(events, {"worker-1": [4.0]}) == SlotUse(seconds=5.0, legs=2, unended=0)
 
 
-def test_what_nobody_heard_the_end_of_is_told_and_not_counted() -> None:
+def test_slots_without_an_end_event_are_reported_but_not_counted() -> None:
     assert slot_use([taken(1.0, "a")], {}) == SlotUse(seconds=0.0, legs=1, unended=1)
 
 
@@ -95,7 +95,7 @@ def test_the_table_has_a_line_for_each_run_under_its_heads() -> None:
     assert killed.split()[:2] == ["fleet-01", "2/1"]
 
 
-def test_a_bad_run_is_told_with_the_names() -> None:
+def test_a_failed_run_is_reported_with_the_recipients() -> None:
     wrong = {
         "run": "fleet-01",
         "state": "success",

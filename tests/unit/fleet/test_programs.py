@@ -14,7 +14,7 @@ def put(folder: Path, *names: str) -> Path:
     return folder
 
 
-def test_a_missing_program_is_told_with_the_package_that_has_it(tmp_path: Path) -> None:
+def test_a_missing_program_is_reported_with_its_package(tmp_path: Path) -> None:
     here = put(tmp_path / "bin", "initdb", "postgres")
     with pytest.raises(ProgramsMissing, match=r"install .* redis-server$"):
         find(str(here), tmp_path / "none")

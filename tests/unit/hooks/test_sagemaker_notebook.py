@@ -84,7 +84,7 @@ def test_a_start_that_came_second_is_no_error(hook: SageMakerNotebookInstanceHoo
         ("ValidationException", "Something else", exceptions.WorkspaceError),
     ],
 )
-def test_a_refusal_becomes_an_error_with_the_words_of_aws(
+def test_an_aws_error_response_becomes_an_error_with_awss_message(
     hook: SageMakerNotebookInstanceHook,
     sagemaker: Script,
     code: str,
@@ -99,7 +99,7 @@ def test_a_refusal_becomes_an_error_with_the_words_of_aws(
     assert "'research'" in str(raised.value)
 
 
-def test_a_fault_of_aws_is_told_from_a_refusal_by_its_status(
+def test_server_errors_and_rejections_are_distinguished_by_status(
     hook: SageMakerNotebookInstanceHook, sagemaker: Script
 ) -> None:
     sagemaker.refuse("describe_notebook_instance", "Whatever", "Oops", status=503)
@@ -241,7 +241,7 @@ def test_a_page_of_a_list_says_what_a_wait_needs_and_what_time_it_is_at_aws(
     observation = Observation("Pending", Phase.STARTING, "", "2026-03-02 08:00:00+00:00")
     assert page.observations == {"research": observation}
     assert page.next_token == "more"
-    assert page.answered_at == changed.timestamp() + 60
+    assert page.responded_at == changed.timestamp() + 60
 
 
 def test_a_list_that_is_none_may_be_one_later(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
@@ -258,7 +258,7 @@ def test_a_description_without_a_status_may_have_one_later(
         hook.observe(RESEARCH)
 
 
-def test_one_that_sends_once_keeps_what_the_connection_says(hook: SageMakerNotebookInstanceHook) -> None:
+def test_without_retries_the_connections_other_settings_still_apply(hook: SageMakerNotebookInstanceHook) -> None:
     hook = SageMakerNotebookInstanceHook(
         None, region_name="eu-central-1", config={"read_timeout": 3, "retries": {"mode": "legacy"}}
     )

@@ -72,7 +72,7 @@ CASES: dict[str, tuple[Given, Given, str]] = {
     ),
     "a word instead of a CA bundle": ({}, {"verify": "no"}, "verify='no': must be True, False"),
     "a word of the connection": ({"verify": "off"}, {}, "verify='off': must be True, False"),
-    "a CA bundle that a template lost": ({}, {"verify": "None"}, "it looks like what a template makes"),
+    "a CA bundle that a template lost": ({}, {"verify": "None"}, "it looks like a missing value"),
 }
 
 
@@ -136,7 +136,7 @@ def test_what_is_written_wrong_is_one_error_before_any_request(
 )
 @pytest.mark.parametrize("ask", [in_the_worker, in_the_triggerer])
 @pytest.mark.parametrize("extra", ["{not JSON", "[1]", '"text"'])
-def test_an_extra_that_is_no_object_is_said_to_be_none_and_not_shown(connect: Any, extra: str, ask: Any) -> None:
+def test_an_extra_that_is_not_an_object_is_reported_without_its_value(connect: Any, extra: str, ask: Any) -> None:
     connect(extra)
     with pytest.raises(exceptions.AwsConnectionUnusable, match="its extra is") as raised:
         ask()
@@ -152,7 +152,7 @@ def test_a_region_that_does_not_exist_ends_a_wait_at_once(connect: Any, region: 
 
 
 @pytest.mark.parametrize("ask", [in_the_worker, in_the_triggerer])
-def test_a_proxy_that_is_no_http_proxy_ends_a_wait_at_once_and_its_password_is_not_told(connect: Any, ask: Any) -> None:
+def test_a_proxy_that_is_not_an_http_proxy_ends_a_wait_and_its_password_is_hidden(connect: Any, ask: Any) -> None:
     connect({"config_kwargs": {"proxies": {"https": "socks5://ada:secret@127.0.0.1:9"}}})
     with pytest.raises(exceptions.AwsConnectionUnusable, match=r"proxy socks5://\*\*\*@127.0.0.1:9") as raised:
         ask()

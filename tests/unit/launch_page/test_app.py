@@ -108,7 +108,7 @@ def test_where_airflow_lets_in_everybody_as_one_they_are_nobody(launch_page: Lau
     "content_type", [form.TYPE, "multipart/form-data; boundary=x", "application/json", "text/plain"]
 )
 @pytest.mark.parametrize("nobody", [None, ANONYMOUS])
-def test_of_nobody_not_a_byte_is_read(launch_page: LaunchPageClient, nobody: Any, content_type: str) -> None:
+def test_an_anonymous_users_form_is_not_read(launch_page: LaunchPageClient, nobody: Any, content_type: str) -> None:
     launch_page.user = nobody
     headers = {**OURS, "Content-Type": content_type}
     assert launch_page.ask("POST", headers=headers, content=launch_page.endless()).status_code == 401
@@ -130,7 +130,7 @@ def test_of_nobody_not_a_byte_is_read(launch_page: LaunchPageClient, nobody: Any
         ({**FORM, "Content-Length": "-1"}, 413),
     ],
 )
-def test_of_somebody_no_more_is_read_than_a_form(
+def test_the_form_of_a_signed_in_user_is_read_up_to_its_limit(
     launch_page: LaunchPageClient, headers: dict[str, str], status: int
 ) -> None:
     assert launch_page.ask("POST", headers={**OURS, **headers}, content=launch_page.endless()).status_code == status
@@ -175,7 +175,7 @@ def test_only_the_very_file_that_was_asked_for_is_kept_for_good(launch_page: Lau
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
-def test_another_method_is_told_which_there_are(launch_page: LaunchPageClient, method: str) -> None:
+def test_another_method_gets_the_allowed_methods(launch_page: LaunchPageClient, method: str) -> None:
     for path, methods in (
         (PATH, "GET, HEAD, POST"),
         (f"{PATH}/3", "GET, HEAD, POST"),

@@ -108,7 +108,7 @@ def test_who_was_refused_is_written_down(sessions: Sessions, rows: Any, task: Ma
     ]
 
 
-def test_of_what_is_not_there_nothing_is_written_down(sessions: Sessions, rows: Any, task: Make) -> None:
+def test_nothing_is_recorded_for_a_missing_task_instance(sessions: Sessions, rows: Any, task: Make) -> None:
     insert(sessions, "task_instance", **asdict(task().key))
     denials = audit.DenialLog(sessions)
     for other in ({"task_id": "x" * 5000}, {"dag_id": "'; --"}, {"map_index": 3}):
@@ -116,7 +116,7 @@ def test_of_what_is_not_there_nothing_is_written_down(sessions: Sessions, rows: 
     assert rows() == []
 
 
-def test_refusals_do_not_fill_the_audit_log(sessions: Sessions, rows: Any, task: Make) -> None:
+def test_denied_requests_do_not_fill_the_audit_log(sessions: Sessions, rows: Any, task: Make) -> None:
     clock = 0.0
     key = task().key
     insert(sessions, "task_instance", **asdict(key))

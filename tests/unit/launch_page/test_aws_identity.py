@@ -165,9 +165,7 @@ def test_a_setting_that_is_no_truth_value_allows_nothing(
         {"profile_name": "no-such-profile"},
     ],
 )
-def test_a_connection_that_makes_no_client_is_told_in_words(
-    task: Make, connect: Connect, extra: dict[str, Any]
-) -> None:
+def test_an_unusable_connection_is_reported_in_plain_words(task: Make, connect: Connect, extra: dict[str, Any]) -> None:
     keys = {} if "profile_name" in extra else KEYS
     connect(**keys, extra=extra)
     notebooks = SageMakerClient()
@@ -177,7 +175,7 @@ def test_a_connection_that_makes_no_client_is_told_in_words(
         assert "not usable" in error.value.problem
 
 
-def test_a_connection_that_airflow_cannot_decrypt_is_told_in_words(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_cannot_be_decrypted_is_reported(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = (Fernet(Fernet.generate_key()) for _ in range(2))
     connection = Connection("aws_default", "aws", login="THEIRS")
     connection._password, connection.is_encrypted = theirs.encrypt(b"s").decode(), True
@@ -190,7 +188,7 @@ def test_a_connection_that_airflow_cannot_decrypt_is_told_in_words(task: Make, m
         SageMakerClient().describe(task())
 
 
-def test_a_package_that_the_api_server_lacks_is_told_in_words(
+def test_a_package_missing_on_the_api_server_is_reported_in_plain_words(
     task: Make, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "google.auth", None)

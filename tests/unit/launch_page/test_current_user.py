@@ -123,5 +123,5 @@ def test_who_is_somebody_is_a_current_user() -> None:
 
 
 def test_an_error_page_says_what_somebody_is_known_as() -> None:
-    assert current_user("boss@example.com", email="eve@evil.example").in_words == "boss@example.com (eve@evil.example)"
-    assert current_user("ada").in_words == "ada"
+    assert current_user("boss@example.com", email="eve@evil.example").full_name == "boss@example.com (eve@evil.example)"
+    assert current_user("ada").full_name == "ada"

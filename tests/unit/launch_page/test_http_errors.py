@@ -63,15 +63,15 @@ def test_a_click_by_somebody_who_is_no_longer_signed_in_leads_to_the_login_and_b
     assert f'<a class="button" href="{LOGIN}">Sign in</a>' in answer.text
     assert "in your browser" not in answer.text
     assert "Signed in as" not in answer.text
-    looked = answer_to("GET", error)
-    assert (looked.status_code, looked.headers["Location"]) == (303, LOGIN)
+    response = answer_to("GET", error)
+    assert (response.status_code, response.headers["Location"]) == (303, LOGIN)
 
 
-def test_where_the_login_does_not_lead_back_one_is_told_before_one_signs_in() -> None:
-    looked = answer_to("GET", HTTPException(401), login_returns=False)
-    assert looked.status_code == 401
-    assert "Sign in, then open your link again." in looked.text
-    assert f'<a class="button" href="{LOGIN}">Sign in</a>' in looked.text
+def test_a_login_that_does_not_return_is_announced_before_signing_in() -> None:
+    response = answer_to("GET", HTTPException(401), login_returns=False)
+    assert response.status_code == 401
+    assert "Sign in, then open your link again." in response.text
+    assert f'<a class="button" href="{LOGIN}">Sign in</a>' in response.text
     clicked = answer_to("POST", HTTPException(401), login_returns=False)
     assert (clicked.status_code, "Nothing was opened or started." in clicked.text) == (401, True)
 

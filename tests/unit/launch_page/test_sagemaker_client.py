@@ -59,7 +59,7 @@ class Aws:
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     aws = Aws()
     monkeypatch.setattr(sagemaker_client, "_hook", aws.hook)
-    monkeypatch.setattr(sagemaker_client, "_what_counts", lambda connection: connection)
+    monkeypatch.setattr(sagemaker_client, "_relevant_settings", lambda connection: connection)
     monkeypatch.setattr(aws_identity, "find_connection", lambda conn_id, team, notebook: CONNECTIONS.get(conn_id))
     yield aws
     aws.answers.set()
@@ -75,7 +75,7 @@ def launch_page(clock: SimpleNamespace) -> SageMakerClient:
     return SageMakerClient(monotonic=lambda: clock.now)
 
 
-def test_one_hook_for_an_account_view(launch_page: SageMakerClient, task: Make, aws: Aws) -> None:
+def test_one_hook_for_each_client_key(launch_page: SageMakerClient, task: Make, aws: Aws) -> None:
     for other in (task(), task(name="other"), task(allowed_users=("ada",))):
         assert launch_page.hook(other) is launch_page.hook(task())
     assert launch_page.hook(task(region_name="eu-west-1")) is not launch_page.hook(task())
@@ -100,7 +100,7 @@ def test_a_changed_connection_takes_effect_and_another_keeps_its_client(
     assert launch_page.hook(task()) is second
 
 
-def test_all_who_come_at_once_have_one_client(task: Make, aws: Aws) -> None:
+def test_concurrent_requests_share_one_client(task: Make, aws: Aws) -> None:
     together = threading.Barrier(8)
     launch_page = SageMakerClient()
 
@@ -114,7 +114,7 @@ def test_all_who_come_at_once_have_one_client(task: Make, aws: Aws) -> None:
     assert len(aws.hooks) == 1
 
 
-def test_all_who_look_in_the_same_moment_share_an_answer(
+def test_concurrent_page_views_share_a_response(
     launch_page: SageMakerClient, clock: SimpleNamespace, task: Make
 ) -> None:
     assert [launch_page.describe(task())["answer"] for _ in range(3)] == [1, 1, 1]
@@ -126,7 +126,7 @@ def test_all_who_look_in_the_same_moment_share_an_answer(
     assert launch_page.describe(task())["answer"] == 4
 
 
-def test_all_who_look_at_once_send_one_describe(task: Make, aws: Aws) -> None:
+def test_concurrent_page_views_send_one_describe(task: Make, aws: Aws) -> None:
     """All come while the first still waits for its answer, those who press a button included."""
     aws.answers.clear()
     launch_page = SageMakerClient()
@@ -199,7 +199,7 @@ def test_a_throttled_describe_is_of_one_notebook(launch_page: SageMakerClient, t
     assert launch_page.describe(task(name="other"))["NotebookInstanceStatus"] == "InService"
 
 
-def test_after_a_start_nobody_is_told_how_it_was_before(launch_page: SageMakerClient, task: Make, aws: Aws) -> None:
+def test_after_a_start_no_earlier_description_is_returned(launch_page: SageMakerClient, task: Make, aws: Aws) -> None:
     aws.status["research"] = "Stopped"
     launch_page.describe(task())
     launch_page.start(task())

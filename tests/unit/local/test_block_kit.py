@@ -143,10 +143,10 @@ def test_what_slack_takes_is_taken(block: dict[str, Any]) -> None:
     ],
 )
 def test_what_slack_refuses_is_refused_and_where_it_is_is_said(block: Any, where: str) -> None:
-    refusal = slack_error_of({"text": "x", "blocks": [block]})
-    assert refusal is not None
-    assert refusal.code == "invalid_blocks"
-    assert any(error.endswith(f"[json-pointer:{where}]") for error in refusal.errors), refusal.errors
+    slack_error = slack_error_of({"text": "x", "blocks": [block]})
+    assert slack_error is not None
+    assert slack_error.code == "invalid_blocks"
+    assert any(error.endswith(f"[json-pointer:{where}]") for error in slack_error.errors), slack_error.errors
     assert slack_error_of({"attachments": [{"blocks": [block]}]}) is not None
 
 
@@ -165,16 +165,16 @@ def test_what_slack_refuses_is_refused_and_where_it_is_is_said(block: Any, where
     ],
 )
 def test_a_message_as_a_whole_is_refused_by_its_code(message: dict[str, Any], code: str) -> None:
-    refusal = slack_error_of(message)
-    assert refusal is not None
-    assert refusal.code == code
+    slack_error = slack_error_of(message)
+    assert slack_error is not None
+    assert slack_error.code == code
 
 
-def test_no_refusal_repeats_an_address() -> None:
+def test_no_slack_error_contains_a_url() -> None:
     link = f"{URL}?authToken=" + "x" * 3500
-    refusal = slack_error_of({"blocks": [actions(button(url=link)), section(text=text(1) | {"text": link})]})
-    assert refusal is not None
-    assert "authToken" not in str(refusal)
+    slack_error = slack_error_of({"blocks": [actions(button(url=link)), section(text=text(1) | {"text": link})]})
+    assert slack_error is not None
+    assert "authToken" not in str(slack_error)
 
 
 ANYTHING = st.recursive(

@@ -72,10 +72,10 @@ def test_a_mail_is_shown_in_a_frame_without_scripts_whose_links_open_elsewhere()
     assert "base target=&quot;_blank&quot;" in html
 
 
-def test_a_message_whose_sender_heard_nothing_says_so() -> None:
+def test_a_message_without_a_reply_to_its_sender_is_marked() -> None:
     inbox = Inbox(LocalClock())
     inbox.receive_slack("#ml", None, {"text": "hi"}, acknowledged=False)
-    assert "never heard" in render(inbox.messages()[0])
+    assert "got no confirmation" in render(inbox.messages()[0])
 
 
 def test_a_link_of_rich_text_can_be_clicked() -> None:

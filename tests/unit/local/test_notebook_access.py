@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import example, given, strategies as st
 
-from airflow_sagemaker_presign.local.jupyter.access import Reply, judge
+from airflow_sagemaker_presign.local.jupyter.access import Reply, authorize
 from airflow_sagemaker_presign.local.jupyter.request_head import BadRequest, RequestHead
 from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import NotebookSession, PresignedTokens
 from airflow_sagemaker_presign.local.sagemaker_api.status_timeline import NotebookState, Timeline, Transition
@@ -29,10 +29,10 @@ def cookie_from(reply: NotebookSession | Reply) -> str:
 
 
 def test_a_link_is_changed_for_a_cookie_which_then_lets_through(tokens: PresignedTokens) -> None:
-    entered = judge(request(link(tokens)), "research", PORT, IN_SERVICE, tokens)
+    entered = authorize(request(link(tokens)), "research", PORT, IN_SERVICE, tokens)
     assert isinstance(entered, Reply)
     assert (entered.status, dict(entered.headers)["Location"]) == (302, "/lab")
-    passed = judge(request(Cookie=f"a=b; {cookie_from(entered)}"), "research", PORT, IN_SERVICE, tokens)
+    passed = authorize(request(Cookie=f"a=b; {cookie_from(entered)}"), "research", PORT, IN_SERVICE, tokens)
     assert passed == NotebookSession("research", NOON + timedelta(hours=1), "first")
 
 
@@ -48,38 +48,38 @@ def test_a_link_is_changed_for_a_cookie_which_then_lets_through(tokens: Presigne
 def test_link_and_cookie_are_refused_while_the_notebook_is_not_there(
     state: NotebookState | None, why: str, tokens: PresignedTokens
 ) -> None:
-    cookie = cookie_from(judge(request(link(tokens)), "research", PORT, IN_SERVICE, tokens))
+    cookie = cookie_from(authorize(request(link(tokens)), "research", PORT, IN_SERVICE, tokens))
     for asked in (request(link(tokens)), request(Cookie=cookie)):
-        refused = judge(asked, "research", PORT, state, tokens)
+        refused = authorize(asked, "research", PORT, state, tokens)
         assert isinstance(refused, Reply)
         assert refused.status == 403
         assert why in refused.body
 
 
 def test_link_and_cookie_of_another_notebook_are_refused(tokens: PresignedTokens) -> None:
-    cookie = cookie_from(judge(request(link(tokens, "other")), "other", PORT, IN_SERVICE, tokens))
+    cookie = cookie_from(authorize(request(link(tokens, "other")), "other", PORT, IN_SERVICE, tokens))
     for asked in (request(link(tokens, "other")), request(Cookie=cookie)):
-        refused = judge(asked, "research", PORT, IN_SERVICE, tokens)
+        refused = authorize(asked, "research", PORT, IN_SERVICE, tokens)
         assert isinstance(refused, Reply)
         assert "is for another notebook instance" in refused.body
 
 
 @pytest.mark.parametrize("host", ["evil.example:4711", "", "127.0.0.1.evil.example", "10.0.0.1:4711"])
 def test_a_foreign_name_is_refused_even_with_a_good_link(host: str, tokens: PresignedTokens) -> None:
-    refused = judge(request(link(tokens), host=host), "research", PORT, IN_SERVICE, tokens)
+    refused = authorize(request(link(tokens), host=host), "research", PORT, IN_SERVICE, tokens)
     assert isinstance(refused, Reply)
     assert refused.status == 403
 
 
 def test_a_program_is_refused_in_json_and_a_head_request_without_a_body(tokens: PresignedTokens) -> None:
-    refused = judge(request("/api/kernels"), "research", PORT, IN_SERVICE, tokens)
+    refused = authorize(request("/api/kernels"), "research", PORT, IN_SERVICE, tokens)
     assert isinstance(refused, Reply)
     assert dict(refused.headers)["Content-Type"] == "application/json"
-    assert refused.write("GET").partition(b"\r\n\r\n")[2].startswith(b'{"message": "This notebook opens with')
+    assert refused.write("GET").partition(b"\r\n\r\n")[2].startswith(b'{"message": "This notebook opens only with')
     assert refused.write("HEAD").endswith(b"\r\n\r\n")
 
 
-def test_the_server_behind_is_told_of_the_notebook_by_the_reverse_proxy_alone() -> None:
+def test_only_the_reverse_proxy_sets_the_notebook_header() -> None:
     raw = b"GET /lab?a=1 HTTP/1.1\r\nHost: x\r\nx-notebook: forged\r\nConnection: keep-alive\r\n\r\n"
     head = RequestHead.read(raw).forwarded({"X-Notebook": "research"})
     assert head == b"GET /lab?a=1 HTTP/1.1\r\nHost: x\r\nX-Notebook: research\r\nConnection: close\r\n\r\n"

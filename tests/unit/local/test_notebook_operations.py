@@ -86,7 +86,7 @@ def test_stop_is_allowed_from_in_service_only(status: str, local_sagemaker: Loca
         "create_presigned_notebook_instance_url",
     ],
 )
-def test_a_notebook_that_is_not_there_is_told_as_aws_tells_it(operation: str, client: Any) -> None:
+def test_a_missing_notebook_is_reported_with_awss_error(operation: str, client: Any) -> None:
     error = refused(getattr(client, operation), NotebookInstanceName="nobody")
     assert error == {"Code": "ValidationException", "Message": "RecordNotFound"}
 
@@ -279,7 +279,7 @@ def test_uninstalled_moto_is_as_it_was() -> None:
     assert (dict(vars(SageMakerResponse)), dict(vars(FakeSagemakerNotebookInstance))) == before
 
 
-def test_a_clock_that_stands_still_is_turned_forward_only(local_sagemaker: LocalSageMaker) -> None:
+def test_a_fixed_clock_can_only_be_advanced(local_sagemaker: LocalSageMaker) -> None:
     before = local_sagemaker.clock.now()
     assert (local_sagemaker.clock.advance(1.5) - before).total_seconds() == 1.5
     with pytest.raises(ValueError, match="can only be advanced"):

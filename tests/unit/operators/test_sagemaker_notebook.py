@@ -186,7 +186,7 @@ def test_a_clean_up_leaves_alone_what_ran_before_the_run(
 ) -> None:
     context["dag_run"] = SimpleNamespace(start_date=datetime(2026, 3, 2, 7, 0, 30, tzinfo=UTC))
     sagemaker.describe("InService", modified=10)
-    with pytest.raises(AirflowSkipException, match="InService since before this run began"):
+    with pytest.raises(AirflowSkipException, match="was InService before this run began"):
         make(Stop, only_if_started_in_run=True).execute(context)
     sagemaker.describe("InService", modified=40).describe("InService").stop().describe("Stopped")
     assert make(Stop, only_if_started_in_run=True).execute(context) == "Stopped"
@@ -322,9 +322,9 @@ def test_a_name_of_digits_that_native_rendering_made_a_number_is_that_name(
     [
         ("notebook_instance_name", 1.5, r"is of type float: with render_template_as_native_obj=True"),
         ("notebook_instance_name", True, r"is of type bool: with render_template_as_native_obj=True"),
-        ("aws_conn_id", ["a"], r"aws_conn_id=\['a'\]: must be a text, or None \(this is of type list"),
-        ("region_name", 1.0, r"region_name=1.0: must be a text, or None \(this is of type float"),
-        ("region_name", "None", r"region_name='None': .* what a template makes of a value that is not there"),
+        ("aws_conn_id", ["a"], r"aws_conn_id=\['a'\]: must be a string or None \(this is of type list"),
+        ("region_name", 1.0, r"region_name=1.0: must be a string or None \(this is of type float"),
+        ("region_name", "None", r"region_name='None': .* a missing value that a template rendered"),
         ("verify", 0, r"verify=0: must be True, False, the path of .* \(this is of type int"),
         ("session_expiration_duration", [1], r"is of type list: with render_template_as_native_obj=True"),
     ],
@@ -374,7 +374,7 @@ def test_a_button_without_a_client_is_there_as_soon_as_aws_has_answered(
     assert SageMakerNotebookConsoleLink.key in context["ti"].xcoms
 
 
-def test_the_log_says_what_it_was_before_it_says_what_was_sent(
+def test_the_log_has_the_observed_status_before_the_request(
     make: Callable[..., Any],
     sagemaker: Script,
     context: dict[str, Any],

@@ -181,7 +181,7 @@ def test_a_task_writes_down_when_its_run_first_began_and_nothing_once_that_is_fo
         assert context["ti"].xcoms.get(RUN_BEGAN_KEY) == told
 
 
-def test_airflow_tells_a_task_what_clearing_keeps() -> None:
+def test_airflow_passes_to_a_task_what_clearing_keeps() -> None:
     if AIRFLOW_VERSION >= (3, 0):
         from airflow.sdk.api.datamodels._generated import DagRun
 

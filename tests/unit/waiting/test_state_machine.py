@@ -65,7 +65,7 @@ def test_a_wait_that_nothing_was_sent_for_starts_what_can_be_started_and_waits_f
         ("SomethingNew", Action.WAIT),
     ],
 )
-def test_a_wait_that_saw_the_notebook_move_knows_who_stopped_it(status: str, outcome: object) -> None:
+def test_a_wait_that_observed_the_start_detects_a_later_stop(status: str, outcome: object) -> None:
     if isinstance(outcome, Action):
         assert transition(MOVED, observation(status), 1060)[1] is outcome
     else:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from airflow_sagemaker_presign.local.demo.launch_page_check import check_launch_page
-from airflow_sagemaker_presign.local.demo.link_check import LinkNotGoodError
+from airflow_sagemaker_presign.local.demo.link_check import LinkCheckError
 
 PAGE = '<input type="hidden" name="token" value="a.b&amp;c"><dd id="status-word" data-state="x">{}</dd>'
 
@@ -95,28 +95,28 @@ def test_the_button_is_pressed_once_as_somebody_signed_in_with_the_forms_own_tok
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"page": (303, "")}, "page answered 303"),
+        ({"page": (303, "")}, "page returned 303"),
         ({"page": (200, "Somebody else's page")}, "not the page of a notebook"),
-        ({"page": (200, PAGE.format("Stopped"))}, "says Stopped"),
-        ({"page_mints": 1}, "minted a URL when it was only looked at"),
-        ({"leads_to": "/launch-page"}, "answered 303, and leads to no notebook"),
-        ({"leads_to": None}, "answered 303, and leads to no notebook"),
+        ({"page": (200, PAGE.format("Stopped"))}, "shows Stopped"),
+        ({"page_mints": 1}, "minted a URL on a GET request"),
+        ({"leads_to": "/launch-page"}, "returned 303, without a link to a notebook"),
+        ({"leads_to": None}, "returned 303, without a link to a notebook"),
         ({"click_mints": 2}, "minted 2 URLs"),
         ({"lab_status": 403}, "launch page's link opened /lab with status 403"),
     ],
 )
-def test_a_launch_page_that_is_not_as_it_should_be_is_told_without_the_link(
+def test_an_unexpected_launch_page_is_reported_without_the_link(
     server: Server, wrong: dict[str, Any], reason: str
 ) -> None:
     server.world = World(**wrong)
 
-    with pytest.raises(LinkNotGoodError, match=reason) as refused:
+    with pytest.raises(LinkCheckError, match=reason) as refused:
         check(server)
 
     assert "authToken" not in str(refused.value)
     assert "secret" not in str(refused.value)
 
 
-def test_a_launch_page_that_does_not_answer_is_told() -> None:
-    with pytest.raises(LinkNotGoodError, match="does not answer: ConnectError"):
+def test_a_launch_page_that_does_not_respond_is_reported() -> None:
+    with pytest.raises(LinkCheckError, match="does not respond: ConnectError"):
         check_launch_page("http://127.0.0.1:9/launch-page", "ada", "http://127.0.0.1:9/requests")

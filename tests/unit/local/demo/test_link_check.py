@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.local.clock import LocalClock
-from airflow_sagemaker_presign.local.demo.link_check import LinkNotGoodError, check_newest, link_in
+from airflow_sagemaker_presign.local.demo.link_check import LinkCheckError, check_newest, link_in
 from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import PresignedTokens
 
 
@@ -61,7 +61,7 @@ def mail(address: str, arrived_after: float = 0) -> dict[str, Any]:
     return {"kind": "mail", "text": "Hello", "html": text, "arrived_at": clock.now().timestamp() + arrived_after}
 
 
-def test_a_link_that_opens_jupyterlab_tells_how_long_it_was_valid_on_arrival(jupyter: str) -> None:
+def test_a_link_that_opens_jupyterlab_has_its_validity_on_arrival(jupyter: str) -> None:
     arrival = check_newest([mail(jupyter, arrived_after=4)], "mail")
 
     assert arrival.validity_left == pytest.approx(296, abs=0.5)
@@ -69,31 +69,31 @@ def test_a_link_that_opens_jupyterlab_tells_how_long_it_was_valid_on_arrival(jup
 
 
 def test_a_link_that_arrived_late_is_not_good(jupyter: str) -> None:
-    with pytest.raises(LinkNotGoodError, match=r"239.* left on arrival; it must be 240"):
+    with pytest.raises(LinkCheckError, match=r"239.* left on arrival; it must be 240"):
         check_newest([mail(jupyter, arrived_after=60.5)], "mail")
 
 
-def test_a_jupyterlab_that_does_not_let_one_in_is_told_without_the_link(broken_jupyter: str) -> None:
+def test_a_jupyterlab_that_denies_access_is_reported_without_the_link(broken_jupyter: str) -> None:
     message = mail(broken_jupyter)
 
-    with pytest.raises(LinkNotGoodError, match="answered 403") as refused:
+    with pytest.raises(LinkCheckError, match="returned 403") as refused:
         check_newest([message], "mail")
 
     assert "authToken" not in str(refused.value)
 
 
-def test_a_link_that_leads_nowhere_is_told_without_the_link() -> None:
-    with pytest.raises(LinkNotGoodError, match="does not open: ConnectError") as refused:
+def test_a_broken_link_is_reported_without_the_url() -> None:
+    with pytest.raises(LinkCheckError, match="does not open: ConnectError") as refused:
         check_newest([mail("http://127.0.0.1:9/")], "mail")
 
     assert refused.value.__cause__ is None
     assert "authToken" not in str(refused.value)
 
 
-def test_no_message_and_a_message_without_a_link_are_told_apart() -> None:
-    with pytest.raises(LinkNotGoodError, match="No slack message"):
+def test_no_message_and_a_message_without_a_link_are_different_errors() -> None:
+    with pytest.raises(LinkCheckError, match="No slack message"):
         check_newest([], "slack")
-    with pytest.raises(LinkNotGoodError, match="no presigned URL in the newest slack message"):
+    with pytest.raises(LinkCheckError, match="no presigned URL in the newest slack message"):
         check_newest([{"kind": "slack", "text": "Hello", "arrived_at": 0}], "slack")
 
 

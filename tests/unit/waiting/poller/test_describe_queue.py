@@ -38,7 +38,7 @@ def test_names_come_out_in_the_order_in_which_they_came(pending_waits: PendingWa
     assert order == ["b", "a", "c"]
 
 
-def test_who_a_list_told_of_meanwhile_needs_no_describing(pending_waits: PendingWaits) -> None:
+def test_a_workspace_that_a_list_reported_meanwhile_is_not_described(pending_waits: PendingWaits) -> None:
     queue = DescribeQueue(pending_waits)
     queue.add(["a", "b"], 10)
     last_seen(pending_waits, "a", 10)
@@ -46,7 +46,7 @@ def test_who_a_list_told_of_meanwhile_needs_no_describing(pending_waits: Pending
     assert queue.first() == "b"
 
 
-def test_whose_reason_is_needed_is_described_whatever_a_list_tells(pending_waits: PendingWaits) -> None:
+def test_a_workspace_whose_reason_is_needed_is_described_even_if_listed(pending_waits: PendingWaits) -> None:
     queue = DescribeQueue(pending_waits)
     queue.require("a")
     queue.add(["a"], 10)
@@ -54,7 +54,7 @@ def test_whose_reason_is_needed_is_described_whatever_a_list_tells(pending_waits
     assert queue.first() == "a"
 
 
-def test_one_that_fails_goes_behind_the_others_and_one_nobody_waits_for_goes(pending_waits: PendingWaits) -> None:
+def test_a_failed_name_moves_to_the_end_and_one_without_waits_is_dropped(pending_waits: PendingWaits) -> None:
     queue = DescribeQueue(pending_waits)
     queue.add(["a", "gone", "b"], 10)
     queue.defer("a")

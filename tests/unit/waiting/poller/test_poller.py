@@ -154,7 +154,7 @@ def test_a_change_between_the_workers_observation_and_the_first_incremental_list
     assert max(waits.ended_at.values()) < 3
 
 
-def test_what_a_list_told_too_late_is_found_by_the_resync(account: Account, waits: Waits) -> None:
+def test_a_change_that_a_list_shows_too_late_is_found_by_the_resync(account: Account, waits: Waits) -> None:
     account.lag = 20
     in_service = {name: 100.0 + number for number, name in enumerate(names(20))}
     for name, at in in_service.items():
@@ -163,7 +163,7 @@ def test_what_a_list_told_too_late_is_found_by_the_resync(account: Account, wait
     assert max(delays(waits, in_service)) < 20 + 66
 
 
-def test_of_a_thousand_one_change_that_no_incremental_list_tells_costs_little_more_than_a_minute(
+def test_one_change_in_a_thousand_that_no_incremental_list_shows_is_found_in_about_a_minute(
     account: Account, waits: Waits
 ) -> None:
     for name in names(1000):
@@ -290,7 +290,7 @@ def test_where_lists_are_denied_everybody_is_described_in_turn(account: Account,
 
 
 def test_a_list_that_fails_for_long_is_left_alone_and_everybody_described(account: Account, waits: Waits) -> None:
-    broken = exceptions.SageMakerUnavailable("*", "AWS answered with a list without names or statuses.")
+    broken = exceptions.SageMakerUnavailable("*", "AWS returned a list without names or statuses.")
     account.refuse = lambda operation, name: broken if operation == "list" else None
     for name in names(20):
         account.plan(name, (-1, "Pending"), (120, "InService"))
@@ -420,7 +420,7 @@ def test_a_cancelled_wait_leaves_nothing_behind(account: Account, waits: Waits) 
     assert account.clock.monotonic() < 70
 
 
-def test_a_poller_that_breaks_makes_room_first_and_then_tells_its_waits(
+def test_a_failing_poller_unregisters_before_it_fails_its_waits(
     account: Account, waits: Waits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.plan("research", (-1, "Pending"))

@@ -36,7 +36,7 @@ def test_throttling_halves_the_rate_and_answers_bring_it_back(rate_limiter: Rate
     rate_limiter.failed(0, throttled=True)
     assert rate_limiter.rate == 2.5
     for _ in range(100):
-        rate_limiter.answered()
+        rate_limiter.record_response()
     assert rate_limiter.rate == 5
 
 
@@ -72,8 +72,8 @@ THROTTLED = SageMakerUnavailable("research", "Rate exceeded.")
 
 def test_outage_is_logged_when_it_begins_and_when_it_is_over() -> None:
     outage_log = OutageLog()
-    told = [outage_log.request_failed(THROTTLED, now) for now in (0.0, 1.0, 3.0, 7.0)]
-    assert told == ["Rate exceeded. The wait continues, with fewer requests.", None, None, None]
+    lines = [outage_log.request_failed(THROTTLED, now) for now in (0.0, 1.0, 3.0, 7.0)]
+    assert lines == ["Rate exceeded. The wait continues, with fewer requests.", None, None, None]
     assert [outage_log.request_succeeded(now) for now in (8.0, 40.0, 68.0, 70.0)] == [
         None,
         None,

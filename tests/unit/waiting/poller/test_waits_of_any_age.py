@@ -47,16 +47,16 @@ class Came:
         }
         account.plan(name, (sent - 1000, "Stopped"), *lives[self.life])
 
-    def by(self, trouble_ends: float) -> float:
-        """Say until when it should have ended, where somebody could look from then on."""
+    def by(self, fault_ends: float) -> float:
+        """Return by when it should have ended if AWS can be observed from then on."""
         if self.life == "did not take its Start":
-            return max(self.at + max(0.0, 36 - self.age), trouble_ends) + 120
+            return max(self.at + max(0.0, 36 - self.age), fault_ends) + 120
         later = self.life in ("is on its way", "fails later", "is deleted later")
-        return max(self.at + (self.takes if later else 3), trouble_ends)
+        return max(self.at + (self.takes if later else 3), fault_ends)
 
 
 @dataclass(frozen=True)
-class OutageLog:
+class FaultWindow:
     """What fails from when until when."""
 
     what: str
@@ -84,8 +84,8 @@ came = st.builds(
     st.sampled_from([0.0, 0.0, 0.0, 0.3, 2.0, 40.0, 41.0]),
     st.sampled_from([8.0, 25.0, 200.0]),
 )
-troubles = st.builds(
-    OutageLog,
+fault_windows = st.builds(
+    FaultWindow,
     st.sampled_from(["lists are denied", "the database is away", "AWS throttles"]),
     st.sampled_from([0.0, 1.0, 3.0, 45.0]),
     st.sampled_from([2.0, 30.0, 90.0]),
@@ -95,17 +95,17 @@ troubles = st.builds(
 @settings(max_examples=40)
 @given(
     many=st.lists(came, min_size=1, max_size=40),
-    trouble=st.none() | troubles,
+    fault=st.none() | fault_windows,
     others=st.sampled_from([0, 0, 150, 1500]),
     ahead=st.sampled_from([0, 0, -200, 200]),
     lag=st.sampled_from([0, 0, 3]),
 )
 def test_each_wait_ends_as_its_notebook_instance_did_and_soon(
-    many: list[Came], trouble: OutageLog | None, others: int, ahead: float, lag: float
+    many: list[Came], fault: FaultWindow | None, others: int, ahead: float, lag: float
 ) -> None:
     account = Account(ahead=ahead, lag=lag)
-    if trouble:
-        account.refuse = lambda operation, name: trouble.refuses(operation, account.clock.monotonic())
+    if fault:
+        account.refuse = lambda operation, name: fault.refuses(operation, account.clock.monotonic())
     waits = Waits(account)
     for number in range(others):
         account.plan(f"other-{number:04}", (-3000 + number * 2, "InService"))
@@ -122,9 +122,9 @@ def test_each_wait_ends_as_its_notebook_instance_did_and_soon(
     for number, each in enumerate(many):
         name = f"notebook-{number:02}"
         assert type(waits.outcomes[name]) is ENDS[each.life], (each, waits.outcomes[name])
-        trouble_ends = trouble.since + trouble.seconds if trouble else 0.0
-        assert waits.ended_at[name] < each.by(trouble_ends) + SOON, each
+        fault_ends = fault.since + fault.seconds if fault else 0.0
+        assert waits.ended_at[name] < each.by(fault_ends) + SOON, each
     starts = [at for at, what, _ in account.requests if what == "start"]
-    taken = [at for at in starts if not (trouble and trouble.refuses("start", at))]
+    taken = [at for at in starts if not (fault and fault.refuses("start", at))]
     assert len(taken) == sum(each.life == "did not take its Start" for each in many)
     assert account.busiest_second() <= 10
