@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.world import World
+from tests.faults.simulation import Simulation
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(monkeypatch)
+def simulation(monkeypatch: pytest.MonkeyPatch) -> Simulation:
+    return Simulation(monkeypatch)

@@ -20,7 +20,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from tests.faults.wire import Request, What
+from tests.faults.transport import Request, What
 from tests.helpers.simulated_account import as_json
 
 NO_SUCH_HOST = socket.gaierror(-2, "Name or service not known")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_sagemaker_presign.exceptions import LinkDeliveryError, WorkspaceError
-from tests.faults.world import Outcome, World
+from tests.faults.simulation import Outcome, Simulation
 
 MIN_VALIDITY = 240.0
 
@@ -25,16 +25,16 @@ class Link:
     starts: int = 1
     before: float = 3600.0
 
-    def check(self, world: World, outcome: Outcome) -> None:
-        everything_holds(world, outcome)
+    def check(self, simulation: Simulation, outcome: Outcome) -> None:
+        everything_holds(simulation, outcome)
         assert outcome.error is None, repr(outcome.error)
         assert outcome.receipt is not None
         (delivery,) = outcome.receipt["deliveries"]
         assert "failure" not in delivery
-        (arrival,) = world.arrivals(outcome.name)
-        assert world.validity_left(arrival) >= MIN_VALIDITY
+        (arrival,) = simulation.arrivals(outcome.name)
+        assert simulation.validity_left(arrival) >= MIN_VALIDITY
         assert arrival.at < self.before
-        assert world.starts(outcome.name) == self.starts
+        assert simulation.starts(outcome.name) == self.starts
 
 
 @dataclass(frozen=True)
@@ -53,21 +53,21 @@ class Error:
     starts: int = 1
     before: float = 3600.0 + UNDER_WAY
 
-    def check(self, world: World, outcome: Outcome) -> None:
-        everything_holds(world, outcome)
+    def check(self, simulation: Simulation, outcome: Outcome) -> None:
+        everything_holds(simulation, outcome)
         assert outcome.receipt is None
         assert type(outcome.error) is self.kind, repr(outcome.error)
         assert self.words in str(outcome.error), str(outcome.error)
-        assert world.arrivals(outcome.name) == []
+        assert simulation.arrivals(outcome.name) == []
         assert outcome.ended < self.before
-        assert world.starts(outcome.name) == self.starts
+        assert simulation.starts(outcome.name) == self.starts
 
 
-def everything_holds(world: World, outcome: Outcome) -> None:
+def everything_holds(simulation: Simulation, outcome: Outcome) -> None:
     """Check what holds for each task that ended, whatever the script was."""
-    assert world.witness.lines
-    assert world.witness.leaks() == []
-    assert len(str(world.witness.stored)) < 20_000
+    assert simulation.leak_detector.lines
+    assert simulation.leak_detector.leaks() == []
+    assert len(str(simulation.leak_detector.stored)) < 20_000
     assert len(str(outcome.error)) < 3_000
     assert (outcome.receipt is None) != (outcome.error is None)
     if outcome.waited_until is not None:

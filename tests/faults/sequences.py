@@ -25,8 +25,8 @@ from tests.faults.faults import (
     without,
 )
 from tests.faults.recipients import FOR_EVER, Send
-from tests.faults.wire import DESCRIBE, LIST, MINT, START
-from tests.faults.world import World
+from tests.faults.simulation import Simulation
+from tests.faults.transport import DESCRIBE, LIST, MINT, START
 from tests.helpers.simulated_account import IN_SERVICE, PENDING, STOPPED, STOPPING, Steps
 
 MAINTENANCE = ("Updating", "PendingMaintenance", "InMaintenance")
@@ -85,30 +85,30 @@ class Sequence:
     others: int
     people: tuple[tuple[Send, ...], ...]
 
-    def set(self, world: World) -> None:
+    def set(self, simulation: Simulation) -> None:
         """Apply it to the simulated Airflow."""
-        world.account.ahead = self.ahead
-        world.account.plan("research", self.status, *self.becomes, starts=self.starts)
+        simulation.account.ahead = self.ahead
+        simulation.account.plan("research", self.status, *self.becomes, starts=self.starts)
         if self.happens:
-            world.account.happens("research", *self.happens)
+            simulation.account.happens("research", *self.happens)
         for number, name in enumerate(self.names[1:]):
             if number % 2:
-                world.account.plan(name, STOPPED)
+                simulation.account.plan(name, STOPPED)
             else:
-                world.account.plan(name, PENDING, (60, IN_SERVICE))
+                simulation.account.plan(name, PENDING, (60, IN_SERVICE))
         for window in self.fault_windows:
             until = window.since + window.seconds
-            world.fault(FAULTS[window.fault], since=window.since, until=until, operations=window.operations)
+            simulation.fault(FAULTS[window.fault], since=window.since, until=until, operations=window.operations)
         if self.expires:
             expired, renewed = self.expires
-            world.account.keys = [(-1e9, expired, "KEY1"), (expired + renewed, 1e9, "KEY2")]
+            simulation.account.keys = [(-1e9, expired, "KEY1"), (expired + renewed, 1e9, "KEY2")]
         if self.away:
             since, seconds = self.away
-            world.database.away = [(since, since + seconds)]
+            simulation.database.away = [(since, since + seconds)]
         begins = self.others + self.others // 2
         """Requests of the other tasks, before there is a triggerer."""
-        world.kill = lambda number: 0.03 if number - begins in self.kills else None
-        world.back_after = self.back_after
+        simulation.kill = lambda number: 0.03 if number - begins in self.kills else None
+        simulation.back_after = self.back_after
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.exceptions import LinkDeliveryError, WorkspaceError
 from tests.faults.sequences import MAINTENANCE, Sequence, sequences
-from tests.faults.world import Outcome, World
+from tests.faults.simulation import Outcome, Simulation
 from tests.helpers.simulated_account import STOPPED, STOPPING
 
 SEQUENCES = int(os.environ.get("FAULT_SEQUENCES", "250"))
@@ -48,10 +48,10 @@ CAUSES: dict[type[Exception], tuple[str, ...]] = {
 @given(sequence=sequences())
 def test_any_sequence_ends_in_time_in_a_link_that_works_or_in_an_error_that_has_a_reason(sequence: Sequence) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        world = World(monkeypatch)
-        sequence.set(world)
-        people = [world.person(*sends, to=f"person-{number}") for number, sends in enumerate(sequence.people)]
-        outcome, *_ = world.run(
+        simulation = Simulation(monkeypatch)
+        sequence.set(simulation)
+        people = [simulation.person(*sends, to=f"person-{number}") for number, sends in enumerate(sequence.people)]
+        outcome, *_ = simulation.run(
             *sequence.names,
             deferrable=sequence.deferrable,
             timeout=sequence.timeout,
@@ -61,14 +61,14 @@ def test_any_sequence_ends_in_time_in_a_link_that_works_or_in_an_error_that_has_
             require=sequence.require,
             notifiers=people,
         )
-    assert world.witness.lines
-    assert world.witness.leaks() == []
+    assert simulation.leak_detector.lines
+    assert simulation.leak_detector.leaks() == []
     ends_in_time(sequence, outcome)
     if outcome.error is None:
-        has_links(sequence, world, outcome)
+        has_links(sequence, simulation, outcome)
     else:
-        has_a_reason(sequence, world, outcome, outcome.error)
-    nobody_has_two(sequence, world)
+        has_a_reason(sequence, simulation, outcome, outcome.error)
+    nobody_has_two(sequence, simulation)
 
 
 def ends_in_time(sequence: Sequence, outcome: Outcome) -> None:
@@ -87,7 +87,7 @@ def ends_in_time(sequence: Sequence, outcome: Outcome) -> None:
     assert outcome.ended <= sequence.timeout + UNDER_WAY_IN_WORKER + late + sequence.attempts * a_try
 
 
-def has_links(sequence: Sequence, world: World, outcome: Outcome) -> None:
+def has_links(sequence: Sequence, simulation: Simulation, outcome: Outcome) -> None:
     assert outcome.receipt is not None
     deliveries = outcome.receipt["deliveries"]
     assert len(deliveries) == len(sequence.people)
@@ -95,16 +95,16 @@ def has_links(sequence: Sequence, world: World, outcome: Outcome) -> None:
     assert len(good) == len(sequence.people) if sequence.require == "all" else good
     for delivery in good:
         person = delivery["notifier"].rpartition(" ")[2]
-        (arrival,) = world.arrivals(to=person)
-        assert world.validity_left(arrival) >= sequence.min_validity
-        assert world.validity_left(arrival) >= delivery["validity_left"] - 0.1
+        (arrival,) = simulation.arrivals(to=person)
+        assert simulation.validity_left(arrival) >= sequence.min_validity
+        assert simulation.validity_left(arrival) >= delivery["validity_left"] - 0.1
 
 
-def has_a_reason(sequence: Sequence, world: World, outcome: Outcome, error: Exception) -> None:
+def has_a_reason(sequence: Sequence, simulation: Simulation, outcome: Outcome, error: Exception) -> None:
     if not isinstance(error, (WorkspaceError, LinkDeliveryError)):
         # Airflow's own words, when its database was away before the task had begun anything.
         assert sequence.away is not None, repr(error)
-        assert world.wire.requests == [], repr(error)
+        assert simulation.transport.requests == [], repr(error)
         return
     assert "'research'" in str(error)
     assert error.problem in str(error)
@@ -114,7 +114,7 @@ def has_a_reason(sequence: Sequence, world: World, outcome: Outcome, error: Exce
         without = len(sequence.people) - len(error.delivered)
         assert len(error.failures) == without > 0
     elif isinstance(error, exceptions.NotebookInstanceWaitTimeout):
-        assert world.time.seconds >= sequence.timeout
+        assert simulation.time.seconds >= sequence.timeout
         assert "last known status is" in error.problem
     elif isinstance(error, exceptions.SageMakerUnavailable):
         # It ends no wait that AWS ever answered; but a task has to describe what it sends.
@@ -126,6 +126,6 @@ def has_a_reason(sequence: Sequence, world: World, outcome: Outcome, error: Exce
         assert right or missing, repr(error)
 
 
-def nobody_has_two(sequence: Sequence, world: World) -> None:
+def nobody_has_two(sequence: Sequence, simulation: Simulation) -> None:
     for number in range(len(sequence.people)):
-        assert len(world.arrivals(to=f"person-{number}")) <= 1
+        assert len(simulation.arrivals(to=f"person-{number}")) <= 1

@@ -39,8 +39,8 @@ from tests.faults.faults import (
 )
 from tests.faults.outcomes import Error, Link
 from tests.faults.scripts import Script, assumes, both, during
-from tests.faults.wire import DESCRIBE, LIST, START
-from tests.faults.world import World
+from tests.faults.simulation import Simulation
+from tests.faults.transport import DESCRIBE, LIST, START
 
 TEN_MINUTES = 600.0
 
@@ -92,7 +92,9 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     "refusals cut in the middle": (
         both(
             during(ends_early, 30, 90),
-            lambda world: world.account.happens("research", (30, "gone"), (90, "Pending"), (140, "InService")),
+            lambda simulation: simulation.account.happens(
+                "research", (30, "gone"), (90, "Pending"), (140, "InService")
+            ),
         ),
         Link(before=220),
     ),
@@ -203,7 +205,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
         Error(NotebookInstanceWaitTimeout, "Set the clock of the machine"),
     ),
     "a key that AWS does not know for once": (
-        lambda world: world.fault(UNKNOWN_KEY, since=60, times=1),
+        lambda simulation: simulation.fault(UNKNOWN_KEY, since=60, times=1),
         Link(before=220),
     ),
     "a key that AWS does not know for two minutes": (during(UNKNOWN_KEY, 20, 140), Link(before=250)),
@@ -226,7 +228,7 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
     ),
     "a Start that was taken, and whose answer was lost": (during(loses_the_answer, 0, 1, START), Link(before=200)),
     "a Start whose answer never comes": (
-        lambda world: world.fault(never_answers, operations=(START,), times=1),
+        lambda simulation: simulation.fault(never_answers, operations=(START,), times=1),
         Link(before=300),
     ),
 }
@@ -234,14 +236,14 @@ TABLE: dict[str, tuple[Script, Link | Error]] = {
 
 @pytest.mark.parametrize("where", ["in the triggerer", "in the worker"])
 @pytest.mark.parametrize(("script", "expected"), TABLE.values(), ids=TABLE)
-def test_a_wait(world: World, script: Script, expected: Link | Error, where: str) -> None:
-    world.account.plan("research", "Stopped")
-    script(world)
-    expected.check(world, world.run_one(deferrable=where == "in the triggerer"))
+def test_a_wait(simulation: Simulation, script: Script, expected: Link | Error, where: str) -> None:
+    simulation.account.plan("research", "Stopped")
+    script(simulation)
+    expected.check(simulation, simulation.run_one(deferrable=where == "in the triggerer"))
 
 
 TOGETHER: dict[str, tuple[Script, float]] = {
-    "with nothing wrong": (lambda world: None, 160),
+    "with nothing wrong": (lambda simulation: None, 160),
     "list allowed, then denied": (during(denies, 60, 1e6, LIST), 170),
     "list denied from the beginning": (during(denies, 0, 1e6, LIST), 170),
     "describe throttled until a minute before": (during(throttles, 20, 80, DESCRIBE), 160),
@@ -252,14 +254,14 @@ TOGETHER: dict[str, tuple[Script, float]] = {
     "a list without times": (during(without("LastModifiedTime"), 0, 3600, LIST), 200),
     "a list cut in the middle": (during(cut, 20, 200, LIST), 300),
     "a sign-in page instead of a list": (during(html(200), 20, 200, LIST), 300),
-    "thousands of strangers in the list": (lambda world: setattr(world.account, "strangers", 2000), 200),
+    "thousands of strangers in the list": (lambda simulation: setattr(simulation.account, "strangers", 2000), 200),
     # Once, because writing and reading it takes seconds of real time.
     "a list of ten megabytes in one page": (
-        lambda world: world.fault(enormous(50_000), operations=(LIST,), times=1),
+        lambda simulation: simulation.fault(enormous(50_000), operations=(LIST,), times=1),
         160,
     ),
     "a list that does not end for a while": (
-        lambda world: world.fault(never_ends, operations=(LIST,), since=20, times=150),
+        lambda simulation: simulation.fault(never_ends, operations=(LIST,), since=20, times=150),
         200,
     ),
 }
@@ -268,10 +270,10 @@ NAMES = ("ada", "bob", "cyd", "dan", "eve")
 
 
 @pytest.mark.parametrize(("script", "before"), TOGETHER.values(), ids=TOGETHER)
-def test_five_waits_that_share_a_poller(world: World, script: Script, before: float) -> None:
+def test_five_waits_that_share_a_poller(simulation: Simulation, script: Script, before: float) -> None:
     for name in NAMES:
-        world.account.plan(name, "Stopped")
-    script(world)
-    for outcome in world.run(*NAMES):
-        Link(before=before).check(world, outcome)
-    assert world.wire.asked(LIST)
+        simulation.account.plan(name, "Stopped")
+    script(simulation)
+    for outcome in simulation.run(*NAMES):
+        Link(before=before).check(simulation, outcome)
+    assert simulation.transport.asked(LIST)

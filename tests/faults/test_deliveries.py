@@ -27,19 +27,19 @@ from tests.faults.faults import (
     slow,
     throttles,
 )
+from tests.faults.leak_detector import PIECES
 from tests.faults.outcomes import MIN_VALIDITY, Error, Link, everything_holds
 from tests.faults.recipients import FOR_EVER, Recipient, Send
 from tests.faults.scripts import Script, during
-from tests.faults.wire import DESCRIBE, MINT
-from tests.faults.witness import PIECES
-from tests.faults.world import World
+from tests.faults.simulation import Simulation
+from tests.faults.transport import DESCRIBE, MINT
 from tests.helpers.secret_search import files
 from tests.helpers.simulated_account import IN_SERVICE, SECRET, STOPPED
 
 
 def once(what: Callable[..., object], times: float = 1) -> Script:
     """Have the mint go wrong."""
-    return lambda world: world.fault(what, operations=(MINT,), times=times)
+    return lambda simulation: simulation.fault(what, operations=(MINT,), times=times)
 
 
 NO_LINK = LinkDeliveryError
@@ -65,7 +65,7 @@ MINTS: dict[str, tuple[Script, Link | Error]] = {
     "answered with a sign-in page": (once(html(200), math.inf), Error(NO_LINK, "without a URL")),
     "answered with a bad gateway": (once(html(502), 2), Link()),
     "it was stopped a moment ago": (
-        lambda world: world.account.happens("research", (143, STOPPED)),
+        lambda simulation: simulation.account.happens("research", (143, STOPPED)),
         Error(NotebookInstanceStopped, "It was stopped"),
     ),
     "the observation before it is throttled for ten minutes": (during(throttles, 143, 743, DESCRIBE), Link()),
@@ -73,10 +73,10 @@ MINTS: dict[str, tuple[Script, Link | Error]] = {
 
 
 @pytest.mark.parametrize(("script", "expected"), MINTS.values(), ids=MINTS)
-def test_a_mint(world: World, script: Script, expected: Link | Error) -> None:
-    world.account.plan("research", STOPPED)
-    script(world)
-    expected.check(world, world.run_one())
+def test_a_mint(simulation: Simulation, script: Script, expected: Link | Error) -> None:
+    simulation.account.plan("research", STOPPED)
+    script(simulation)
+    expected.check(simulation, simulation.run_one())
 
 
 @pytest.mark.parametrize(
@@ -88,15 +88,15 @@ def test_a_mint(world: World, script: Script, expected: Link | Error) -> None:
     ],
     ids=["slow", "fails twice", "fails slowly, twice"],
 )
-def test_a_send_that_is_made_good(world: World, sends: list[Send], attempts: int) -> None:
-    world.account.plan("research", IN_SERVICE)
-    outcome = world.run_one(notifiers=[world.person(*sends)])
-    everything_holds(world, outcome)
+def test_a_send_that_is_made_good(simulation: Simulation, sends: list[Send], attempts: int) -> None:
+    simulation.account.plan("research", IN_SERVICE)
+    outcome = simulation.run_one(notifiers=[simulation.person(*sends)])
+    everything_holds(simulation, outcome)
     assert outcome.receipt is not None
     (delivery,) = outcome.receipt["deliveries"]
     assert delivery["attempts"] == attempts
-    (arrival,) = world.inbox.arrivals
-    assert world.validity_left(arrival) >= delivery["validity_left"] >= MIN_VALIDITY
+    (arrival,) = simulation.inbox.arrivals
+    assert simulation.validity_left(arrival) >= delivery["validity_left"] >= MIN_VALIDITY
 
 
 @pytest.mark.parametrize(
@@ -112,20 +112,22 @@ def test_a_send_that_is_made_good(world: World, sends: list[Send], attempts: int
     ids=["fails", "too slow", "hangs", "hangs and arrives", "arrives and times out", "is cut off"],
 )
 def test_a_send_that_is_not_made_good_is_named_and_the_other_arrives_once(
-    world: World, sends: list[Send], arrived: int, words: str
+    simulation: Simulation, sends: list[Send], arrived: int, words: str
 ) -> None:
-    world.account.plan("research", IN_SERVICE)
-    both = [world.person(*sends), world.person(to="bob@example.com")]
-    outcome = world.run_one(notifiers=both)
-    everything_holds(world, outcome)
+    simulation.account.plan("research", IN_SERVICE)
+    both = [simulation.person(*sends), simulation.person(to="bob@example.com")]
+    outcome = simulation.run_one(notifiers=both)
+    everything_holds(simulation, outcome)
     assert isinstance(outcome.error, LinkDeliveryError)
     assert words in outcome.error.failures["Recipient #1 to ada@example.com"]
     assert outcome.error.delivered == ("Recipient #2 to bob@example.com",)
-    to = [arrival.to for arrival in world.inbox.arrivals]
+    to = [arrival.to for arrival in simulation.inbox.arrivals]
     assert (to.count("ada@example.com"), to.count("bob@example.com")) == (arrived, 1)
 
 
-def test_a_worker_killed_between_mint_and_send_leaves_nothing_of_its_link(world: World, tmp_path: Path) -> None:
+def test_a_worker_killed_between_mint_and_send_leaves_nothing_of_its_link(
+    simulation: Simulation, tmp_path: Path
+) -> None:
     with (tmp_path / "console").open("wb") as console:
         killed = subprocess.run(
             [sys.executable, "-m", __name__, str(tmp_path / "log")],
@@ -138,8 +140,8 @@ def test_a_worker_killed_between_mint_and_send_leaves_nothing_of_its_link(world:
     written = files(tmp_path)
     assert b"the worker is killed now" in written["log"][0]
     assert not [place for place, values in written.items() for value in values for piece in PIECES if piece in value]
-    world.account.plan("research", IN_SERVICE)
-    Link(starts=0).check(world, world.run_one())
+    simulation.account.plan("research", IN_SERVICE)
+    Link(starts=0).check(simulation, simulation.run_one())
 
 
 class Killer(Recipient):
@@ -161,9 +163,9 @@ def be_killed(path: str) -> None:
     import logging
 
     logging.basicConfig(filename=path, level=logging.DEBUG, force=True)
-    world = World(pytest.MonkeyPatch())
-    world.account.plan("research", IN_SERVICE)
-    world.run_unwatched("research", notifiers=[Killer("ada@example.com", world.inbox)])
+    simulation = Simulation(pytest.MonkeyPatch())
+    simulation.account.plan("research", IN_SERVICE)
+    simulation.run_unwatched("research", notifiers=[Killer("ada@example.com", simulation.inbox)])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""That a real socket does to botocore what the wire of these tests does: a few of its faults, on loopback."""
+"""That a real socket does to botocore what the transport of these tests does: a few of its faults, on loopback."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from botocore.config import Config
 from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.hooks import aws_errors
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
-from tests.faults import faults, wire
-from tests.faults.world import World
+from tests.faults import faults, transport
+from tests.faults.simulation import Simulation
 from tests.helpers.simulated_account import PENDING, as_json
 
 READ_TIMEOUT = 0.3
@@ -45,7 +45,7 @@ def say_nothing(connection: socket.socket) -> None:
 
 PAGE = b"<html>Please sign in to the network.</html>"
 
-FAULTS: dict[str, tuple[Serve, wire.What]] = {
+FAULTS: dict[str, tuple[Serve, transport.What]] = {
     "reset": (reset, faults.resets),
     "closed": (send(b""), faults.resets),
     "never answered": (say_nothing, faults.never_answers),
@@ -70,23 +70,23 @@ FAULTS: dict[str, tuple[Serve, wire.What]] = {
 
 @pytest.mark.parametrize(("serve", "what"), FAULTS.values(), ids=FAULTS)
 def test_simulated_transport_faults_match_real_sockets(
-    monkeypatch: pytest.MonkeyPatch, serve: Serve, what: wire.What
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, what: transport.What
 ) -> None:
     with serving(serve) as port:
         real = outcome_at(port)
-    world = World(monkeypatch)
-    world.account.plan("research", PENDING)
-    world.fault(what)
+    simulation = Simulation(monkeypatch)
+    simulation.account.plan("research", PENDING)
+    simulation.fault(what)
     assert outcome_at(port) == real
-    assert len(world.wire.requests) == 1
+    assert len(simulation.transport.requests) == 1
 
 
 def test_a_connection_that_is_refused_is_what_a_closed_port_does(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     real = outcome_at(port)
-    world = World(monkeypatch)
-    world.fault(faults.no_connection)
+    simulation = Simulation(monkeypatch)
+    simulation.fault(faults.no_connection)
     assert real == outcome_at(port)
     assert real[0] == "EndpointConnectionError"
 

@@ -2,7 +2,7 @@
 The simulated SageMaker: an account with notebook instances whose past and future are known, at any moment.
 
 Three adapters ask it: the poller's hook (``poller_account.py``), botocore's connections in the fault tests
-(``tests/faults/wire.py``), and a server for the benchmarks (``tests/benchmarks/polling_server.py``).
+(``tests/faults/transport.py``), and a server for the benchmarks (``tests/benchmarks/polling_server.py``).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from airflow_sagemaker_presign import exceptions
 from tests.faults.outcomes import Error
-from tests.faults.world import World
+from tests.faults.simulation import Simulation
 from tests.helpers.simulated_account import STOPPED, Steps
 
 STOPPED_BY_SOMEBODY = Error(exceptions.NotebookInstanceStopped, "It was stopped")
@@ -15,9 +15,9 @@ DELETED = Error(exceptions.NotebookInstanceDeleted, "Ask the person who manages 
 
 
 @dataclass(frozen=True)
-class Life:
+class StatusPlan:
     """
-    A notebook instance's.
+    The status changes of a notebook instance.
 
     :param status: what it is at first.
     :param becomes: and later on, by itself.
@@ -31,8 +31,8 @@ class Life:
     happens: Steps = ()
 
 
-def live(world: World, name: str, life: Life) -> None:
-    """Have a notebook instance live so."""
-    world.account.plan(name, life.status, *life.becomes, starts=life.starts)
-    if life.happens:
-        world.account.happens(name, *life.happens)
+def apply_plan(simulation: Simulation, name: str, plan: StatusPlan) -> None:
+    """Have a notebook instance change its status like this."""
+    simulation.account.plan(name, plan.status, *plan.becomes, starts=plan.starts)
+    if plan.happens:
+        simulation.account.happens(name, *plan.happens)

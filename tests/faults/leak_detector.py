@@ -22,7 +22,7 @@ PIECES = frozenset(
 )
 
 
-class Witness(logging.Handler):
+class LeakDetector(logging.Handler):
     """Knows what was written."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ def _all_loggers_to(handler: logging.Handler) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _structlog_to(witness: Witness) -> Iterator[None]:
+def _structlog_to(leak_detector: LeakDetector) -> Iterator[None]:
     """Airflow 3 logs its own things, and those of operators and hooks, through structlog."""
     try:
         import structlog
@@ -104,9 +104,11 @@ def _structlog_to(witness: Witness) -> Iterator[None]:
 
     def take_down(_logger: Any, _method: str, event: Any) -> Any:
         error = event.get("exc_info")
-        witness.lines.append(json.dumps(event, default=repr))
+        leak_detector.lines.append(json.dumps(event, default=repr))
         if error:
-            witness.saw_error(error if isinstance(error, BaseException) else error[1] if error is not True else None)
+            leak_detector.saw_error(
+                error if isinstance(error, BaseException) else error[1] if error is not True else None
+            )
         raise structlog.DropEvent
 
     structlog.configure(

@@ -19,10 +19,10 @@ from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPres
 from airflow_sagemaker_presign.waiting.poller import registry
 from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
 from tests.faults.database import Database, TaskInstance
+from tests.faults.leak_detector import LeakDetector
 from tests.faults.recipients import Arrival, Inbox, Recipient, Send
+from tests.faults.transport import START, Fault, Transport
 from tests.faults.virtual_time import VirtualRuntime, VirtualTime
-from tests.faults.wire import START, Fault, Wire
-from tests.faults.witness import Witness
 from tests.helpers.service_models import create_loader_once
 from tests.helpers.simulated_account import Account
 
@@ -73,7 +73,7 @@ class Deferred:
     event_at: float = 0.0
 
 
-class World:
+class Simulation:
     """
     Everything around the package, on virtual time.
 
@@ -83,10 +83,10 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.time = VirtualTime()
         self.account = Account()
-        self.wire = Wire(self.account, self.time)
+        self.transport = Transport(self.account, self.time)
         self.database = Database(self.time, self.account)
         self.inbox = Inbox(self.time)
-        self.witness = Witness()
+        self.leak_detector = LeakDetector()
         self.kill: Callable[[int], float | None] = lambda number: None
         """Says, for the number of a request, in how many seconds from it the triggerer dies; ..."""
         self.back_after = 10.0
@@ -96,7 +96,7 @@ class World:
         self._install(monkeypatch)
 
     def _install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", _method(self.wire.urlopen))
+        monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", _method(self.transport.urlopen))
         monkeypatch.setattr(SageMakerNotebookInstanceHook, "get_client_type", shared_client)
         monkeypatch.setattr("botocore.session.create_loader", create_loader_once)
         self.runtime = VirtualRuntime(self.time)
@@ -107,7 +107,7 @@ class World:
 
     def fault(self, what: Callable[..., Any], **when: Any) -> None:
         """Add to the script."""
-        self.wire.faults.append(Fault(what, **when))
+        self.transport.faults.append(Fault(what, **when))
 
     def person(self, *sends: Send, to: str = "ada@example.com") -> Recipient:
         """Make a notifier."""
@@ -120,11 +120,11 @@ class World:
         :param names: the notebook instances; default: ``research``.
         :param arguments: the operators'.
         """
-        with self.witness.watching():
+        with self.leak_detector.watching():
             outcomes = self.run_unwatched(*names or ("research",), **arguments)
         for outcome in outcomes:
-            self.witness.saw([outcome.receipt, outcome.pushed])
-            self.witness.saw_error(outcome.error)
+            self.leak_detector.saw([outcome.receipt, outcome.pushed])
+            self.leak_detector.saw_error(outcome.error)
         return outcomes
 
     def run_one(self, **arguments: Any) -> Outcome:
@@ -138,7 +138,7 @@ class World:
 
     def starts_sent(self) -> int:
         """Count the Starts that were sent."""
-        return len(self.wire.asked(START))
+        return len(self.transport.asked(START))
 
     def arrivals(self, name: str = "research", to: str | None = None) -> list[Arrival]:
         """List the links to a notebook instance that somebody has."""
@@ -213,11 +213,11 @@ class World:
         assert deferred.method_name == "execute_complete"
         assert deferred.timeout is not None
         path, arguments = deferred.trigger.serialize()
-        self.witness.saw(arguments)
+        self.leak_detector.saw(arguments)
         return Deferred(index, self.time.seconds, path, json.dumps(arguments), deferred.timeout.total_seconds())
 
     def _triggerer(self, waiting: list[Deferred]) -> None:
-        """Run the triggers until all have ended, in as many lives of the triggerer as it takes."""
+        """Run the triggers until all have ended, with as many starts of the triggerer as it takes."""
         if not waiting:
             return
         self.time.seconds = min(trigger.at for trigger in waiting)
@@ -233,7 +233,7 @@ class World:
             if after is not None:
                 loop.call_soon_threadsafe(loop.call_later, after, killed.set)
 
-        self.wire.on_request = die
+        self.transport.on_request = die
         try:
             waits = asyncio.gather(*(self._trigger(trigger) for trigger in waiting if trigger.event is None))
             waits.add_done_callback(lambda _: killed.set())
@@ -241,7 +241,7 @@ class World:
             if waits.done():
                 await waits
         finally:
-            self.wire.on_request = lambda number: None
+            self.transport.on_request = lambda number: None
 
     async def _trigger(self, stored: Deferred) -> None:
         await asyncio.sleep(max(0.0, stored.at - self.time.seconds))
@@ -250,7 +250,7 @@ class World:
         trigger._runtime = self.runtime
         async with asyncio.timeout(stored.at + stored.timeout - self.time.seconds):
             (event,) = [event.payload async for event in trigger.run()]
-        self.witness.saw(event)
+        self.leak_detector.saw(event)
         stored.event, stored.event_at = json.loads(json.dumps(event)), self.time.seconds
 
 

@@ -107,7 +107,7 @@ class NeverEnds(BaseException):
     """Nobody gives up: a test would run for ever."""
 
 
-class Wire:
+class Transport:
     """
     In the place of ``HTTPConnectionPool.urlopen``.
 
