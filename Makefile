@@ -1,7 +1,7 @@
 # For GNU make, including macOS's 3.81. Needs Python 3.11 or newer; creates its own environment in .venv.
 
-# The first that is new enough is used; choose another one with `make PYTHON=/path/to/python demo`.
-PYTHONS = $(PYTHON) $(preferred) python3.11 python3.12 python3.13 python3
+# The first that is new enough is used, or the one of `make PYTHON=/path/to/python demo`.
+PYTHONS = $(or $(PYTHON),$(preferred) python3.11 python3.12 python3.13 python3)
 PYTHON_3_12 ?= python3.12
 PYTHON_3_13 ?= python3.13
 

@@ -176,48 +176,60 @@ def test_apprise(
 
 
 @pytest.fixture
-def chat(webhook: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
-    """Connect Apprise to a chat service on loopback; returns the bodies that it received."""
+def chat(
+    webhook: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], tuple[list[str], list[str]]]:
+    """Connect Apprise to a chat service on loopback; returns the bodies that it received, and the requested URLs."""
     address, bodies = webhook
+    requested: list[str] = []
     session = requests.Session.request
 
     def to_loopback(self: Any, method: str, url: str, **arguments: Any) -> Any:
+        query = "&".join(f"{name}={value}" for name, value in (arguments.pop("params", None) or {}).items())
+        requested.append(f"{url}?{query}" if query else url)
         return session(self, method, f"http://{address}/", **arguments)
 
     monkeypatch.setattr(requests.Session, "request", to_loopback)
 
-    def chat(path: str) -> list[str]:
+    def chat(path: str) -> tuple[list[str], list[str]]:
         connection = {"conn_type": "apprise", "extra": {"config": {"path": path}}}
         monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", json.dumps(connection))
-        return bodies
+        return bodies, requested
 
     return chat
 
 
+POWER_PLATFORM = "https://default1234.56.environment.api.powerplatform.com:443"
+WORKFLOW = f"{'a' * 32}/triggers/manual/paths/invoke?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0"
 CHATS = {
     "Google Chat": "gchat://workspace/key/token",
     "Webex": f"wxteams://{'a' * 80}/",
-    "Teams": f"workflows://prod-00.westeurope.logic.azure.com:443/{'a' * 32}/{'b' * 43}/",
+    "Teams": f"{POWER_PLATFORM}/powerautomate/automations/direct/workflows/{WORKFLOW}&sig={'b' * 43}",
+    "Teams, older workflows": f"https://prod-00.westeurope.logic.azure.com:443/workflows/{WORKFLOW}&sig={'b' * 43}",
 }
 
 
 @pytest.mark.parametrize("service", CHATS)
 def test_apprise_as_documented_keeps_the_link_whole(
-    send: Callable[[BaseNotifier], None], chat: Callable[[str], list[str]], service: str
+    send: Callable[[BaseNotifier], None], chat: Callable[[str], tuple[list[str], list[str]]], service: str
 ) -> None:
-    bodies = chat(CHATS[service])
+    bodies, requested = chat(CHATS[service])
     # A text, as people write it.
     send(notifier("apprise.notifications.apprise.AppriseNotifier")(body=f"[Open]({LINK})", body_format="markdown"))
     (body,) = bodies
     unescaped = body.replace("&amp;", "&")  # as Google Chat's own markup has it
     assert f"[Open]({URL})" in unescaped or f"<{URL}|Open>" in unescaped
+    if service.startswith("Teams"):
+        (url,) = requested
+        assert url.startswith(CHATS[service].partition("?")[0]), "the address that Teams shows"
+        assert f"sig={'b' * 43}" in url
 
 
 @pytest.mark.parametrize("service", CHATS)
 def test_apprise_by_default_escapes_the_link_which_is_why_the_documentation_has_a_parameter(
-    send: Callable[[BaseNotifier], None], chat: Callable[[str], list[str]], service: str
+    send: Callable[[BaseNotifier], None], chat: Callable[[str], tuple[list[str], list[str]]], service: str
 ) -> None:
-    bodies = chat(CHATS[service])
+    bodies, _ = chat(CHATS[service])
     send(notifier("apprise.notifications.apprise.AppriseNotifier")(body=LINK))
     assert f"authToken={TOKEN}" not in bodies[0]
 
