@@ -15,9 +15,10 @@ from airflow_sagemaker_presign.notifications.message_parts import (
     facts_of,
     steps_of,
     task_page_url,
-    workspace_label,
 )
 from airflow_sagemaker_presign.validation import is_template
+from airflow_sagemaker_presign.wording import sentence_case
+from airflow_sagemaker_presign.workspaces.base import Workspace
 from airflow_sagemaker_presign.workspaces.kinds import kinds
 
 MAX_REASON_LENGTH = 300
@@ -81,7 +82,7 @@ def _task_failure_message(context: Mapping[str, Any]) -> FailureMessage:
             or "Read the end of the task's log, fix the problem that it shows, then clear the task."
         ),
         facts=facts_of(
-            (workspace_label(noun), name),
+            (sentence_case(noun), name),
             ("Task", ".".join(filter(None, (dag_id, task_id)))),
             ("Run", str(context.get("run_id") or "")),
         ),
@@ -97,7 +98,7 @@ def _task_failure_title(context: Mapping[str, Any], name: str, task_id: str) -> 
     if hasattr(task, "recipient") or "recipient" in getattr(task, "template_fields", ()):
         return f"No link to notebook {name}" if name else "No notebook link"
     which = f"task {task_id}" if task_id else "a task"
-    return f"Notebook {name}: {which} failed" if name else f"{which[0].upper()}{which[1:]} failed"
+    return f"Notebook {name}: {which} failed" if name else f"{sentence_case(which)} failed"
 
 
 def _failed_workspace(context: Mapping[str, Any]) -> tuple[str, str]:
@@ -106,12 +107,19 @@ def _failed_workspace(context: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(error, SageMakerPresignError) and (name := _text_of(error, "name")):
         return name, _text_of(error, "noun")
     for kind in kinds():
-        values = [value_of(context, field) for field in kind.identifiers()]
+        values = {field: value_of(context, field) for field in kind.identifiers()}
         # A name of digits becomes a number when it is rendered as a native object.
-        known = all(isinstance(value, (str, int)) and not is_template(str(value)) for value in values)
-        if known and values:
-            return str(values[-1]), kind.noun
+        if all(isinstance(value, (str, int)) and not is_template(str(value)) for value in values.values()):
+            return _name_of(kind, values), kind.noun
     return "", "notebook instance"
+
+
+def _name_of(kind: type[Workspace], values: Mapping[str, Any]) -> str:
+    try:
+        return str(kind.from_fields(values).name)
+    except (TypeError, ValueError):
+        # AWS would refuse an identifier, which may be why the task failed: show what was written.
+        return "/".join(map(str, values.values()))
 
 
 def _task_failure_problem(error: object) -> str:

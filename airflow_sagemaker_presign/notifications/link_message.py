@@ -14,10 +14,9 @@ from airflow_sagemaker_presign.notifications.message_parts import (
     facts_of,
     steps_of,
     task_page_url,
-    workspace_label,
 )
 from airflow_sagemaker_presign.notifications.times import clock_time
-from airflow_sagemaker_presign.wording import format_duration
+from airflow_sagemaker_presign.wording import format_duration, sentence_case
 from airflow_sagemaker_presign.workspaces.base import Workspace
 
 _Step = tuple[str, str, str | None]
@@ -98,7 +97,7 @@ def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> L
         prompt=f"Open this message and press “{BUTTON}” by {works_until}.",
         url=presigned_url.url,
         facts=facts_of(
-            (workspace_label(workspace.noun), presigned_url.name),
+            (sentence_case(workspace.noun), presigned_url.name),
             ("Region", region_of(_arn(context, workspace))),
             ("Link works until", works_until),
             ("Session lasts", f"{format_duration(presigned_url.session_expiration_duration)} from when you open it"),
@@ -124,7 +123,7 @@ def _launch_page_message(context: Mapping[str, Any], note: str) -> LinkMessage:
         prompt=f"Open this message and press “{BUTTON}”.",
         url=context["launch_url"],
         facts=facts_of(
-            (workspace_label(workspace.noun), name),
+            (sentence_case(workspace.noun), name),
             ("Region", region_of(_arn(context, workspace))),
             ("Link works for", format_duration(context["launch_page_valid_for"])),
             ("Session lasts", f"{format_duration(context['session_expiration_duration'])} from when you open it"),

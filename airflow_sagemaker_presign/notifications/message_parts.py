@@ -42,11 +42,6 @@ def steps_of(*steps: tuple[str, str, str | None]) -> tuple[NextStep, ...]:
     return tuple(NextStep(lead, text, url) for lead, text, url in steps if url)
 
 
-def workspace_label(noun: str) -> str:
-    """Return the label of the fact that names the workspace: AWS's noun with a capital letter."""
-    return noun[:1].upper() + noun[1:]
-
-
 def task_page_url(context: Mapping[str, Any]) -> str | None:
     """Return the URL of the task's page in Airflow; ``None`` if it is not known, so that the message is still sent."""
     try:

@@ -78,7 +78,7 @@ Run = Callable[..., dict[str, Any]]
 def test_a_message_carries_what_was_chosen(
     run: Run, sagemaker: Script, link: str, launch_url: str, presigned_url: str
 ) -> None:
-    sagemaker.describe("InService").describe("InService")
+    sagemaker.describe("InService")
     if link != "launch_page":
         sagemaker.mint()
     notifier = Recorder()
@@ -106,7 +106,7 @@ def test_both_without_a_launch_page_is_the_presigned_url_and_logs_once_what_a_la
     notifier = Recorder()
     with caplog.at_level(logging.INFO, logger=link_mode.__name__):
         for _ in range(2):
-            sagemaker.describe("InService").describe("InService").mint()
+            sagemaker.describe("InService").mint()
             receipt = run(notifier)
             assert receipt["link"] == "presigned"
             assert "launch_url" not in receipt
@@ -197,7 +197,7 @@ def test_a_notifier_that_uses_it_only_when_it_sends_fails_and_is_not_retried(
     run: Run, sagemaker: Script, clock: Clock, kind: type[Recorder]
 ) -> None:
     before = clock.time()
-    sagemaker.describe("InService").describe("InService")
+    sagemaker.describe("InService")
     with pytest.raises(LinkDeliveryError) as raised:
         run(kind(), link="launch_page")
     assert list(raised.value.failures.values()) == [link_mode.NO_PRESIGNED_URL]
@@ -211,7 +211,7 @@ def test_a_notifier_that_fails_is_retried_without_a_mint(run: Run, sagemaker: Sc
             if len(self.sent) < 3:
                 raise KeyError("something else")
 
-    sagemaker.describe("InService").describe("InService")
+    sagemaker.describe("InService")
     assert run(Fails(), link="launch_page")["deliveries"][0]["attempts"] == 3
 
 
