@@ -22,7 +22,7 @@ def warn(old: str, new: str) -> None:
     """
     # Airflow calls an operator's constructor, and so would be blamed: the first frame above it is the author's.
     frame = sys._getframe(1)
-    while frame.f_back is not None and _package(frame.f_globals) in _NOT_THE_AUTHORS:
+    while frame.f_back and str(frame.f_globals.get("__name__", "")).partition(".")[0] in _NOT_THE_AUTHORS:
         frame = frame.f_back
     warnings.warn_explicit(
         f"{old} is deprecated and goes with the next release; write {new}.",
@@ -77,7 +77,3 @@ def with_old_keys(values: Mapping[str, Any]) -> dict[str, Any]:
     :param values: a notifiers' context, or a receipt.
     """
     return {**values, **{old: values[new] for old, new in OLD_KEYS.items() if new in values}}
-
-
-def _package(module_globals: Mapping[str, Any]) -> str:
-    return str(module_globals.get("__name__", "")).partition(".")[0]

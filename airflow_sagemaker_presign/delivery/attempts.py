@@ -77,10 +77,6 @@ class Delivery:
         return receipt
 
 
-class _NoPresignedUrl(Exception):
-    """A notifier uses a presigned URL although none is minted; a retry would fail the same way."""
-
-
 @dataclass(eq=False)
 class DeliveryAttempts:
     """
@@ -189,29 +185,16 @@ class DeliveryAttempts:
         if sender.is_alive():
             abandon(sender)
             return failures.HUNG_WITHOUT_URL if presigned_url is None else failures.HUNG
-        if errors and isinstance(errors[0], _NoPresignedUrl):
-            return failures.NOTHING_TO_SEND
-        return failures.failed_send(errors[0]) if errors else None
+        return failures.failed_send(errors[0], has_url=presigned_url is not None) if errors else None
 
     def _notify(self, presigned_url: PresignedUrl | None, errors: list[BaseException]) -> None:
         notifier = copy.copy(self.notifier)
         try:
             if presigned_url is None:
-                _notify_without_presigned_url(notifier, {**self.context})
+                render_and_notify(notifier, {**self.context})
                 return
             # A redaction of its own: an abandoned send holds the URL for longer than the attempt.
             with redacted(presigned_url.url):
                 render_and_notify(notifier, {**self.context, "presigned_url": presigned_url})
         except BaseException as error:  # whatever ends a send early means that nothing was delivered
             errors.append(error)
-
-
-def _notify_without_presigned_url(notifier: Any, context: dict[str, Any]) -> None:
-    from jinja2 import UndefinedError
-
-    try:
-        render_and_notify(notifier, context)
-    except (UndefinedError, KeyError) as error:
-        if "'presigned_url'" in str(error):
-            raise _NoPresignedUrl from error
-        raise

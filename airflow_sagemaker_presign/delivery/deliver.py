@@ -23,8 +23,6 @@ from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import redact
 from airflow_sagemaker_presign.runtime import RUNTIME, Runtime
 
-__all__ = ["Delivery", "DeliveryPolicy", "deliver", "prepare", "record_metrics"]
-
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +56,13 @@ def deliver(
         for index, notifier in enumerate(notifiers)
     ]
     try:
-        _run(all_attempts, in_parallel=serialize_requests())
+        in_parallel = serialize_requests()
+        for attempts in all_attempts:
+            attempts.thread.start()
+            if not in_parallel:
+                attempts.thread.join()
+        for attempts in all_attempts:
+            attempts.thread.join()
     finally:
         # Whatever ends the task early (a kill, its execution timeout) must not leave a thread that keeps sending.
         cancelled.set()
@@ -77,18 +81,6 @@ def _raise_if_not_delivered(deliveries: Sequence[Delivery], policy: DeliveryPoli
         failures = {delivery.notifier: delivery.failure for delivery in failed}
         advice = {delivery.notifier: delivery.advice for delivery in failed}
         raise LinkDeliveryError(workspace.name, failures, delivered, advice, workspace.noun)
-
-
-def _run(all_attempts: Sequence[DeliveryAttempts], *, in_parallel: bool) -> None:
-    if in_parallel:
-        for attempts in all_attempts:
-            attempts.thread.start()
-        for attempts in all_attempts:
-            attempts.thread.join()
-        return
-    for attempts in all_attempts:
-        attempts.thread.start()
-        attempts.thread.join()
 
 
 def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) -> None:

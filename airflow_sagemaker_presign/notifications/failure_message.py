@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from airflow_sagemaker_presign.compat import IS_AIRFLOW_2, conf
+from airflow_sagemaker_presign.delivery.send_errors import error_text
 from airflow_sagemaker_presign.exceptions import SageMakerPresignError
+from airflow_sagemaker_presign.minting.redaction import redact
 from airflow_sagemaker_presign.notifications.failed_task import value_of
 from airflow_sagemaker_presign.notifications.message_parts import (
     Fact,
@@ -68,8 +71,6 @@ def failure_message(context: Mapping[str, Any]) -> FailureMessage:
 
 
 def _task_failure_message(context: Mapping[str, Any]) -> FailureMessage:
-    from airflow_sagemaker_presign.minting.redaction import redact
-
     error = context.get("exception")
     task_id = str(getattr(context.get("ti"), "task_id", "") or getattr(context.get("task"), "task_id", ""))
     dag_id = str(getattr(context.get("ti"), "dag_id", ""))
@@ -127,9 +128,6 @@ def _task_failure_problem(error: object) -> str:
         return problem
     if error is None:
         return "The task ended without an error message; its process may have been killed."
-    from airflow_sagemaker_presign.delivery.send_errors import error_text
-    from airflow_sagemaker_presign.minting.redaction import redact
-
     # Redact first, then cut: the redaction does not recognise half a token.
     reason = redact(error_text(error)).strip().partition("\n")[0].strip()
     if len(reason) > MAX_REASON_LENGTH:
@@ -145,8 +143,6 @@ def _text_of(owner: object, attribute: str) -> str:
 
 
 def _dag_failure_message(context: Mapping[str, Any]) -> FailureMessage:
-    from airflow_sagemaker_presign.minting.redaction import redact
-
     dag_id = str(getattr(context.get("dag"), "dag_id", "") or getattr(context.get("ti"), "dag_id", ""))
     run_id = str(context.get("run_id") or getattr(context.get("dag_run"), "run_id", "") or "")
     return FailureMessage(
@@ -161,8 +157,6 @@ def _dag_failure_message(context: Mapping[str, Any]) -> FailureMessage:
 
 
 def _dag_failure_problem(reason: object) -> str:
-    from airflow_sagemaker_presign.minting.redaction import redact
-
     # Redact first, then cut: the redaction does not recognise half a token.
     text = " ".join(redact(str(reason or "")).split())
     if not text:
@@ -173,8 +167,6 @@ def _dag_failure_problem(reason: object) -> str:
 
 
 def _run_page_url(dag_id: str, run_id: str) -> str | None:
-    from airflow_sagemaker_presign.compat import IS_AIRFLOW_2, conf
-
     base_url = conf.get("webserver" if IS_AIRFLOW_2 else "api", "base_url", fallback="") or ""
     if not dag_id or not run_id or not base_url.startswith(("http://", "https://")):
         return None

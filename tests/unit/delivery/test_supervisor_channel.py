@@ -21,7 +21,8 @@ import pytest
 
 from airflow_sagemaker_presign.compat import BaseHook, BaseNotifier
 from airflow_sagemaker_presign.delivery import supervisor_channel
-from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
+from airflow_sagemaker_presign.delivery.attempts import DeliveryPolicy
+from airflow_sagemaker_presign.delivery.deliver import deliver
 from airflow_sagemaker_presign.exceptions import LinkDeliveryError
 from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import quoted_forms, redacted
