@@ -14,12 +14,7 @@ _NOT_THE_AUTHORS = frozenset({"airflow", "airflow_sagemaker_presign", "importlib
 
 
 def warn(old: str, new: str) -> None:
-    """
-    Warn the author of a DAG file, or of a module, of an old name.
-
-    :param old: what they wrote.
-    :param new: what to write.
-    """
+    """Warn the author of a DAG file, or of a module, of an old name."""
     # Airflow calls an operator's constructor, and so would be blamed: the first frame above it is the author's.
     frame = sys._getframe(1)
     while frame.f_back and str(frame.f_globals.get("__name__", "")).partition(".")[0] in _NOT_THE_AUTHORS:
@@ -35,12 +30,7 @@ def warn(old: str, new: str) -> None:
 
 
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """
-    Return a module's ``__getattr__`` that knows old names.
-
-    :param module: the module's ``__name__``.
-    :param names: the new name in the same module for each old one.
-    """
+    """Return a module's ``__getattr__`` that knows old names, each with the new name in the same module."""
 
     def look_up(name: str) -> Any:
         if name not in names:
@@ -53,14 +43,10 @@ def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
 
 def renamed_parameter(old: str, old_value: Any, new: str, new_value: Any, default: object) -> Any:
     """
-    Return the value of a parameter that has an old name, too.
+    Return the value of a parameter that has an old name, too; raise a ``ValueError`` if both were given.
 
-    :param old: the old name.
-    :param old_value: what was given under it; ``None``: nothing.
-    :param new: the new name.
-    :param new_value: what was given under it.
+    :param old_value: ``None`` if nothing was given under the old name.
     :param default: the new parameter's default, the very object.
-    :raises ValueError: when both were given.
     """
     if old_value is None:
         return new_value
@@ -71,9 +57,5 @@ def renamed_parameter(old: str, old_value: Any, new: str, new_value: Any, defaul
 
 
 def with_old_keys(values: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return values under their keys, and under the old ones.
-
-    :param values: a notifiers' context, or a receipt.
-    """
+    """Return the values of a notifiers' context, or of a receipt, under their keys and under the old ones."""
     return {**values, **{old: values[new] for old, new in OLD_KEYS.items() if new in values}}

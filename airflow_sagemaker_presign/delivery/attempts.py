@@ -26,34 +26,19 @@ FIRST_BACKOFF_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class DeliveryPolicy:
-    """
-    What counts as a delivery.
-
-    :param min_validity: how long a URL must still be valid when its send ends; if less is left, the link is late and
-        counts as not delivered.
-    :param attempts: the maximum number of attempts per notifier, each with a fresh URL.
-    :param require: ``"all"`` notifiers must deliver, or ``"any"`` one.
-    """
+    """What counts as a delivery."""
 
     min_validity: timedelta
+    """How long a URL must still be valid when its send ends; if less is left, the link is late: not delivered."""
     attempts: int
+    """The maximum number of attempts per notifier, each with a fresh URL."""
     require: str
+    """``"all"`` notifiers must deliver, or ``"any"`` one."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """
-    The outcome of one notifier: delivered if ``failure`` is empty.
-
-    :param notifier: the notifier's name, for people.
-    :param attempts: how many attempts were made.
-    :param failure: why it failed.
-    :param advice: what to do about the failure.
-    :param delivered_at: when the send ended.
-    :param minted_at: when the URL was minted; like the next two, ``None`` for a message without one.
-    :param expires_at: when the URL expires.
-    :param session_ends_by: the latest end of a session that the URL opens.
-    """
+    """The outcome of one notifier: delivered if ``failure`` is empty."""
 
     notifier: str
     attempts: int
@@ -61,8 +46,10 @@ class Delivery:
     advice: str = ""
     delivered_at: datetime | None = None
     minted_at: datetime | None = None
+    """Like the next two, ``None`` for a message without a presigned URL."""
     expires_at: datetime | None = None
     session_ends_by: datetime | None = None
+    """The latest end of a session that the URL opens."""
 
     def receipt(self) -> dict[str, Any]:
         """Return what may be stored, as plain JSON values; the URL is not among them."""
@@ -79,25 +66,18 @@ class Delivery:
 
 @dataclass(eq=False)
 class DeliveryAttempts:
-    """
-    Makes one notifier's delivery attempts, in a thread of its own.
-
-    :param name: the notifier's name, for people.
-    :param notifier: the notifier; each attempt uses a copy.
-    :param context: what its templates see, besides ``presigned_url``.
-    :param mint: mints a URL for each attempt; ``None`` if the message has no presigned URL.
-    :param policy: what counts as a delivery.
-    :param runtime: time, sleep and threads.
-    :param cancelled: set when the task has ended and nothing more may be sent.
-    """
+    """Makes one notifier's delivery attempts, each with a copy of it, in a thread of its own."""
 
     name: str
     notifier: Any
     context: Mapping[str, Any]
+    """What the notifier's templates see, besides ``presigned_url``."""
     mint: Callable[[], PresignedUrl] | None
+    """``None`` if the message has no presigned URL."""
     policy: DeliveryPolicy
     runtime: Runtime
     cancelled: threading.Event
+    """Set when the task has ended and nothing more may be sent."""
 
     def __post_init__(self) -> None:
         self.thread = self.runtime.thread(self._run)

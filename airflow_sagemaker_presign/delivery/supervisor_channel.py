@@ -56,8 +56,6 @@ def abandon(thread: threading.Thread) -> None:
     Leave a thread running that nobody waits for any more, so that it cannot block Airflow's own thread.
 
     When this returns, no request of the thread is in progress where one would block the requests of others.
-
-    :param thread: the thread.
     """
     with _one_request:
         _abandoned.add(thread)

@@ -38,15 +38,7 @@ _DAG_FAILURE_REASONS = {
 
 @dataclass(frozen=True)
 class FailureMessage:
-    """
-    The message that something failed, and why.
-
-    :param title: the headline.
-    :param problem: what went wrong, in plain words.
-    :param advice: what the reader can do about it.
-    :param facts: which notebook, task and run failed.
-    :param next_steps: where to go.
-    """
+    """The message that something failed, why, and what the reader can do about it."""
 
     title: str
     problem: str

@@ -34,31 +34,23 @@ BUTTON = "Open the notebook"
 
 @dataclass(frozen=True)
 class LinkMessage:
-    """
-    The message that the notebook is ready, with the link.
-
-    :param title: the headline.
-    :param subject: the title with the deadline, for subject lines.
-    :param lead: the most important sentence.
-    :param prompt: how to open the link, for a preview that does not show it.
-    :param url: where the button leads. A presigned URL is a credential, so no ``repr`` shows it.
-    :param facts: what the reader has to know about the link and the notebook.
-    :param note: the DAG author's own words; may be empty.
-    :param when_expired: what to do when the link has expired.
-    :param when_expired_title: the heading of these steps.
-    :param is_credential: whether whoever holds the link gets in.
-    """
+    """The message that the notebook is ready, with the link. A presigned URL is a credential: no ``repr`` shows it."""
 
     title: str
     subject: str
+    """The title with the deadline."""
     lead: str
+    """The most important sentence."""
     prompt: str
+    """How to open the link, for a preview that does not show it."""
     url: str = field(repr=False)
     facts: tuple[Fact, ...]
     note: str = field(repr=False)
+    """The DAG author's own words; may be empty."""
     when_expired: tuple[NextStep, ...]
     when_expired_title: str = "Link expired?"
     is_credential: bool = True
+    """Whether whoever holds the link gets in."""
     button = BUTTON
 
     @property
@@ -73,8 +65,6 @@ def link_message(context: Mapping[str, Any], *, note: str, zone: tzinfo) -> Link
 
     :param context: the context that the operator passes to a notifier: ``presigned_url``, ``launch_url`` or both,
         with ``launch_page_valid_for`` and ``session_expiration_duration``; ``notebook_instance``; and Airflow's own.
-    :param note: the DAG author's own words, rendered.
-    :param zone: the time zone for the times in the message.
     """
     if context.get("presigned_url") is None:
         return _launch_page_message(context, note.strip())

@@ -7,28 +7,19 @@ from typing import Any, NamedTuple
 
 
 class Fact(NamedTuple):
-    """
-    One row of a message's table.
-
-    :param label: what the value is, such as ``Region``.
-    :param value: the value.
-    """
+    """One row of a message's table: a label, such as ``Region``, and its value."""
 
     label: str
     value: str
 
 
 class NextStep(NamedTuple):
-    """
-    Something that the reader can do.
-
-    :param lead: the situation or purpose that the step is for.
-    :param text: what to do; the text of the link.
-    :param url: the address that the link opens.
-    """
+    """Something that the reader can do."""
 
     lead: str
+    """The situation or purpose that the step is for."""
     text: str
+    """What to do; the text of the link."""
     url: str
 
 
