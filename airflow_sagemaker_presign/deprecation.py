@@ -1,4 +1,4 @@
-"""Old names that still work in this release. Each use of one raises a warning that names the replacement."""
+"""Old names that still work in this release. Each use of one raises a warning that says what to write instead."""
 
 from __future__ import annotations
 
@@ -14,18 +14,13 @@ _NOT_THE_AUTHORS = frozenset({"airflow", "airflow_sagemaker_presign", "importlib
 
 
 def warn(old: str, new: str) -> None:
-    """
-    Emit a deprecation warning that points to the line of the DAG file or module with the old name.
-
-    :param old: the old name.
-    :param new: the new name.
-    """
-    # Airflow wraps the constructors of operators, so the line to report is in the first frame outside of Airflow.
+    """Warn the author of a DAG file, or of a module, of an old name."""
+    # Airflow calls an operator's constructor, and so would be blamed: the first frame above it is the author's.
     frame = sys._getframe(1)
-    while frame.f_back is not None and _package(frame.f_globals) in _NOT_THE_AUTHORS:
+    while frame.f_back and str(frame.f_globals.get("__name__", "")).partition(".")[0] in _NOT_THE_AUTHORS:
         frame = frame.f_back
     warnings.warn_explicit(
-        f"{old} is deprecated and will be removed in the next minor release; use {new}.",
+        f"{old} is deprecated and goes with the next release; write {new}.",
         DeprecationWarning,
         frame.f_code.co_filename,
         frame.f_lineno,
@@ -35,12 +30,7 @@ def warn(old: str, new: str) -> None:
 
 
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """
-    Return a module's ``__getattr__`` that resolves old names.
-
-    :param module: the module's ``__name__``.
-    :param names: the new name in the same module for each old one.
-    """
+    """Return a module's ``__getattr__`` that knows old names, each with the new name in the same module."""
 
     def look_up(name: str) -> Any:
         if name not in names:
@@ -53,31 +43,19 @@ def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
 
 def renamed_parameter(old: str, old_value: Any, new: str, new_value: Any, default: object) -> Any:
     """
-    Return the value of a parameter that has an old name, too.
+    Return the value of a parameter that has an old name, too; raise a ``ValueError`` if both were given.
 
-    :param old: the old name.
-    :param old_value: the value passed under the old name; ``None``: not passed.
-    :param new: the new name.
-    :param new_value: the value passed under the new name.
-    :param default: the new parameter's default, compared by identity.
-    :raises ValueError: when both were given.
+    :param old_value: ``None`` if nothing was given under the old name.
+    :param default: the new parameter's default, the very object.
     """
     if old_value is None:
         return new_value
     if new_value is not default:
-        raise ValueError(f"{old} is the old name of {new}, and both were given; use {new} only.")
+        raise ValueError(f"{old} is the old name of {new}, and both were given; write {new} only.")
     warn(f"{old}=", f"{new}=")
     return old_value
 
 
 def with_old_keys(values: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return values under their keys, and under the old ones.
-
-    :param values: a notifiers' context, or a receipt.
-    """
+    """Return the values of a notifiers' context, or of a receipt, under their keys and under the old ones."""
     return {**values, **{old: values[new] for old, new in OLD_KEYS.items() if new in values}}
-
-
-def _package(module_globals: Mapping[str, Any]) -> str:
-    return str(module_globals.get("__name__", "")).partition(".")[0]

@@ -15,9 +15,9 @@ PREFIX = "sagemaker_notebook"
 log = logging.getLogger(__name__)
 
 
-def incr(name: str, by: int = 1) -> None:
+def incr(name: str) -> None:
     """Increment a counter."""
-    _send("incr", name, by)
+    _send("incr", name, 1)
 
 
 def timing(name: str, duration: timedelta) -> None:

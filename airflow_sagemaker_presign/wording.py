@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 
+def sentence_case(text: str) -> str:
+    """Return a text with its first letter upper; ``str.capitalize`` would make "MLflow" "Mlflow"."""
+    return text[:1].upper() + text[1:]
+
+
 def format_duration(duration: timedelta) -> str:
     """Return a duration in words: ``7 days``, ``1 hour 30 minutes``."""
     minutes, seconds = divmod(round(duration.total_seconds()), 60)

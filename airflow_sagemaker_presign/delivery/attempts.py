@@ -26,34 +26,19 @@ FIRST_BACKOFF_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class DeliveryPolicy:
-    """
-    What counts as a delivery.
-
-    :param min_validity: how long a URL must still be valid when its send ends; if less is left, the link is late and
-        counts as not delivered.
-    :param attempts: the maximum number of attempts per notifier, each with a fresh URL.
-    :param require: ``"all"`` notifiers must deliver, or ``"any"`` one.
-    """
+    """What counts as a delivery."""
 
     min_validity: timedelta
+    """How long a URL must still be valid when its send ends; if less is left, the link is late: not delivered."""
     attempts: int
+    """The maximum number of attempts per notifier, each with a fresh URL."""
     require: str
+    """``"all"`` notifiers must deliver, or ``"any"`` one."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """
-    The outcome of one notifier: delivered if ``failure`` is empty.
-
-    :param notifier: the notifier's name, for people.
-    :param attempts: how many attempts were made.
-    :param failure: why it failed.
-    :param advice: what to do about the failure.
-    :param delivered_at: when the send ended.
-    :param minted_at: when the URL was minted; like the next two, ``None`` for a message without one.
-    :param expires_at: when the URL expires.
-    :param session_ends_by: the latest end of a session that the URL opens.
-    """
+    """The outcome of one notifier: delivered if ``failure`` is empty."""
 
     notifier: str
     attempts: int
@@ -61,8 +46,10 @@ class Delivery:
     advice: str = ""
     delivered_at: datetime | None = None
     minted_at: datetime | None = None
+    """Like the next two, ``None`` for a message without a presigned URL."""
     expires_at: datetime | None = None
     session_ends_by: datetime | None = None
+    """The latest end of a session that the URL opens."""
 
     def receipt(self) -> dict[str, Any]:
         """Return what may be stored, as plain JSON values; the URL is not among them."""
@@ -77,31 +64,20 @@ class Delivery:
         return receipt
 
 
-class _NoPresignedUrl(Exception):
-    """A notifier uses a presigned URL although none is minted; a retry would fail the same way."""
-
-
 @dataclass(eq=False)
 class DeliveryAttempts:
-    """
-    Makes one notifier's delivery attempts, in a thread of its own.
-
-    :param name: the notifier's name, for people.
-    :param notifier: the notifier; each attempt uses a copy.
-    :param context: what its templates see, besides ``presigned_url``.
-    :param mint: mints a URL for each attempt; ``None`` if the message has no presigned URL.
-    :param policy: what counts as a delivery.
-    :param runtime: time, sleep and threads.
-    :param cancelled: set when the task has ended and nothing more may be sent.
-    """
+    """Makes one notifier's delivery attempts, each with a copy of it, in a thread of its own."""
 
     name: str
     notifier: Any
     context: Mapping[str, Any]
+    """What the notifier's templates see, besides ``presigned_url``."""
     mint: Callable[[], PresignedUrl] | None
+    """``None`` if the message has no presigned URL."""
     policy: DeliveryPolicy
     runtime: Runtime
     cancelled: threading.Event
+    """Set when the task has ended and nothing more may be sent."""
 
     def __post_init__(self) -> None:
         self.thread = self.runtime.thread(self._run)
@@ -189,29 +165,16 @@ class DeliveryAttempts:
         if sender.is_alive():
             abandon(sender)
             return failures.HUNG_WITHOUT_URL if presigned_url is None else failures.HUNG
-        if errors and isinstance(errors[0], _NoPresignedUrl):
-            return failures.NOTHING_TO_SEND
-        return failures.failed_send(errors[0]) if errors else None
+        return failures.failed_send(errors[0], has_url=presigned_url is not None) if errors else None
 
     def _notify(self, presigned_url: PresignedUrl | None, errors: list[BaseException]) -> None:
         notifier = copy.copy(self.notifier)
         try:
             if presigned_url is None:
-                _notify_without_presigned_url(notifier, {**self.context})
+                render_and_notify(notifier, {**self.context})
                 return
             # A redaction of its own: an abandoned send holds the URL for longer than the attempt.
             with redacted(presigned_url.url):
                 render_and_notify(notifier, {**self.context, "presigned_url": presigned_url})
         except BaseException as error:  # whatever ends a send early means that nothing was delivered
             errors.append(error)
-
-
-def _notify_without_presigned_url(notifier: Any, context: dict[str, Any]) -> None:
-    from jinja2 import UndefinedError
-
-    try:
-        render_and_notify(notifier, context)
-    except (UndefinedError, KeyError) as error:
-        if "'presigned_url'" in str(error):
-            raise _NoPresignedUrl from error
-        raise

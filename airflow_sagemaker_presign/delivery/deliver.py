@@ -23,8 +23,6 @@ from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import redact
 from airflow_sagemaker_presign.runtime import RUNTIME, Runtime
 
-__all__ = ["Delivery", "DeliveryPolicy", "deliver", "prepare", "record_metrics"]
-
 log = logging.getLogger(__name__)
 
 
@@ -43,12 +41,8 @@ def deliver(
     The notifiers send in parallel, except where only one thread can talk to Airflow (``airflow dags test``).
 
     :param notifiers: Airflow notifiers. They are copied, never changed.
-    :param context: what their templates see, besides ``presigned_url``.
-    :param mint: mints a URL; called once per notifier and attempt, from that notifier's thread. With ``None``
-        nothing is minted, and the notifiers see no ``presigned_url``.
-    :param policy: what counts as a delivery.
-    :param workspace: the workspace, for the error's text.
-    :param runtime: time, sleep and threads.
+    :param mint: called once per notifier and attempt, from that notifier's thread. With ``None`` nothing is minted, and
+        the notifiers see no ``presigned_url``.
     :return: the outcome of each notifier, in their order.
     :raises LinkDeliveryError: if a notifier (with ``require="any"``: every one) failed, after all were tried.
     """
@@ -58,7 +52,13 @@ def deliver(
         for index, notifier in enumerate(notifiers)
     ]
     try:
-        _run(all_attempts, in_parallel=serialize_requests())
+        in_parallel = serialize_requests()
+        for attempts in all_attempts:
+            attempts.thread.start()
+            if not in_parallel:
+                attempts.thread.join()
+        for attempts in all_attempts:
+            attempts.thread.join()
     finally:
         # Whatever ends the task early (a kill, its execution timeout) must not leave a thread that keeps sending.
         cancelled.set()
@@ -79,26 +79,11 @@ def _raise_if_not_delivered(deliveries: Sequence[Delivery], policy: DeliveryPoli
         raise LinkDeliveryError(workspace.name, failures, delivered, advice, workspace.noun)
 
 
-def _run(all_attempts: Sequence[DeliveryAttempts], *, in_parallel: bool) -> None:
-    if in_parallel:
-        for attempts in all_attempts:
-            attempts.thread.start()
-        for attempts in all_attempts:
-            attempts.thread.join()
-        return
-    for attempts in all_attempts:
-        attempts.thread.start()
-        attempts.thread.join()
-
-
 def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) -> None:
     """
-    Check, as far as the notifiers can, that they will be able to send.
+    Check, as far as the notifiers can, that all of them, or with ``require="any"`` one, will be able to send.
 
-    :param notifiers: Airflow notifiers; the ready-made ones have a ``prepare``, others need none.
-    :param context: what their templates see.
-    :param require: ``"all"`` of them must be ready, or ``"any"`` one.
-    :raises Exception: the error of the first one that is not ready.
+    The ready-made ones have a ``prepare``, others need none. The error of the first one that is not ready is raised.
     """
     errors: list[Exception] = []
     for notifier in notifiers:
@@ -113,12 +98,7 @@ def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) 
 
 
 def record_metrics(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -> None:
-    """
-    Count delivered and failed links, and record their remaining validity and the time since InService.
-
-    :param deliveries: the outcome of each notifier.
-    :param context: what the notifiers' templates saw.
-    """
+    """Count delivered and failed links, and record their remaining validity and the time since InService."""
     in_service_since = _in_service_since(context)
     for delivery in deliveries:
         if delivery.failure or delivery.delivered_at is None:

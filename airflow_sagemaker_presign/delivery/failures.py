@@ -8,6 +8,7 @@ from datetime import timedelta
 from airflow_sagemaker_presign.delivery.link_mode import NO_PRESIGNED_URL
 from airflow_sagemaker_presign.delivery.send_errors import error_text, may_have_arrived, retry_after
 from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, WorkspaceError
+from airflow_sagemaker_presign.hooks.error_codes import STALE_CREDENTIALS_CODES
 from airflow_sagemaker_presign.minting.redaction import redact
 
 MAX_RETRY_AFTER_SECONDS = 600.0
@@ -27,17 +28,12 @@ _SLOW_MINT = (
 
 @dataclass(frozen=True)
 class Failure:
-    """
-    Why an attempt failed.
-
-    :param reason: the reason in one line, without the URL.
-    :param advice: what the reader of the task's error can do about it.
-    :param pause: the minimum seconds before the next attempt; ``None`` if there must be none.
-    """
+    """Why an attempt failed, in one line without the URL, and what the reader of the task's error can do about it."""
 
     reason: str
     advice: str = ""
     pause: float | None = None
+    """The minimum seconds before the next attempt; ``None`` if there must be none."""
 
 
 CANCELLED_BEFORE_ATTEMPT = Failure("the task ended before the first attempt")
@@ -53,23 +49,19 @@ NOTHING_TO_SEND = Failure(NO_PRESIGNED_URL, "Fix the notifier's templates, then 
 
 
 def failed_mint(error: BaseException) -> Failure:
-    """
-    Return why no URL could be minted. Only transient errors are worth another attempt.
-
-    :param error: what the mint raised.
-    """
+    """Return why no URL could be minted. Only transient errors are worth another attempt."""
     reason = f"no URL could be minted: {describe(error)}"
     if not isinstance(error, WorkspaceError):
         return Failure(reason, "Check the task's AWS connection, then clear the task.", pause=0.0)
-    return Failure(reason, error.advice, pause=0.0 if _is_transient(error) else None)
+    # AWS may reject valid credentials for a moment, most of all new ones.
+    is_transient = isinstance(error, SageMakerUnavailable) or error.code in STALE_CREDENTIALS_CODES
+    return Failure(reason, error.advice, pause=0.0 if is_transient else None)
 
 
-def failed_send(error: BaseException) -> Failure:
-    """
-    Return why a send failed.
-
-    :param error: what the notifier raised.
-    """
+def failed_send(error: BaseException, *, has_url: bool) -> Failure:
+    """Return why a send failed, with a presigned URL among the templates' variables or without one."""
+    if not has_url and _is_about_the_missing_url(error):
+        return NOTHING_TO_SEND
     if may_have_arrived(error):
         return Failure(f"it may have arrived, so it was not sent again: {describe(error)}", _ASK)
     if (pause := retry_after(error)) > MAX_RETRY_AFTER_SECONDS:
@@ -78,12 +70,7 @@ def failed_send(error: BaseException) -> Failure:
 
 
 def late_arrival(left: timedelta, min_validity: timedelta) -> Failure:
-    """
-    Return the failure of a link that arrived, but too late to count.
-
-    :param left: the validity that was left.
-    :param min_validity: the validity that had to be left.
-    """
+    """Return the failure of a link that arrived, but with less than ``min_validity`` left."""
     return Failure(
         f"it arrived late, with {max(0.0, left.total_seconds()):.0f} s of the URL's validity left, less than "
         f"min_validity ({min_validity.total_seconds():g} s), so it was not sent again",
@@ -100,8 +87,8 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}".rstrip(".") if text else type(error).__name__
 
 
-def _is_transient(error: WorkspaceError) -> bool:
-    from airflow_sagemaker_presign.hooks.error_codes import STALE_CREDENTIALS_CODES
+def _is_about_the_missing_url(error: BaseException) -> bool:
+    """Return whether a notifier used a presigned URL that there is not; a retry would fail the same way."""
+    from jinja2 import UndefinedError
 
-    # AWS may reject valid credentials for a moment, most of all new ones.
-    return isinstance(error, SageMakerUnavailable) or error.code in STALE_CREDENTIALS_CODES
+    return isinstance(error, (UndefinedError, KeyError)) and "'presigned_url'" in error_text(error)

@@ -36,11 +36,9 @@ def link_mode_of(value: object) -> LinkMode:
 
 def reject_presigned_url_in_templates(notifiers: Sequence[Any]) -> None:
     """
-    Check that no notifier's template uses a presigned URL, for messages that have none.
+    Raise a ``ValueError`` that names the field if a notifier's template uses a presigned URL, which there will not be.
 
     A template in a file and a notifier's own code cannot be checked here; they fail when they are sent.
-
-    :raises ValueError: if one does; the error names the notifier's field.
     """
     for parameter, text in _templates(notifiers):
         if _uses(text, "presigned_url", after_a_check=False):
@@ -57,11 +55,8 @@ def warn_of_old_names_in_templates(notifiers: Sequence[Any]) -> None:
 
 def launch_url_for(link: LinkMode, ti: Any) -> str:
     """
-    Return the launch URL for a task instance's messages.
+    Return the launch URL for a task instance's messages; empty if there is none, or the messages do not link to it.
 
-    :param link: what the messages link to.
-    :param ti: the task instance.
-    :return: the launch URL; empty if there is none, or the messages do not link to it.
     :raises ValueError: for ``"launch_page"`` if there is no launch URL, so that no credential is sent instead.
     """
     if link == "presigned":
@@ -109,8 +104,6 @@ def _uses(text: str, name: str, *, after_a_check: bool) -> bool:
     """
     Return whether a template uses a variable.
 
-    :param text: the template.
-    :param name: the variable.
     :param after_a_check: whether a use counts in a template that checks if the variable is defined.
     """
     # Most texts end here, and pay for no parse.

@@ -17,9 +17,8 @@ def render_and_notify(notifier: Any, context: Any, *, render: Callable[[Any], No
     https://airflow.apache.org/docs/apache-airflow/stable/howto/notifications.html
 
     :param notifier: any ``BaseNotifier``, synchronous or asynchronous; rendering changes it for good.
-    :param context: what the templates see; gets the notifier's fields, unrendered, as Airflow does it.
+    :param context: gets the notifier's fields, unrendered, as Airflow does it.
     :param render: renders the notifier's fields; default: its ``render_template_fields``.
-    :raises Exception: whatever rendering and sending raise.
     """
     context.update({name: getattr(notifier, name) for name in notifier.template_fields})
     (render or notifier.render_template_fields)(context)

@@ -19,12 +19,7 @@ from airflow_sagemaker_presign.exceptions import SageMakerPresignError
 
 
 class ServiceResponse(NamedTuple):
-    """
-    A service's response, without the body, which may quote the message.
-
-    :param status_code: the HTTP status.
-    :param headers: the response headers; ``Retry-After`` among them defines when to retry.
-    """
+    """A service's HTTP response, whose headers may ask for a pause; without the body, which may quote the message."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -116,8 +111,6 @@ def may_have_arrived(error: BaseException) -> bool:
     It may if the message went out and no response came back, or one that cannot be read, or the response was that the
     service itself failed. A response that refuses the message, or a connection that was never established, is certain.
     A notifier that knows better gives its error an attribute ``may_have_arrived``.
-
-    :param error: what the send raised.
     """
     from urllib.error import URLError
 
@@ -162,7 +155,7 @@ def response_is_inconclusive(status: int, error_code: str = "") -> bool:
     503 and 429 mean that the service did not accept the request. So does everything else below 500, unless Slack's
     error code means otherwise or its response was cut short.
 
-    :param status: the HTTP status; 0 if there is none.
+    :param status: 0 if there is no response.
     :param error_code: the code in the response's body, for Slack, which mostly responds with 200.
     """
     if status in (429, 503):
@@ -203,11 +196,7 @@ def _error_code(error: BaseException) -> str:
 
 
 def retry_after(error: BaseException) -> float:
-    """
-    Return the seconds of a response's ``Retry-After`` header, which Slack sends with 429; 0 without one.
-
-    :param error: what the send raised.
-    """
+    """Return the seconds of a response's ``Retry-After`` header, which Slack sends with 429; 0 without one."""
     for link in _chain(error):
         headers = _get(_get(link, "response"), "headers") or {}
         for name in ("Retry-After", "retry-after"):

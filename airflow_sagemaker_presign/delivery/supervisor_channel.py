@@ -8,7 +8,8 @@ gigabytes. 3.2.1 has a lock, but an asynchronous request also takes a lock that 
 loops, one in each thread, requests fail or wait forever. The supervisor of ``airflow dags test`` runs in the task's own
 process and removes the channel during a request, on every version.
 
-The channel is not a public API. ``tests/unit/delivery/test_supervisor_channel.py`` fails on an Airflow that changes it.
+The channel is not a public API. ``tests/unit/delivery/test_supervisor_channel.py`` fails on an Airflow that changes it,
+or moves or renames it; 3.0.0 alone has another one, and a test of its own (``test_supervisor_of_3_0_0.py``).
 """
 
 from __future__ import annotations
@@ -55,8 +56,6 @@ def abandon(thread: threading.Thread) -> None:
     Leave a thread running that nobody waits for any more, so that it cannot block Airflow's own thread.
 
     When this returns, no request of the thread is in progress where one would block the requests of others.
-
-    :param thread: the thread.
     """
     with _one_request:
         _abandoned.add(thread)

@@ -8,12 +8,10 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_sagemaker_presign.compat import BaseNotifier
 from airflow_sagemaker_presign.delivery.render_and_notify import render_and_notify
-from airflow_sagemaker_presign.notifications.callback_kind import CallbackKind, callback_kind_of, has_link
+from airflow_sagemaker_presign.notifications.callback_kind import has_link, nothing_to_send
 from airflow_sagemaker_presign.notifications.failure_callback import send_failure_notification
-from airflow_sagemaker_presign.notifications.preparation import prepare
-from airflow_sagemaker_presign.notifications.rendering import as_text, rendered_field
+from airflow_sagemaker_presign.notifications.rendering import TemplatedNotifier, as_text
 from airflow_sagemaker_presign.notifications.times import default_zone, zone_of
 from airflow_sagemaker_presign.validation import is_template, reject
 
@@ -36,7 +34,7 @@ class _NotAwaitable:
         raise AttributeError(f"{owner.__name__} sends links and failures, not missed deadlines; it is not awaitable")
 
 
-class NotebookUrlNotifier(BaseNotifier):
+class NotebookUrlNotifier(TemplatedNotifier):
     """
     Sends a notebook's link if the context has one; as ``on_failure_callback``, why a task or a DAG run failed.
 
@@ -52,11 +50,6 @@ class NotebookUrlNotifier(BaseNotifier):
     """Template fields that only the message with the link has. They may refer to the link, so they are not rendered
     for a failure."""
     optional_fields: tuple[str, ...] = ("note", "timezone")
-    """Template fields that may be missing: the word ``None``, which a missing value renders to, counts as missing."""
-    native_fields: tuple[str, ...] = ()
-    """Template fields that may become a list, in a DAG that renders native objects; all others are texts."""
-    recipient_fields: tuple[str, ...] = ()
-    """Template fields that define who gets the message."""
     failures_only = True
     """Makes the operators of this package reject the notifier as any callback other than ``on_failure_callback``."""
     __await__: Any = _NotAwaitable()
@@ -78,10 +71,9 @@ class NotebookUrlNotifier(BaseNotifier):
         """
         # Airflow 2 passes several arguments when an SLA was missed.
         context: Any = args[0] if len(args) == 1 else {"blocking_tis": args}
-        kind, why = callback_kind_of(context, self)
-        if kind is CallbackKind.LINK:
+        if has_link(context):
             render_and_notify(self, context)
-        elif kind is CallbackKind.NOTHING:
+        elif why := nothing_to_send(context, self):
             log.warning(
                 "%s sent nothing: it is for links and failures only, and %s. Use it as on_failure_callback only.",
                 type(self).__name__,
@@ -92,19 +84,6 @@ class NotebookUrlNotifier(BaseNotifier):
             for name in self.link_fields:
                 setattr(notifier, name, None)
             send_failure_notification(notifier, context)
-
-    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
-        """Render the fields in place, for good; each by itself, so that an error can name it."""
-        for name in self.template_fields:
-            setattr(self, name, rendered_field(self, name, context))
-
-    def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
-        from jinja2.nativetypes import NativeEnvironment
-
-        # Airflow's own method follows the DAG's setting and ignores the template's environment.
-        if isinstance(template.environment, NativeEnvironment):
-            return super()._render(template, context, dag)
-        return template.render(context)
 
     def prepare(self, context: Mapping[str, Any]) -> None:
         """
@@ -117,7 +96,18 @@ class NotebookUrlNotifier(BaseNotifier):
         :raises ValueError: if a template cannot be rendered, or the message would go to nobody.
         :raises AirflowException: if the provider or its connection is missing, or cannot be used to send.
         """
-        prepare(self, context)
+        ready = copy.copy(self)
+        known = {**context, **{name: getattr(self, name) for name in self.template_fields}}
+        later = {name for name in self.template_fields if not ready.render_before_start(name, known)}
+        if ready.timezone and "timezone" not in later:
+            zone_of(ready.timezone)
+        recipient_is_known = later.isdisjoint(self.recipient_fields)
+        if recipient_is_known:
+            ready.check_recipient()
+        if not any(name.endswith("_conn_id") for name in later):
+            ready.load_provider()
+            if recipient_is_known:
+                ready.check_service()
 
     @abstractmethod
     def check_recipient(self) -> None:

@@ -1,10 +1,9 @@
-"""Decides what a ready-made notifier was called for: to send a link, to send a failure, or for any other event."""
+"""Decides what a ready-made notifier was called for: to send a link, a failure, or nothing for any other event."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any
 
 from airflow_sagemaker_presign.compat import is_created_from_mapped
 from airflow_sagemaker_presign.validation import reject
@@ -17,27 +16,6 @@ OTHER_CALLBACKS = ("on_success_callback", "on_execute_callback", "on_skipped_cal
 
 _OTHER_STATES = ("success", "skipped", "up_for_retry", "up_for_reschedule", "deferred")
 _DEADLINE_KEYS = ("deadline", "slas", "blocking_tis", "task_list")
-
-
-class CallbackKind(Enum):
-    """What a notifier was called for."""
-
-    LINK = auto()
-    TASK_FAILED = auto()
-    DAG_FAILED = auto()
-    NOTHING = auto()
-
-
-class Called(NamedTuple):
-    """
-    What a notifier was called for, and why it has nothing to send.
-
-    :param kind: what it was called for.
-    :param why: for ``NOTHING``: the event, as a clause for the log.
-    """
-
-    kind: CallbackKind
-    why: str = ""
 
 
 def reject_other_callbacks(task: Any) -> None:
@@ -68,58 +46,55 @@ def has_link(context: Mapping[str, Any]) -> bool:
     return context.get("presigned_url") is not None or bool(context.get("launch_url"))
 
 
-def callback_kind_of(context: Mapping[str, Any], callback: object = None) -> Called:
+def nothing_to_send(context: Mapping[str, Any], callback: object) -> str:
     """
-    Return what a notifier was called for.
+    Return why a callback has no failure to send, as a clause for the log; empty if it is about a failure.
 
     Airflow does not pass the kind of callback that it runs, so this derives it from the context: a DAG's callback has
     a ``reason``, a task's has the state and the exception. If these are missing (Airflow 3 passes neither for a task
     whose process was killed), it uses the task's lists of callbacks that contain the notifier.
 
-    :param context: what Airflow passes to the callback.
     :param callback: the notifier, the same object as in those lists.
     """
-    if has_link(context):
-        return Called(CallbackKind.LINK)
     if "reason" in context:
         return _of_a_dag(context, callback)
     if any(key in context for key in _DEADLINE_KEYS):
-        return Called(CallbackKind.NOTHING, "a deadline or an SLA was missed")
+        return "a deadline or an SLA was missed"
     return _of_a_task(context, callback)
 
 
-def _of_a_dag(context: Mapping[str, Any], callback: object) -> Called:
+def _of_a_dag(context: Mapping[str, Any], callback: object) -> str:
     lists = _lists_with(callback, context.get("dag"), (ON_FAILURE, "on_success_callback"))
     if context["reason"] == "success" or lists == {"on_success_callback"}:
-        return Called(CallbackKind.NOTHING, "the DAG run succeeded")
-    return Called(CallbackKind.DAG_FAILED)
+        return "the DAG run succeeded"
+    return ""
 
 
-def _of_a_task(context: Mapping[str, Any], callback: object) -> Called:
+def _of_a_task(context: Mapping[str, Any], callback: object) -> str:
     ti, task = context.get("ti"), context.get("task")
     state = str(getattr(getattr(ti, "state", None), "value", None) or getattr(ti, "state", None) or "")
     if state == "failed":
-        return Called(CallbackKind.TASK_FAILED)
+        return ""
     if state in _OTHER_STATES:
-        return Called(CallbackKind.NOTHING, f"the task is {state}")
+        return f"the task is {state}"
     lists = _lists_with(callback, task, (ON_FAILURE, *OTHER_CALLBACKS))
     is_retry = ON_RETRY in lists and (ON_FAILURE not in lists or _will_be_retried(ti))
-    retried = Called(CallbackKind.NOTHING, "the task will be retried")
+    retried = "the task will be retried"
     if context.get("exception"):
-        return retried if is_retry else Called(CallbackKind.TASK_FAILED)
+        return retried if is_retry else ""
     if "exception" in context:
-        return Called(CallbackKind.NOTHING, "the task ended without an error")
+        return "the task ended without an error"
     if ti is None and task is None:
-        return Called(CallbackKind.NOTHING, "the context has no task that failed")
+        return "the context has no task that failed"
     if hasattr(ti, "start_date"):
-        return Called(CallbackKind.NOTHING, "the task is still running")
+        return "the task is still running"
     # What remains is Airflow 3's DAG processor, which runs the callbacks of tasks whose process was killed: it does not
     # know when the task started, so its task instance has no such attribute.
     if is_retry:
         return retried
     if (lists and ON_FAILURE not in lists) or not getattr(task, ON_FAILURE, True):
-        return Called(CallbackKind.NOTHING, "it is not in the task's on_failure_callback")
-    return Called(CallbackKind.TASK_FAILED)
+        return "it is not in the task's on_failure_callback"
+    return ""
 
 
 def _lists_with(callback: object, owner: object, names: tuple[str, ...]) -> set[str]:

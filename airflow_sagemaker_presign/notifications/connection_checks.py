@@ -18,25 +18,16 @@ _CAN_POST = r"xox(?:[abcps]-|e\.xox[bp]-).+"
 
 
 def check_slack_connection(conn_id: str, connection: Any) -> None:
-    """
-    Check that a Slack API connection has a token that can post.
-
-    :param conn_id: the connection's id, for the error.
-    :param connection: Airflow's connection.
-    :raises SendFailed: if it has none; the error says what to do.
-    """
+    """Raise a ``SendFailed`` that says what to do if a Slack API connection has no token that can post."""
     if problem := _slack_problem(connection):
         raise SendFailed(f"The Airflow connection {conn_id!r} {problem}.")
 
 
 def check_smtp_connection(conn_id: str, connection: Any, *, fewest_retries: int = 0) -> None:
     """
-    Check that an SMTP connection names a server, and has nothing that ``smtplib`` cannot send.
+    Raise a ``SendFailed`` unless an SMTP connection names a server, and has nothing that ``smtplib`` cannot send.
 
-    :param conn_id: the connection's id, for the error.
-    :param connection: Airflow's connection.
     :param fewest_retries: the lowest ``retry_limit`` with which the provider makes an attempt.
-    :raises SendFailed: if it cannot be used; the error says what to do.
     """
     if problem := _smtp_problem(connection, fewest_retries):
         raise SendFailed(f"The Airflow connection {conn_id!r} {problem}.")
@@ -67,14 +58,14 @@ def _smtp_problem(connection: Any, fewest_retries: int) -> str | None:
         return f"has the host {host!r}. It must be the mail server's name alone, such as smtp.example.com"
     if connection.port is not None and not 0 < int(connection.port) < 65536:
         return f"has the port {connection.port}. It must be the mail server's, such as 587 or 465"
-    if problem := _not_an_object(connection):
+    if problem := _extra_problem(connection, fewest_retries):
         return problem
     if beyond := _beyond_ascii(connection):
         return (
             f"has letters beyond ASCII in its {' and '.join(beyond)}, which Python's smtplib cannot send. "
             "Use a mail account whose login and password are in ASCII"
         )
-    return _extra_problem(connection, fewest_retries)
+    return None
 
 
 def _beyond_ascii(connection: Any) -> list[str]:
@@ -89,8 +80,10 @@ def _beyond_ascii(connection: Any) -> list[str]:
 
 
 def _extra_problem(connection: Any, fewest_retries: int = 0) -> str | None:
-    if problem := _not_an_object(connection):
-        return problem
+    try:
+        extra_of(connection.extra)
+    except ValueError as error:
+        return f"cannot be read: {error}"
     extra = connection.extra_dejson
     for name, lowest, unit in (("timeout", 1, "of seconds"), ("retry_limit", fewest_retries, "of tries")):
         value = extra.get(name)
@@ -104,14 +97,6 @@ def _extra_problem(connection: Any, fewest_retries: int = 0) -> str | None:
             return f"has {name}={value!r} in its extra. It must be a whole number {unit}, {lowest} or more"
     if (chosen := extra.get("ssl_context")) not in (None, "default", "none"):
         return f"has ssl_context={chosen!r} in its extra. It must be 'default' or 'none'"
-    return None
-
-
-def _not_an_object(connection: Any) -> str | None:
-    try:
-        extra_of(connection.extra)
-    except ValueError as error:
-        return f"cannot be read: {error}"
     return None
 
 

@@ -191,6 +191,7 @@ def fewest_retries() -> int:
     """Return the lowest ``retry_limit`` with which the provider makes an attempt: before 3.0.2, 0 means none."""
     from importlib.metadata import PackageNotFoundError, version
 
+    # `test_the_lowest_retry_limit_is_the_installed_providers` tries it with the provider of each Airflow.
     try:
         found = re.findall(r"\d+", version("apache-airflow-providers-smtp"))
     except PackageNotFoundError:
@@ -208,7 +209,8 @@ def _client_of(hook: SmtpHook) -> smtplib.SMTP:
     """
     import smtplib
 
-    # Before 2.3 the provider's name for it has no underscore.
+    # Before 2.3 the provider's name for it has no underscore. With the provider of each Airflow,
+    # `test_the_providers_hook_still_keeps_its_client_where_we_look` fails if there is a third name.
     client = next((getattr(hook, name) for name in ("_smtp_client", "smtp_client") if hasattr(hook, name)), hook)
     if client is None:
         raise SendFailed(

@@ -21,15 +21,11 @@ _NAMED = rf"""(?:"(?P<quoted>[^"]*)"|(?P<plain>[^"<>@]*?))\s*<(?P<spec>{_SPEC})>
 
 
 class Mailbox(NamedTuple):
-    """
-    A person's name and address.
-
-    :param name: the person's name; may be empty.
-    :param spec: the address without the name, as SMTP takes it.
-    """
+    """A person's name, which may be empty, and address."""
 
     name: str
     spec: str
+    """The address without the name, as SMTP takes it."""
 
     @property
     def domain(self) -> str:
@@ -43,7 +39,6 @@ def mailboxes_of(parameter: str, value: object, *, unreachable: list[str] | None
 
     ``mailto:`` before an address, and Slack's ``<mailto:…|…>`` around it, are removed.
 
-    :param parameter: the parameter's name, for the error.
     :param value: a text with one or several addresses (separated by ``,`` or ``;``), or an iterable of such texts.
     :param unreachable: a list that gets the values that are no address; without it they are an error.
     :raises ValueError: if there is no address, or a value that is no address. A line break is in no address, since it

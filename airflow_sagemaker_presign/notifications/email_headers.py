@@ -39,12 +39,7 @@ MAIL_POLICY = _MailPolicy(linesep="\r\n")
 
 
 def address_of(mailbox: Mailbox, name: str) -> Address:
-    """
-    Return the value of an address header.
-
-    :param mailbox: the mailbox with the address.
-    :param name: the name to show, safe for a header; may be empty.
-    """
+    """Return the value of an address header, with a name that is safe for one; the name may be empty."""
     user, _, domain = mailbox.spec.partition("@")
     return Address(name, user, domain)
 

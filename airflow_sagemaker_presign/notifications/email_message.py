@@ -20,15 +20,7 @@ def build_mail(
     cc: tuple[Mailbox, ...] = (),
     subject: str | None = None,
 ) -> EmailMessage:
-    """
-    Return the e-mail.
-
-    :param message: its content.
-    :param sender: the ``From`` address.
-    :param to: the ``To`` addresses.
-    :param cc: the ``Cc`` addresses.
-    :param subject: its subject; default: the message's own.
-    """
+    """Return the e-mail, with the message's own subject unless it is given another."""
     mail = EmailMessage(policy=MAIL_POLICY)
     mail["Subject"] = _one_line(subject or message.subject)
     mail["From"] = address_of(sender, _one_line(sender.name))

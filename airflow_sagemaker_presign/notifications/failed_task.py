@@ -14,15 +14,11 @@ log = logging.getLogger(__name__)
 
 def value_of(context: Mapping[str, Any], name: str) -> Any:
     """
-    Return the value of a failed task's template field.
+    Return the value of a failed task's template field; ``None`` if it is not known.
 
     A field is not rendered if an earlier one could not be, or if the task's process was killed: Airflow then calls
     back with the task as it is in the DAG file. A mapped task with a bad value in its row was never created: its row is
     read again here. What a person typed is never rendered.
-
-    :param context: what Airflow passes to a callback.
-    :param name: the field.
-    :return: its value; ``None`` if it is not known.
     """
     task = context.get("task")
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_sagemaker_presign.delivery.render_and_notify import render_and_notify
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed
 from airflow_sagemaker_presign.notifications.failed_task import value_of
-from airflow_sagemaker_presign.notifications.rendering import TemplatedNotifier, render_known_fields
+from airflow_sagemaker_presign.notifications.rendering import TemplatedNotifier
 
 _ADVICE = (
     "Give the notifier in on_failure_callback a fixed recipient: a templated one is not known if the task fails before "
@@ -21,7 +21,6 @@ def send_failure_notification(notifier: TemplatedNotifier, context: Mapping[str,
     Render and send. A recipient that is not known is left out as long as there is another one.
 
     :param notifier: a copy of the notifier; it changes.
-    :param context: what Airflow passes to the callback.
     :raises SendFailed: if nobody was notified, with the intended recipient and the reason.
     """
     known = {**context, "recipient": _recipient(context)}
@@ -29,7 +28,7 @@ def send_failure_notification(notifier: TemplatedNotifier, context: Mapping[str,
 
     def render(rendering_context: Mapping[str, Any]) -> None:
         written = {name: getattr(notifier, name) for name in notifier.template_fields}
-        errors = render_known_fields(notifier, rendering_context)
+        errors = notifier.render_known_fields(rendering_context)
         unknown.extend(
             f"{name}={written[name]!r} cannot be rendered ({type(error).__name__})" for name, error in errors.items()
         )

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from airflow_sagemaker_presign.compat import IS_AIRFLOW_2, conf
+from airflow_sagemaker_presign.delivery.send_errors import error_text
 from airflow_sagemaker_presign.exceptions import SageMakerPresignError
+from airflow_sagemaker_presign.minting.redaction import redact
 from airflow_sagemaker_presign.notifications.failed_task import value_of
 from airflow_sagemaker_presign.notifications.message_parts import (
     Fact,
@@ -15,9 +18,10 @@ from airflow_sagemaker_presign.notifications.message_parts import (
     facts_of,
     steps_of,
     task_page_url,
-    workspace_label,
 )
 from airflow_sagemaker_presign.validation import is_template
+from airflow_sagemaker_presign.wording import sentence_case
+from airflow_sagemaker_presign.workspaces.base import Workspace
 from airflow_sagemaker_presign.workspaces.kinds import kinds
 
 MAX_REASON_LENGTH = 300
@@ -34,15 +38,7 @@ _DAG_FAILURE_REASONS = {
 
 @dataclass(frozen=True)
 class FailureMessage:
-    """
-    The message that something failed, and why.
-
-    :param title: the headline.
-    :param problem: what went wrong, in plain words.
-    :param advice: what the reader can do about it.
-    :param facts: which notebook, task and run failed.
-    :param next_steps: where to go.
-    """
+    """The message that something failed, why, and what the reader can do about it."""
 
     title: str
     problem: str
@@ -67,8 +63,6 @@ def failure_message(context: Mapping[str, Any]) -> FailureMessage:
 
 
 def _task_failure_message(context: Mapping[str, Any]) -> FailureMessage:
-    from airflow_sagemaker_presign.minting.redaction import redact
-
     error = context.get("exception")
     task_id = str(getattr(context.get("ti"), "task_id", "") or getattr(context.get("task"), "task_id", ""))
     dag_id = str(getattr(context.get("ti"), "dag_id", ""))
@@ -81,7 +75,7 @@ def _task_failure_message(context: Mapping[str, Any]) -> FailureMessage:
             or "Read the end of the task's log, fix the problem that it shows, then clear the task."
         ),
         facts=facts_of(
-            (workspace_label(noun), name),
+            (sentence_case(noun), name),
             ("Task", ".".join(filter(None, (dag_id, task_id)))),
             ("Run", str(context.get("run_id") or "")),
         ),
@@ -97,7 +91,7 @@ def _task_failure_title(context: Mapping[str, Any], name: str, task_id: str) -> 
     if hasattr(task, "recipient") or "recipient" in getattr(task, "template_fields", ()):
         return f"No link to notebook {name}" if name else "No notebook link"
     which = f"task {task_id}" if task_id else "a task"
-    return f"Notebook {name}: {which} failed" if name else f"{which[0].upper()}{which[1:]} failed"
+    return f"Notebook {name}: {which} failed" if name else f"{sentence_case(which)} failed"
 
 
 def _failed_workspace(context: Mapping[str, Any]) -> tuple[str, str]:
@@ -106,12 +100,19 @@ def _failed_workspace(context: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(error, SageMakerPresignError) and (name := _text_of(error, "name")):
         return name, _text_of(error, "noun")
     for kind in kinds():
-        values = [value_of(context, field) for field in kind.identifiers()]
+        values = {field: value_of(context, field) for field in kind.identifiers()}
         # A name of digits becomes a number when it is rendered as a native object.
-        known = all(isinstance(value, (str, int)) and not is_template(str(value)) for value in values)
-        if known and values:
-            return str(values[-1]), kind.noun
+        if all(isinstance(value, (str, int)) and not is_template(str(value)) for value in values.values()):
+            return _name_of(kind, values), kind.noun
     return "", "notebook instance"
+
+
+def _name_of(kind: type[Workspace], values: Mapping[str, Any]) -> str:
+    try:
+        return str(kind.from_fields(values).name)
+    except (TypeError, ValueError):
+        # AWS would refuse an identifier, which may be why the task failed: show what was written.
+        return "/".join(map(str, values.values()))
 
 
 def _task_failure_problem(error: object) -> str:
@@ -119,9 +120,6 @@ def _task_failure_problem(error: object) -> str:
         return problem
     if error is None:
         return "The task ended without an error message; its process may have been killed."
-    from airflow_sagemaker_presign.delivery.send_errors import error_text
-    from airflow_sagemaker_presign.minting.redaction import redact
-
     # Redact first, then cut: the redaction does not recognise half a token.
     reason = redact(error_text(error)).strip().partition("\n")[0].strip()
     if len(reason) > MAX_REASON_LENGTH:
@@ -137,8 +135,6 @@ def _text_of(owner: object, attribute: str) -> str:
 
 
 def _dag_failure_message(context: Mapping[str, Any]) -> FailureMessage:
-    from airflow_sagemaker_presign.minting.redaction import redact
-
     dag_id = str(getattr(context.get("dag"), "dag_id", "") or getattr(context.get("ti"), "dag_id", ""))
     run_id = str(context.get("run_id") or getattr(context.get("dag_run"), "run_id", "") or "")
     return FailureMessage(
@@ -153,8 +149,6 @@ def _dag_failure_message(context: Mapping[str, Any]) -> FailureMessage:
 
 
 def _dag_failure_problem(reason: object) -> str:
-    from airflow_sagemaker_presign.minting.redaction import redact
-
     # Redact first, then cut: the redaction does not recognise half a token.
     text = " ".join(redact(str(reason or "")).split())
     if not text:
@@ -165,8 +159,6 @@ def _dag_failure_problem(reason: object) -> str:
 
 
 def _run_page_url(dag_id: str, run_id: str) -> str | None:
-    from airflow_sagemaker_presign.compat import IS_AIRFLOW_2, conf
-
     base_url = conf.get("webserver" if IS_AIRFLOW_2 else "api", "base_url", fallback="") or ""
     if not dag_id or not run_id or not base_url.startswith(("http://", "https://")):
         return None

@@ -14,10 +14,9 @@ from airflow_sagemaker_presign.notifications.message_parts import (
     facts_of,
     steps_of,
     task_page_url,
-    workspace_label,
 )
 from airflow_sagemaker_presign.notifications.times import clock_time
-from airflow_sagemaker_presign.wording import format_duration
+from airflow_sagemaker_presign.wording import format_duration, sentence_case
 from airflow_sagemaker_presign.workspaces.base import Workspace
 
 _Step = tuple[str, str, str | None]
@@ -35,31 +34,23 @@ BUTTON = "Open the notebook"
 
 @dataclass(frozen=True)
 class LinkMessage:
-    """
-    The message that the notebook is ready, with the link.
-
-    :param title: the headline.
-    :param subject: the title with the deadline, for subject lines.
-    :param lead: the most important sentence.
-    :param prompt: how to open the link, for a preview that does not show it.
-    :param url: where the button leads. A presigned URL is a credential, so no ``repr`` shows it.
-    :param facts: what the reader has to know about the link and the notebook.
-    :param note: the DAG author's own words; may be empty.
-    :param when_expired: what to do when the link has expired.
-    :param when_expired_title: the heading of these steps.
-    :param is_credential: whether whoever holds the link gets in.
-    """
+    """The message that the notebook is ready, with the link. A presigned URL is a credential: no ``repr`` shows it."""
 
     title: str
     subject: str
+    """The title with the deadline."""
     lead: str
+    """The most important sentence."""
     prompt: str
+    """How to open the link, for a preview that does not show it."""
     url: str = field(repr=False)
     facts: tuple[Fact, ...]
     note: str = field(repr=False)
+    """The DAG author's own words; may be empty."""
     when_expired: tuple[NextStep, ...]
     when_expired_title: str = "Link expired?"
     is_credential: bool = True
+    """Whether whoever holds the link gets in."""
     button = BUTTON
 
     @property
@@ -74,8 +65,6 @@ def link_message(context: Mapping[str, Any], *, note: str, zone: tzinfo) -> Link
 
     :param context: the context that the operator passes to a notifier: ``presigned_url``, ``launch_url`` or both,
         with ``launch_page_valid_for`` and ``session_expiration_duration``; ``notebook_instance``; and Airflow's own.
-    :param note: the DAG author's own words, rendered.
-    :param zone: the time zone for the times in the message.
     """
     if context.get("presigned_url") is None:
         return _launch_page_message(context, note.strip())
@@ -98,7 +87,7 @@ def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> L
         prompt=f"Open this message and press “{BUTTON}” by {works_until}.",
         url=presigned_url.url,
         facts=facts_of(
-            (workspace_label(workspace.noun), presigned_url.name),
+            (sentence_case(workspace.noun), presigned_url.name),
             ("Region", region_of(_arn(context, workspace))),
             ("Link works until", works_until),
             ("Session lasts", f"{format_duration(presigned_url.session_expiration_duration)} from when you open it"),
@@ -124,7 +113,7 @@ def _launch_page_message(context: Mapping[str, Any], note: str) -> LinkMessage:
         prompt=f"Open this message and press “{BUTTON}”.",
         url=context["launch_url"],
         facts=facts_of(
-            (workspace_label(workspace.noun), name),
+            (sentence_case(workspace.noun), name),
             ("Region", region_of(_arn(context, workspace))),
             ("Link works for", format_duration(context["launch_page_valid_for"])),
             ("Session lasts", f"{format_duration(context['session_expiration_duration'])} from when you open it"),

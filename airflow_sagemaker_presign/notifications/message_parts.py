@@ -7,28 +7,19 @@ from typing import Any, NamedTuple
 
 
 class Fact(NamedTuple):
-    """
-    One row of a message's table.
-
-    :param label: what the value is, such as ``Region``.
-    :param value: the value.
-    """
+    """One row of a message's table: a label, such as ``Region``, and its value."""
 
     label: str
     value: str
 
 
 class NextStep(NamedTuple):
-    """
-    Something that the reader can do.
-
-    :param lead: the situation or purpose that the step is for.
-    :param text: what to do; the text of the link.
-    :param url: the address that the link opens.
-    """
+    """Something that the reader can do."""
 
     lead: str
+    """The situation or purpose that the step is for."""
     text: str
+    """What to do; the text of the link."""
     url: str
 
 
@@ -40,11 +31,6 @@ def facts_of(*facts: tuple[str, str]) -> tuple[Fact, ...]:
 def steps_of(*steps: tuple[str, str, str | None]) -> tuple[NextStep, ...]:
     """Return the steps that have a URL."""
     return tuple(NextStep(lead, text, url) for lead, text, url in steps if url)
-
-
-def workspace_label(noun: str) -> str:
-    """Return the label of the fact that names the workspace: AWS's noun with a capital letter."""
-    return noun[:1].upper() + noun[1:]
 
 
 def task_page_url(context: Mapping[str, Any]) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from airflow_sagemaker_presign.compat import BaseNotifier
 from airflow_sagemaker_presign.delivery.link_mode import texts_of
 
 if TYPE_CHECKING:
@@ -14,90 +15,90 @@ KNOWN_ONCE_RUNNING = ("presigned_url", "notebook_instance")
 """What the operator adds to the context once the notebook instance is InService."""
 
 
-class TemplatedNotifier(Protocol):
-    """A notifier whose fields are rendered one by one."""
+class TemplatedNotifier(BaseNotifier):
+    """A notifier whose fields are rendered one by one, so that an error can name the field."""
 
-    @property
-    def template_fields(self) -> Sequence[str]:
-        """All template fields."""
+    optional_fields: tuple[str, ...] = ()
+    """Template fields that may be missing: the word ``None``, which a missing value renders to, counts as missing."""
+    native_fields: tuple[str, ...] = ()
+    """Template fields that may become a list, in a DAG that renders native objects; all others are texts."""
+    recipient_fields: tuple[str, ...] = ()
+    """Template fields that define who gets the message."""
 
-    @property
-    def native_fields(self) -> tuple[str, ...]:
-        """Template fields that may become a list, in a DAG that renders native objects; all others are texts."""
+    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
+        """Render the fields in place, for good."""
+        for name in self.template_fields:
+            setattr(self, name, self.rendered_field(name, context))
 
-    @property
-    def optional_fields(self) -> tuple[str, ...]:
-        """Template fields that may be missing: a rendered ``None`` counts as missing."""
+    def render_known_fields(self, context: Mapping[str, Any]) -> dict[str, Exception]:
+        """
+        Render the fields that can be rendered, in place, and set the others to ``None``.
 
-    @property
-    def recipient_fields(self) -> tuple[str, ...]:
-        """Template fields that define who gets the message."""
+        :return: the error of each field that could not be rendered.
+        """
+        errors: dict[str, Exception] = {}
+        for name in self.template_fields:
+            try:
+                value = self.rendered_field(name, context)
+            except Exception as error:
+                errors[name] = error
+                value = None
+            setattr(self, name, value)
+        return errors
 
-    def get_template_env(self, dag: Any = None) -> Environment:
-        """Return the Jinja environment of a DAG."""
+    def render_before_start(self, name: str, context: Mapping[str, Any]) -> bool:
+        """Render a field in place, and return whether that is possible before the notebook runs."""
+        from airflow_sagemaker_presign.minting.redaction import redact
 
-    def render_template(self, content: Any, context: Any, jinja_env: Any = None, seen_oids: Any = None) -> Any:
-        """Render a value with Airflow's templating."""
-
-
-def rendered_field(notifier: TemplatedNotifier, name: str, context: Mapping[str, Any]) -> Any:
-    """
-    Return a rendered field, and leave the notifier unchanged.
-
-    :param notifier: the notifier.
-    :param name: the field.
-    :param context: what the template sees.
-    :raises Exception: whatever Jinja raises, if the field cannot be rendered.
-    """
-    written = getattr(notifier, name)
-    if written is None or (isinstance(written, str) and "{" not in written):
-        return written
-    environment = environment_of(notifier, context, native=name in notifier.native_fields)
-    value = notifier.render_template(written, context, environment, set())
-    return None if name in notifier.optional_fields and value == "None" != written else value
-
-
-def render_known_fields(notifier: TemplatedNotifier, context: Mapping[str, Any]) -> dict[str, Exception]:
-    """
-    Render the fields that can be rendered, in place, and set the others to ``None``.
-
-    :param notifier: the notifier, which changes for good.
-    :param context: what the templates see.
-    :return: the error of each field that could not be rendered.
-    """
-    errors: dict[str, Exception] = {}
-    for name in notifier.template_fields:
+        written = getattr(self, name)
         try:
-            value = rendered_field(notifier, name, context)
+            if _needs_running_notebook(written, self._environment(name, context)):
+                return False
+            setattr(self, name, self.rendered_field(name, context))
         except Exception as error:
-            errors[name] = error
-            value = None
-        setattr(notifier, name, value)
-    return errors
+            reason = f"{type(error).__name__}: {redact(str(error))[:300]}".rstrip(".: ")
+            raise ValueError(f"{name}={written!r} of {type(self).__name__} cannot be rendered: {reason}.") from error
+        return True
+
+    def rendered_field(self, name: str, context: Any) -> Any:
+        """Return a rendered field, and leave the notifier unchanged; raises whatever Jinja raises."""
+        written = getattr(self, name)
+        if written is None or (isinstance(written, str) and "{" not in written):
+            return written
+        value = self.render_template(written, context, self._environment(name, context), set())
+        return None if name in self.optional_fields and value == "None" != written else value
+
+    def _environment(self, name: str, context: Mapping[str, Any]) -> Environment:
+        """
+        Return the DAG's Jinja environment for a field, with the DAG's macros and filters.
+
+        Only a field that may become a list is rendered to a native object. A text must not: "0" would become a number,
+        and "1e5" 100000.0.
+        """
+        dag: Any = context.get("dag")
+        if not hasattr(dag, "get_template_env"):
+            # There is no DAG, or `airflow dags test` calls the DAG's callbacks with a DAG from Airflow's database.
+            return self.get_template_env(dag=None)
+        if name in self.native_fields:
+            return self.get_template_env(dag=dag)
+        environment: Environment = dag.get_template_env(force_sandboxed=True)
+        return environment
+
+    def _render(self, template: Any, context: Any, dag: Any = None) -> Any:
+        from jinja2.nativetypes import NativeEnvironment
+
+        # Airflow's own method follows the DAG's setting and ignores the template's environment.
+        if isinstance(template.environment, NativeEnvironment):
+            return super()._render(template, context, dag)
+        return template.render(context)
 
 
-def environment_of(notifier: TemplatedNotifier, context: Mapping[str, Any], *, native: bool) -> Environment:
-    """
-    Return the DAG's Jinja environment, with its macros and filters.
-
-    :param notifier: the notifier whose template is rendered.
-    :param context: what the template sees.
-    :param native: whether a DAG with ``render_template_as_native_obj`` renders to native objects. A text must not:
-        "0" would become a number, and "1e5" 100000.0.
-    """
-    dag: Any = context.get("dag")
-    environment: Environment
-    if not hasattr(dag, "get_template_env"):
-        # There is no DAG, or `airflow dags test` calls the DAG's callbacks with a DAG from Airflow's database.
-        environment = notifier.get_template_env(dag=None)
-    elif native:
-        environment = notifier.get_template_env(dag=dag)
-    else:
-        environment = dag.get_template_env(force_sandboxed=True)
-    return environment
+def as_text(value: Any) -> str:
+    """Return a rendered template or another task's output as text; empty for ``None``."""
+    return "" if value is None else str(value).strip()
 
 
-def needs_running_notebook(value: Any, environment: Environment) -> bool:
+def _needs_running_notebook(value: Any, environment: Environment) -> bool:
     """
     Return whether a template can be rendered only once the notebook instance is InService.
 
@@ -109,8 +110,3 @@ def needs_running_notebook(value: Any, environment: Environment) -> bool:
         name.name for text in texts_of(value) if "{" in text for name in environment.parse(text).find_all(nodes.Name)
     }
     return not names.isdisjoint(KNOWN_ONCE_RUNNING)
-
-
-def as_text(value: Any) -> str:
-    """Return a rendered template or another task's output as text; empty for ``None``."""
-    return "" if value is None else str(value).strip()

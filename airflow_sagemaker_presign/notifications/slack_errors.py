@@ -48,10 +48,7 @@ def describe_error(status_code: int, body: Mapping[str, Any], *, recipient: str,
     """
     Return why Slack refused a call.
 
-    :param status_code: the HTTP status of the response.
     :param body: the body of the response, if it was JSON; only the error code and the scopes are quoted.
-    :param recipient: the recipient of the message.
-    :param connection: the Airflow connection's id.
     """
     code = str(body.get("error") or "")
     if status_code == 429:

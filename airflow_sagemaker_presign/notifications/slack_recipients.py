@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from airflow_sagemaker_presign.notifications.email_addresses import mailboxes_of
+from airflow_sagemaker_presign.notifications.rendering import as_text
 from airflow_sagemaker_presign.validation import reject
 
 USER_ALLOWED = (
@@ -33,7 +34,7 @@ def slack_user_of(value: object) -> str:
 
     :raises ValueError: if it is nobody, several people, or a handle, which Slack's API cannot look up.
     """
-    text = _text(value)
+    text = as_text(value)
     if pasted := re.fullmatch(_USER_PASTED, text):
         return str(pasted["mention"] or pasted["link"])
     if re.fullmatch(_USER_ID, text):
@@ -56,13 +57,9 @@ def slack_channel_of(value: object) -> str:
 
     :raises ValueError: if it is no channel, or several.
     """
-    text = _text(value)
+    text = as_text(value)
     if pasted := re.fullmatch(_CHANNEL_PASTED, text):
         return str(pasted["mention"] or pasted["marked"] or pasted["link"])
     if text in ("", "None") or not text.isprintable() or not re.fullmatch(_CHANNEL_NAME, text):
         reject("channel", value, _FOR_A_PERSON if "@" in text else CHANNEL_ALLOWED)
     return text
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value).strip()

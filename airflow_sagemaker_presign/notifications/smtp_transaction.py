@@ -18,12 +18,9 @@ from airflow_sagemaker_presign.minting.redaction import redact
 
 def send_once(client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients: Sequence[str]) -> None:
     """
-    Send a mail, once.
+    Send a mail, once, with a client that is connected and logged in.
 
-    :param client: an SMTP client, connected and logged in.
-    :param mail: the mail.
-    :param sender: the envelope's sender, without a name.
-    :param recipients: the envelope's recipients, likewise.
+    :param sender: the envelope's sender, without a name, like the recipients.
     :raises SendFailed: if nobody got it.
     :raises SentToSomeOnly: if the server refused some of the recipients.
     :raises SendOutcomeUnknown: if the server got the whole message and did not reply.

@@ -9,13 +9,7 @@ from airflow_sagemaker_presign.validation import reject
 
 
 def zone_of(name: str, parameter: str = "timezone") -> tzinfo:
-    """
-    Return the time zone with an IANA name.
-
-    :param name: such as ``Europe/Berlin`` or ``UTC``.
-    :param parameter: the parameter or option that holds the name, for the error.
-    :raises ValueError: if there is no such time zone.
-    """
+    """Return the time zone with an IANA name; raise a ``ValueError`` that names the parameter if there is none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, TypeError, OSError):
@@ -39,8 +33,6 @@ def clock_time(moment: datetime, zone: tzinfo, now: datetime) -> str:
 
     Seconds are dropped: for a link that works until 09:35:40 the message promises 09:35, never too long.
 
-    :param moment: the moment to format.
-    :param zone: the time zone to show it in.
     :param now: the moment that defines "today".
     """
     local = moment.astimezone(zone)

@@ -148,7 +148,8 @@ class PresignedUrlOperator(WorkspaceOperator):
         )
 
     def _deliver(self, context: Context) -> dict[str, Any]:
-        from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
+        from airflow_sagemaker_presign.delivery.attempts import DeliveryPolicy
+        from airflow_sagemaker_presign.delivery.deliver import deliver
 
         for_notifiers = self._for_notifiers(context)
         # The last step of the wait has just observed the workspace: a second request would only cost time.

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_sagemaker_presign.compat import BaseNotifier
-from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy
+from airflow_sagemaker_presign.delivery.attempts import DeliveryPolicy
 
 POLICY = DeliveryPolicy(min_validity=timedelta(minutes=4), attempts=3, require="all")
 

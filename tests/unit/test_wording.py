@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_sagemaker_presign.wording import format_duration
+from airflow_sagemaker_presign.wording import format_duration, sentence_case
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,17 @@ from airflow_sagemaker_presign.wording import format_duration
 )
 def test_a_duration_is_written_in_words(seconds: int, words: str) -> None:
     assert format_duration(timedelta(seconds=seconds)) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "as_a_sentence"),
+    [
+        ("notebook instance", "Notebook instance"),
+        ("MLflow tracking server", "MLflow tracking server"),
+        ("ml.t3.medium of Ada", "Ml.t3.medium of Ada"),
+        ("SageMaker Studio space", "SageMaker Studio space"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_and_keeps_the_others(text: str, as_a_sentence: str) -> None:
+    assert sentence_case(text) == as_a_sentence

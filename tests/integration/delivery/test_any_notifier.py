@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, BaseNotifier
-from airflow_sagemaker_presign.delivery.deliver import DeliveryPolicy, deliver
+from airflow_sagemaker_presign.delivery.attempts import DeliveryPolicy
+from airflow_sagemaker_presign.delivery.deliver import deliver
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 from tests.helpers.minted_urls import minted_url

@@ -356,6 +356,20 @@ def test_a_provider_that_makes_no_attempt_is_an_error_that_says_what_to_change(
     assert mail.mails == []
 
 
+def test_the_lowest_retry_limit_is_the_installed_providers(
+    mail: Any, mail_connection: Callable[..., None], link_context: dict[str, Any]
+) -> None:
+    lowest = fewest_retries()
+    mail_connection(mail.port, extra={"retry_limit": lowest})
+    _send({**link_context})
+    assert len(mail.mails) == 1
+    if lowest:
+        mail_connection(mail.port, extra={"retry_limit": lowest - 1})
+        with pytest.raises(SendFailed, match="makes no attempt at all"):
+            _send({**link_context})
+    assert len(mail.mails) == 1
+
+
 def test_nothing_is_logged_that_holds_the_url(
     mail: Any, link_context: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:

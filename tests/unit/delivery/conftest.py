@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.delivery.deliver import Delivery, DeliveryPolicy, deliver
+from airflow_sagemaker_presign.delivery.attempts import Delivery, DeliveryPolicy
+from airflow_sagemaker_presign.delivery.deliver import deliver
 from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from tests.helpers.minted_urls import minted_url
 from tests.helpers.notifiers import POLICY

@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from airflow_sagemaker_presign.compat import BaseNotifier
-from airflow_sagemaker_presign.delivery.deliver import Delivery, DeliveryPolicy, deliver
+from airflow_sagemaker_presign.delivery.attempts import Delivery, DeliveryPolicy
+from airflow_sagemaker_presign.delivery.deliver import deliver
 from airflow_sagemaker_presign.exceptions import (
     LinkDeliveryError,
     NotebookInstanceNotFound,

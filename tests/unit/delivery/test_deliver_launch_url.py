@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.delivery.deliver import Delivery, DeliveryPolicy, deliver
+from airflow_sagemaker_presign.delivery.attempts import Delivery, DeliveryPolicy
+from airflow_sagemaker_presign.delivery.deliver import deliver
 from airflow_sagemaker_presign.exceptions import LinkDeliveryError
 from tests.helpers.notifiers import POLICY, Recorder, SlackSaysNo, fail
 from tests.helpers.scripted_sagemaker import RESEARCH, Clock

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.delivery.deliver import Delivery, DeliveryPolicy
+from airflow_sagemaker_presign.delivery.attempts import Delivery, DeliveryPolicy
 from airflow_sagemaker_presign.exceptions import (
     LinkDeliveryError,
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import DAG, BaseOperator
-from airflow_sagemaker_presign.notifications.callback_kind import CallbackKind, callback_kind_of
+from airflow_sagemaker_presign.notifications.callback_kind import has_link, nothing_to_send
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
@@ -32,6 +32,7 @@ def task(**callbacks: Any) -> Any:
 
 ON_FAILURE = task(on_failure_callback=[ME])
 ON_RETRY = task(on_retry_callback=[ME])
+ON_SUCCESS = task(on_failure_callback=[OTHER], on_success_callback=[ME])
 BOTH = task(on_failure_callback=[ME], on_retry_callback=[ME])
 ALL = task(on_failure_callback=[ME], on_success_callback=[ME], on_execute_callback=[ME], on_skipped_callback=[ME])
 KILLED: dict[str, Any] = {"ti": ti(started=False)}
@@ -39,59 +40,72 @@ KILLED_RETRIED: dict[str, Any] = {"ti": ti(started=False, tries=(1, 2))}
 
 
 @pytest.mark.parametrize(
-    ("context", "callback_kind"),
+    ("context", "why"),
     [
-        # The operator's delivery.
-        ({"presigned_url": object(), "ti": ti(), "task": ON_FAILURE}, CallbackKind.LINK),
-        ({"launch_url": "https://a.example", "presigned_url": None}, CallbackKind.LINK),
         # A task's on_failure_callback: in the worker, on 2.11 with a text for a killed one, in 3's DAG processor.
-        ({"exception": ERROR, "ti": ti("failed"), "task": ON_FAILURE}, CallbackKind.TASK_FAILED),
-        ({"exception": "killed", "ti": ti("failed"), "task": ON_FAILURE}, CallbackKind.TASK_FAILED),
-        ({"exception": None, "ti": ti("failed"), "task": ON_FAILURE}, CallbackKind.TASK_FAILED),
-        ({"exception": ERROR, "ti": ti("failed"), "task": ALL}, CallbackKind.TASK_FAILED),
-        ({**KILLED, "task": ON_FAILURE}, CallbackKind.TASK_FAILED),
-        ({**KILLED, "task": ALL}, CallbackKind.TASK_FAILED),
-        ({**KILLED, "task": BOTH}, CallbackKind.TASK_FAILED),
+        ({"exception": ERROR, "ti": ti("failed"), "task": ON_FAILURE}, ""),
+        ({"exception": "killed", "ti": ti("failed"), "task": ON_FAILURE}, ""),
+        ({"exception": None, "ti": ti("failed"), "task": ON_FAILURE}, ""),
+        ({"exception": ERROR, "ti": ti("failed"), "task": ALL}, ""),
+        ({**KILLED, "task": ON_FAILURE}, ""),
+        ({**KILLED, "task": ALL}, ""),
+        ({**KILLED, "task": BOTH}, ""),
         # Called by the DAG author's own callback.
-        ({"exception": ERROR, "ti": ti("failed"), "task": task(on_failure_callback=[OTHER])}, CallbackKind.TASK_FAILED),
-        ({**KILLED, "task": task(on_failure_callback=[OTHER])}, CallbackKind.TASK_FAILED),
-        ({"exception": ERROR}, CallbackKind.TASK_FAILED),
+        ({"exception": ERROR, "ti": ti("failed"), "task": task(on_failure_callback=[OTHER])}, ""),
+        ({**KILLED, "task": task(on_failure_callback=[OTHER])}, ""),
+        ({"exception": ERROR}, ""),
         # on_retry_callback
-        ({"exception": ERROR, "ti": ti("up_for_retry"), "task": ON_RETRY}, CallbackKind.NOTHING),
-        ({"exception": ERROR, "ti": ti("up_for_retry"), "task": BOTH}, CallbackKind.NOTHING),
-        ({**KILLED_RETRIED, "task": ON_RETRY}, CallbackKind.NOTHING),
-        ({**KILLED_RETRIED, "task": BOTH}, CallbackKind.NOTHING),
-        ({**KILLED, "task": task(on_failure_callback=[OTHER], on_retry_callback=[ME])}, CallbackKind.NOTHING),
+        ({"exception": ERROR, "ti": ti("up_for_retry"), "task": ON_RETRY}, "the task is up_for_retry"),
+        ({"exception": ERROR, "ti": ti("up_for_retry"), "task": BOTH}, "the task is up_for_retry"),
+        ({**KILLED_RETRIED, "task": ON_RETRY}, "the task will be retried"),
+        ({**KILLED_RETRIED, "task": BOTH}, "the task will be retried"),
+        ({**KILLED, "task": task(on_failure_callback=[OTHER], on_retry_callback=[ME])}, "the task will be retried"),
+        # Among the callbacks of a killed task, but not as on_failure_callback, of which there may be none.
+        ({**KILLED, "task": ON_SUCCESS}, "it is not in the task's on_failure_callback"),
+        ({**KILLED, "task": task(on_success_callback=[OTHER])}, "it is not in the task's on_failure_callback"),
+        ({"exception": None}, "the task ended without an error"),
         # on_success_callback, on_skipped_callback, on_execute_callback
-        ({"exception": None, "ti": ti("success"), "task": ALL}, CallbackKind.NOTHING),
-        ({"ti": ti("success"), "task": ALL}, CallbackKind.NOTHING),
-        ({"exception": None, "ti": ti("skipped"), "task": ALL}, CallbackKind.NOTHING),
-        ({"ti": ti("running"), "task": ALL}, CallbackKind.NOTHING),
-        ({"ti": ti(None), "task": ALL}, CallbackKind.NOTHING),
+        ({"exception": None, "ti": ti("success"), "task": ALL}, "the task is success"),
+        ({"ti": ti("success"), "task": ALL}, "the task is success"),
+        ({"exception": None, "ti": ti("skipped"), "task": ALL}, "the task is skipped"),
+        ({"ti": ti("running"), "task": ALL}, "the task is still running"),
+        ({"ti": ti(None), "task": ALL}, "the task is still running"),
         # `airflow dags test` on 2.11, where nothing has set the task instance's start.
-        ({"ti": SimpleNamespace(state=None, start_date=None), "task": ALL}, CallbackKind.NOTHING),
+        ({"ti": SimpleNamespace(state=None, start_date=None), "task": ALL}, "the task is still running"),
         # Waiting for a human's approval; the operator has the notifier as on_failure_callback, too.
-        ({"ti": ti(None), "task": ON_FAILURE}, CallbackKind.NOTHING),
-        ({"ti": ti("running"), "task": ON_FAILURE}, CallbackKind.NOTHING),
+        ({"ti": ti(None), "task": ON_FAILURE}, "the task is still running"),
+        ({"ti": ti("running"), "task": ON_FAILURE}, "the task is still running"),
         # A deadline; an SLA on Airflow 2.
-        ({"dag_run": {}, "deadline": {"id": "1"}}, CallbackKind.NOTHING),
-        ({"blocking_tis": [], "task_list": "a"}, CallbackKind.NOTHING),
-        ({}, CallbackKind.NOTHING),
+        ({"dag_run": {}, "deadline": {"id": "1"}}, "a deadline or an SLA was missed"),
+        ({"blocking_tis": [], "task_list": "a"}, "a deadline or an SLA was missed"),
+        ({}, "the context has no task that failed"),
         # A DAG's callbacks: 3.x without, the others with a task instance, in whatever state it is.
-        ({"dag": ON_FAILURE, "run_id": "r", "reason": "task_failure"}, CallbackKind.DAG_FAILED),
-        ({"dag": ON_FAILURE, "reason": "timed_out", "ti": ti("success"), "task": ALL}, CallbackKind.DAG_FAILED),
-        ({"dag": ON_FAILURE, "reason": "all_tasks_deadlocked", "ti": ti(None, started=False)}, CallbackKind.DAG_FAILED),
-        ({"dag": ON_FAILURE, "reason": "brand_new"}, CallbackKind.DAG_FAILED),
-        ({"dag": ON_FAILURE, "reason": None}, CallbackKind.DAG_FAILED),
-        ({"dag": ALL, "reason": "success", "ti": ti("success")}, CallbackKind.NOTHING),
-        ({"dag": ON_FAILURE, "reason": "success"}, CallbackKind.NOTHING),
-        ({"dag": task(on_success_callback=ME), "reason": "brand_new"}, CallbackKind.NOTHING),
+        ({"dag": ON_FAILURE, "run_id": "r", "reason": "task_failure"}, ""),
+        ({"dag": ON_FAILURE, "reason": "timed_out", "ti": ti("success"), "task": ALL}, ""),
+        ({"dag": ON_FAILURE, "reason": "all_tasks_deadlocked", "ti": ti(None, started=False)}, ""),
+        ({"dag": ON_FAILURE, "reason": "brand_new"}, ""),
+        ({"dag": ON_FAILURE, "reason": None}, ""),
+        ({"dag": ALL, "reason": "success", "ti": ti("success")}, "the DAG run succeeded"),
+        ({"dag": ON_FAILURE, "reason": "success"}, "the DAG run succeeded"),
+        ({"dag": task(on_success_callback=ME), "reason": "brand_new"}, "the DAG run succeeded"),
     ],
 )
-def test_only_a_failure_counts_as_a_failure(context: dict[str, Any], callback_kind: CallbackKind) -> None:
-    called = callback_kind_of(context, ME)
-    assert called.kind is callback_kind
-    assert bool(called.why) == (callback_kind is CallbackKind.NOTHING)
+def test_only_a_failure_counts_as_a_failure(context: dict[str, Any], why: str) -> None:
+    assert nothing_to_send(context, ME) == why
+
+
+@pytest.mark.parametrize(
+    ("context", "is_there"),
+    [
+        # The operator's delivery, also of a task with the notifier among its callbacks.
+        ({"presigned_url": object(), "ti": ti(), "task": ON_FAILURE}, True),
+        ({"launch_url": "https://a.example", "presigned_url": None}, True),
+        ({"launch_url": "", "presigned_url": None}, False),
+        ({"exception": ERROR, "ti": ti("failed"), "task": ON_FAILURE}, False),
+    ],
+)
+def test_a_link_is_a_presigned_url_or_a_launch_url(context: dict[str, Any], is_there: bool) -> None:
+    assert has_link(context) is is_there
 
 
 @pytest.mark.parametrize(

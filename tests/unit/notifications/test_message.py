@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,8 @@ from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.minting.redaction import redacted
 from airflow_sagemaker_presign.notifications.failure_message import failure_message
 from airflow_sagemaker_presign.notifications.link_message import link_message
+from airflow_sagemaker_presign.validation import reject
+from airflow_sagemaker_presign.workspaces.base import Workspace
 
 URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=secret-a.b&view=lab"
 TASK_PAGE = "https://airflow.example.com/dags/mornings/tasks/notebook_link"
@@ -164,6 +167,51 @@ def test_a_task_without_a_notebook_is_named_itself(airflow_context: dict[str, An
     message = failure_message(context)
     assert message.title == "Task train failed"
     assert dict(message.facts) == {"Task": "train", "Run": "manual__1"}
+
+
+@dataclass(frozen=True)
+class StudioSpace(Workspace):
+    """A kind with two identifiers, of which neither is the name by itself, or the first is, or the last."""
+
+    space_name: str
+    domain_id: str
+
+    noun = "Studio space"
+
+    def __post_init__(self) -> None:
+        if " " in self.space_name:
+            reject("space_name", self.space_name, "a name")
+
+    @property
+    def name(self) -> str:
+        return f"{self.space_name} of {self.domain_id}" if self.domain_id.startswith("d-") else self.space_name
+
+
+StudioSpace.__abstractmethods__ = frozenset()
+
+
+@pytest.mark.parametrize(
+    ("space_name", "domain_id", "name"),
+    [
+        ("ada", "other", "ada"),
+        ("ada", "d-123", "ada of d-123"),
+        # What AWS would refuse, or is of another type: as it was written.
+        ("a b", "d-123", "a b/d-123"),
+        (2026, 1, "2026/1"),
+    ],
+)
+def test_a_kind_with_several_identifiers_is_called_by_its_own_name(
+    airflow_context: dict[str, Any], space_name: Any, domain_id: Any, name: str
+) -> None:
+    task = SimpleNamespace(task_id="space", space_name=space_name, domain_id=domain_id, recipient="ada@example.com")
+    message = failure_message({**airflow_context, "task": task})
+    assert message.title == f"No link to notebook {name}"
+    assert message.facts[0] == ("Studio space", name)
+
+
+def test_a_notebooks_name_that_aws_would_refuse_is_shown_as_it_was_written(airflow_context: dict[str, Any]) -> None:
+    airflow_context["task"].notebook_instance_name = "my_notebook"
+    assert failure_message(airflow_context).title == "No link to notebook my_notebook"
 
 
 def test_a_notebooks_name_that_is_still_a_template_is_left_out(airflow_context: dict[str, Any]) -> None:
