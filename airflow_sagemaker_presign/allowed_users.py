@@ -8,20 +8,20 @@ from typing import Any
 from airflow_sagemaker_presign.validation import is_template, reject
 
 EDITORS = "editors"
-"""All who may edit the task instance."""
+"""Everybody who may edit the task instance."""
 
-_USERS = "'editors', or a list of Airflow user names or e-mail addresses, such as ['ada@example.com'], of one or more"
+_USERS = "'editors', or a non-empty list of Airflow user names or e-mail addresses, such as ['ada@example.com']"
 _USER = "a user name or an e-mail address and nothing else, such as 'ada@example.com'"
 
 
 def allowed_users_of(value: object) -> Any:
     """
-    Check who may open a notebook through the launch page, as the DAG names them.
+    Check ``allowed_users`` as it is written in the DAG file.
 
-    :param value: ``"editors"``, or a list of user names or e-mail addresses; templates, in it or instead of it, pass
-        until rendered.
-    :return: the very same object: by its identity Airflow knows what it must not render a second time.
-    :raises ValueError: when it is no list, an empty one, or one with something else in it.
+    :param value: ``"editors"``, or a list of user names or e-mail addresses; templates, in the list or
+        in place of it, are accepted until they are rendered.
+    :return: the same object, since Airflow uses its identity to avoid rendering a value twice.
+    :raises ValueError: when it is not a list, is empty, or has an invalid element.
     """
     if is_template(value) or value == EDITORS:
         return value
@@ -33,10 +33,10 @@ def allowed_users_of(value: object) -> Any:
 
 def rendered_allowed_users_of(value: object) -> list[str] | str:
     """
-    Check who may open a notebook through the launch page, after rendering; nobody named is an error, never everybody.
+    Check the rendered ``allowed_users``. An empty value is an error; it never allows everybody.
 
     :param value: ``"editors"``, a list of user names or e-mail addresses, or one of them as text.
-    :raises ValueError: when there is none, something else among them, or more than Airflow would keep for the launch
+    :raises ValueError: when it is empty, has an invalid element, or is longer than Airflow stores for the launch
         page.
     """
     from airflow_sagemaker_presign.compat import conf
@@ -46,7 +46,7 @@ def rendered_allowed_users_of(value: object) -> list[str] | str:
     users = [value] if isinstance(value, str) else list(_list_of_users(value))
     for index, user in enumerate(users):
         _check_user(index, user)
-    # What is longer Airflow cuts when it keeps the rendered fields, out of which the launch page reads them.
+    # Airflow truncates longer values when it stores the rendered fields, from which the launch page reads them.
     longest = conf.getint("core", "max_templated_field_length", fallback=4096)
     if len(str(users)) > longest:
         reject(

@@ -1,4 +1,4 @@
-"""Old names that still work in this release. Each use of one raises a warning that says what to write instead."""
+"""Old names that still work in this release. Each use of one raises a warning that names the replacement."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _NOT_THE_AUTHORS = frozenset({"airflow", "airflow_sagemaker_presign", "importlib
 
 
 def warn(old: str, new: str) -> None:
-    """Warn the author of a DAG file, or of a module, of an old name."""
-    # Airflow calls an operator's constructor, and so would be blamed: the first frame above it is the author's.
+    """Emit a deprecation warning that points to the line of the DAG file or module with the old name."""
+    # Airflow wraps the constructors of operators, so the line to report is in the first frame outside of Airflow.
     frame = sys._getframe(1)
     while frame.f_back and str(frame.f_globals.get("__name__", "")).partition(".")[0] in _NOT_THE_AUTHORS:
         frame = frame.f_back
     warnings.warn_explicit(
-        f"{old} is deprecated and goes with the next release; write {new}.",
+        f"{old} is deprecated and will be removed in the next minor release; use {new}.",
         DeprecationWarning,
         frame.f_code.co_filename,
         frame.f_lineno,
@@ -46,12 +46,12 @@ def renamed_parameter(old: str, old_value: Any, new: str, new_value: Any, defaul
     Return the value of a parameter that has an old name, too; raise a ``ValueError`` if both were given.
 
     :param old_value: ``None`` if nothing was given under the old name.
-    :param default: the new parameter's default, the very object.
+    :param default: the new parameter's default, compared by identity.
     """
     if old_value is None:
         return new_value
     if new_value is not default:
-        raise ValueError(f"{old} is the old name of {new}, and both were given; write {new} only.")
+        raise ValueError(f"{old} is the old name of {new}, and both were given; use {new} only.")
     warn(f"{old}=", f"{new}=")
     return old_value
 

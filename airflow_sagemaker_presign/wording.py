@@ -18,8 +18,3 @@ def format_duration(duration: timedelta) -> str:
     counts = ((days, "day"), (hours, "hour"), (minutes, "minute"), (seconds, "second"))
     words = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in counts if count]
     return " ".join(words) or "0 seconds"
-
-
-def sentence_case(text: str) -> str:
-    """Return a text with its first letter in upper case, and the rest unchanged, such as ``MLflow``."""
-    return text[:1].upper() + text[1:]

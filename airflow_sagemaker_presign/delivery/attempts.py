@@ -26,7 +26,7 @@ FIRST_BACKOFF_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class DeliveryPolicy:
-    """What counts as a delivery."""
+    """The conditions under which a message counts as delivered."""
 
     min_validity: timedelta
     """How long a URL must still be valid when its send ends; if less is left, the link is late: not delivered."""

@@ -12,7 +12,7 @@ from airflow_sagemaker_presign.hooks.error_codes import STALE_CREDENTIALS_CODES
 from airflow_sagemaker_presign.minting.redaction import redact
 
 MAX_RETRY_AFTER_SECONDS = 600.0
-"""The longest pause, in seconds, that a service may ask for. It costs no validity: each attempt mints its own URL."""
+"""The longest ``Retry-After`` to wait for, in seconds. Waiting costs no validity: each attempt mints its own URL."""
 
 _FIX = "Fix the notifier's recipient or connection, then clear the task."
 _ASK = "Ask the recipient whether the message came before you clear the task."
@@ -39,9 +39,9 @@ class Failure:
 CANCELLED_BEFORE_ATTEMPT = Failure("the task ended before the first attempt")
 CANCELLED_BEFORE_SEND = Failure("the task ended before the message was sent")
 TOO_OLD_TO_SEND = Failure("the URL was too old before it could be sent", _SLOW_MINT, pause=0.0)
-HUNG_WITHOUT_URL = Failure("the send hung and was given up; it may still arrive, so it was not sent again", _ASK)
+HUNG_WITHOUT_URL = Failure("the send hung and was abandoned; it may still arrive, so it was not sent again", _ASK)
 HUNG = Failure(
-    "the send hung and was given up when the URL could no longer arrive in time; it may still arrive, with a link "
+    "the send hung and was abandoned when the URL could no longer arrive in time; it may still arrive, with a link "
     "that works for minutes at most, so it was not sent again",
     _ASK,
 )
@@ -65,7 +65,7 @@ def failed_send(error: BaseException, *, has_url: bool) -> Failure:
     if may_have_arrived(error):
         return Failure(f"it may have arrived, so it was not sent again: {describe(error)}", _ASK)
     if (pause := retry_after(error)) > MAX_RETRY_AFTER_SECONDS:
-        return Failure(f"the service asks to wait {pause:g} s: {describe(error)}", "Clear the task after that time.")
+        return Failure(f"the service requires a {pause:g} s wait: {describe(error)}", "Clear the task after that time.")
     return Failure(describe(error), _FIX, pause)
 
 

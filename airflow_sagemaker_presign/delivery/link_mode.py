@@ -1,4 +1,4 @@
-"""What a message links to: the presigned URL, the launch page, or both; never a credential if the DAG wants none."""
+"""What a message links to: the presigned URL, the launch page, or both; no credential with ``"launch_page"``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def link_mode_of(value: object) -> LinkMode:
     """
     Check the operator's ``link``.
 
-    :raises ValueError: if it is no such mode, or ``"launch_page"`` on an Airflow without a launch page, where a
+    :raises ValueError: if it is not a link mode, or is ``"launch_page"`` on an Airflow without a launch page, where a
         message without a credential would have no link at all.
     """
     if value == "door":
@@ -81,7 +81,7 @@ def _log_missing_launch_page() -> None:
 
 
 def _templates(notifiers: Sequence[Any]) -> Iterator[tuple[str, str]]:
-    """Go through the texts of the notifiers' templated fields, each with a name for messages."""
+    """Yield the texts in the notifiers' template fields, each with a name for messages."""
     for index, notifier in enumerate(notifiers):
         for field in notifier.template_fields:
             for text in texts_of(getattr(notifier, field, None)):
@@ -106,7 +106,7 @@ def _uses(text: str, name: str, *, after_a_check: bool) -> bool:
 
     :param after_a_check: whether a use counts in a template that checks if the variable is defined.
     """
-    # Most texts end here, and pay for no parse.
+    # Most texts do not contain the name, so they need not be parsed.
     if name not in text:
         return False
     from jinja2 import Environment, TemplateSyntaxError, nodes

@@ -48,7 +48,7 @@ class SendOutcomeUnknown(SageMakerPresignError):
 
 class SentToSomeOnly(SageMakerPresignError):
     """
-    Some of the recipients got the message and some did not, so it must not be sent again: those would get a second one.
+    Only some recipients got the message. It must not be sent again, since these would get it twice.
 
     :param delivered: the recipients who got it.
     :param refused: the recipients who did not, each with the reason.
@@ -118,7 +118,7 @@ def may_have_arrived(error: BaseException) -> bool:
     for link in chain:
         if isinstance(known := _get(link, "may_have_arrived"), bool):
             return known
-    # This holds for any request of the notifier in the chain: what it tried afterwards cannot undo that one.
+    # This applies to any request in the exception chain: a later request cannot undo it.
     if any(response_is_inconclusive(_http_status(link), _error_code(link)) for link in chain):
         return True
     # urllib wraps the errors up to the end of the request in a URLError, and none after that.
@@ -129,12 +129,12 @@ def may_have_arrived(error: BaseException) -> bool:
         type(link).__name__ in _CONNECT_ERRORS or isinstance(link, (ConnectionRefusedError, URLError)) for link in chain
     ):
         return False
-    # These can come up at any moment of a send. Wrapped in one of the errors above, they came up at that moment.
+    # These can occur at any point of a send. As the cause of one of the errors above, they occurred at that point.
     return any(isinstance(link, (TimeoutError, ConnectionError)) for link in chain)
 
 
 def _was_sent(error: BaseException) -> bool:
-    """Return whether an error comes up only if a request was sent, or may have been, and its response is not known."""
+    """Return whether an error occurs only if a request was sent, or may have been, and its response is unknown."""
     from http.client import HTTPException
     from smtplib import SMTPDataError, SMTPServerDisconnected
 

@@ -1,5 +1,5 @@
 """
-Access of several threads of a task to Airflow at the same time, which not every version of Airflow allows.
+Concurrent requests to Airflow from several threads of a task, which not every version of Airflow supports.
 
 In Airflow 3 a task requests connections, variables and XComs from its supervisor, and sends it what to mask, through
 one channel: it writes a request and reads the next response. Before 3.2.1 nothing keeps two threads from reading each
@@ -67,7 +67,7 @@ def _channel() -> Any:
 
 
 def _is_in_process(channel: Any) -> bool:
-    # Recognised by what it lacks, so that only one thread at a time uses a channel of an unknown kind.
+    # Detected by the attributes that it lacks, so that only one thread at a time uses an unknown kind of channel.
     return not hasattr(channel, "socket")
 
 

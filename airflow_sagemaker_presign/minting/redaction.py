@@ -192,7 +192,7 @@ def _guard_extras(undo: ExitStack) -> None:
         record: logging.LogRecord = make(*args, **kwargs)
         for name in vars(record).keys() - _OF_EVERY_RECORD:
             value = vars(record)[name]
-            if redact(said := str(value)) != said:
+            if redact(text := str(value)) != text:
                 vars(record)[name] = _clean(value)
         return record
 

@@ -63,7 +63,7 @@ class NotebookUrlNotifier(TemplatedNotifier):
 
     def __call__(self, *args: Any) -> None:
         """
-        Send the message that the context asks for.
+        Send the link, or report the failure, depending on the context.
 
         With a link (``presigned_url`` or ``launch_url``) in the context the object itself renders and sends. As a
         callback it works on a copy: a callback may be called more than once, and rendering changes a notifier for
@@ -93,7 +93,7 @@ class NotebookUrlNotifier(TemplatedNotifier):
         the notebook is InService.
 
         :param context: Airflow's context, with ``recipient``; the notifier stays unchanged.
-        :raises ValueError: if a template cannot be rendered, or the message would go to nobody.
+        :raises ValueError: if a template cannot be rendered, or the message has no recipient.
         :raises AirflowException: if the provider or its connection is missing, or cannot be used to send.
         """
         ready = copy.copy(self)
@@ -111,14 +111,14 @@ class NotebookUrlNotifier(TemplatedNotifier):
 
     @abstractmethod
     def check_recipient(self) -> None:
-        """Raise a ``ValueError`` if the rendered message would go to nobody."""
+        """Raise a ``ValueError`` if the rendered message has no recipient."""
 
     @abstractmethod
     def load_provider(self) -> None:
         """Import the provider, and check that there is a connection to send with."""
 
     def check_service(self) -> None:
-        """Check what the service reveals without a message. An outage that may be over soon is no error yet."""
+        """Check what the service can confirm without sending a message; a transient outage is not an error."""
 
     def notify(self, context: Context) -> None:
         """Write the message, then send it."""
@@ -145,5 +145,5 @@ class NotebookUrlNotifier(TemplatedNotifier):
 def optional_text(name: str, value: object) -> Any:
     """Check a parameter that takes a text, a template or ``None``."""
     if value is not None and not isinstance(value, str) and not is_template(value):
-        reject(name, value, "a text or None")
+        reject(name, value, "a string or None")
     return value

@@ -22,7 +22,7 @@ def reject_other_callbacks(task: Any) -> None:
     """
     Check the callbacks of a task, and of its DAG as far as they are known when the task is created.
 
-    A notifier that this cannot see, such as in a callback of another operator, sends nothing when it is called, and
+    A notifier that is not checked here, such as in a callback of another operator, sends nothing when it is called, and
     logs why.
 
     :raises ValueError: if a ready-made notifier is in a callback that is not about a failure.

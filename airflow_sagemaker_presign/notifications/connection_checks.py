@@ -42,7 +42,7 @@ def _slack_problem(connection: Any) -> str | None:
     if not token.strip():
         return f"has no token. {_WHICH_ONE}"
     if not token.isascii() or not token.isprintable() or " " in token:
-        return "has a token with spaces, line breaks or letters that no token has. Copy the token again"
+        return "has a token with spaces, line breaks or invalid characters. Copy the token again"
     if token.startswith("xapp-"):
         return f"has an app-level token (xapp-…), which cannot post. {_WHICH_ONE}"
     if not re.fullmatch(_CAN_POST, token):
@@ -60,16 +60,16 @@ def _smtp_problem(connection: Any, fewest_retries: int) -> str | None:
         return f"has the port {connection.port}. It must be the mail server's, such as 587 or 465"
     if problem := _extra_problem(connection, fewest_retries):
         return problem
-    if beyond := _beyond_ascii(connection):
+    if beyond := _non_ascii_parts(connection):
         return (
-            f"has letters beyond ASCII in its {' and '.join(beyond)}, which Python's smtplib cannot send. "
+            f"has non-ASCII letters in its {' and '.join(beyond)}, which Python's smtplib cannot send. "
             "Use a mail account whose login and password are in ASCII"
         )
     return None
 
 
-def _beyond_ascii(connection: Any) -> list[str]:
-    """Return the parts of a login that has letters beyond ASCII, if the provider would log in."""
+def _non_ascii_parts(connection: Any) -> list[str]:
+    """Return which parts of the login have non-ASCII letters, if the provider would log in."""
     login, password = connection.login or "", connection.password or ""
     uses_password = connection.extra_dejson.get("auth_type") != "oauth2"
     if not login or (uses_password and not password):
@@ -116,7 +116,7 @@ def _url_problem(extra: dict[str, Any]) -> str | None:
         if value in (None, ""):
             continue
         if not isinstance(value, str) or not _is_url(value, needs_scheme=name == "base_url"):
-            return f"has a {name} in its extra that is not a URL. It must be one such as https://slack.example.com/api/"
+            return f"has a {name} in its extra that is not a URL. It must be one like https://slack.example.com/api/"
     return None
 
 

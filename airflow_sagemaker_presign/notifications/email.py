@@ -42,7 +42,7 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
 
     :param to: the recipients (templated): an address, several in one text, or a list. The default is the operator's
         ``recipient``; without one the notifier raises an error.
-    :param cc: the recipients of a copy, likewise; the link lets them in too.
+    :param cc: the recipients of a copy, in the same forms; the link gives them access, too.
     :param from_email: the sender (templated); default: the connection's ``from_email``.
     :param subject: the subject of the message with the link (templated); default: the notebook's name and how long,
         or how, to open it. A failure has its own subject.
@@ -96,13 +96,11 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         if not to and not cc:
             mailboxes_of("to", self.to)
         if unreachable:
-            log.warning(
-                "No mail is sent to these, which are no e-mail addresses: %s", ", ".join(map(repr, unreachable))
-            )
+            log.warning("Skipped recipients that are not e-mail addresses: %s", ", ".join(map(repr, unreachable)))
         self._send(message, to or cc, cc if to else ())
 
     def check_recipient(self) -> None:
-        """Raise a ``ValueError`` if an address is not valid, or the rendered message would go to nobody."""
+        """Raise a ``ValueError`` if an address is not valid, or the rendered message has no recipient."""
         self._recipients()
         if self.from_email is not None and not is_template(self.from_email):
             mailboxes_of("from_email", self.from_email)
@@ -174,7 +172,7 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
                 ) from None
             # The error holds the whole password, hence `from None`.
             raise _LoginRefused(
-                f"The login or password of the Airflow connection {self.smtp_conn_id!r} has letters beyond ASCII, "
+                f"The login or password of the Airflow connection {self.smtp_conn_id!r} has non-ASCII letters, "
                 "which Python's smtplib cannot send. Use a mail account whose login and password are in ASCII."
             ) from None
         except (smtplib.SMTPException, OSError, AirflowException, RuntimeError, ValueError) as error:

@@ -40,8 +40,8 @@ def mailboxes_of(parameter: str, value: object, *, unreachable: list[str] | None
     ``mailto:`` before an address, and Slack's ``<mailto:…|…>`` around it, are removed.
 
     :param value: a text with one or several addresses (separated by ``,`` or ``;``), or an iterable of such texts.
-    :param unreachable: a list that gets the values that are no address; without it they are an error.
-    :raises ValueError: if there is no address, or a value that is no address. A line break is in no address, since it
+    :param unreachable: a list to which invalid addresses are added; without it they are an error.
+    :raises ValueError: if there is no address, or an invalid one. An address must not contain a line break, since it
         would end the mail's header.
     """
     texts: Iterable[Any] = [value] if isinstance(value, str) or not isinstance(value, Iterable) else value

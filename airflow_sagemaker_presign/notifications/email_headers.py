@@ -1,9 +1,9 @@
 """
-The headers that Python's ``email`` package gets wrong on the wire: ``From``, ``To``, ``Cc`` and ``Subject``.
+The headers that Python's ``email`` package serializes incorrectly: ``From``, ``To``, ``Cc`` and ``Subject``.
 
-Before 3.13 Python folds a list of addresses like running text: if one of them has a letter beyond ASCII, it also
+Before 3.13 Python folds a list of addresses like running text: if one of them has a non-ASCII letter, it also
 encodes the comma after it (CVE-2025-1795), or writes an encoded word inside an address, which RFC 2047 forbids. A
-subject that is partly beyond ASCII loses or gains a space where it is folded, on any version of Python.
+subject with some non-ASCII letters loses or gains a space where it is folded, on any version of Python.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LONGEST_PLAIN_NAME = 60
 
 
 class _MailPolicy(EmailPolicy):
-    """SMTP's line ends; one address per line, in ASCII or, if the address itself is beyond ASCII, in UTF-8."""
+    """SMTP's line ends; one address per line, in ASCII or, if the address itself is non-ASCII, in UTF-8."""
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         """Write one header."""

@@ -21,7 +21,7 @@ def send_failure_notification(notifier: TemplatedNotifier, context: Mapping[str,
     Render and send. A recipient that is not known is left out as long as there is another one.
 
     :param notifier: a copy of the notifier; it changes.
-    :raises SendFailed: if nobody was notified, with the intended recipient and the reason.
+    :raises SendFailed: if the message was sent to nobody, with the intended recipient and the reason.
     """
     known = {**context, "recipient": _recipient(context)}
     unknown: list[str] = []

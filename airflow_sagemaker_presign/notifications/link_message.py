@@ -22,12 +22,12 @@ from airflow_sagemaker_presign.workspaces.base import Workspace
 _Step = tuple[str, str, str | None]
 
 PERSONAL = (
-    "This link is personal. Whoever opens it is in, without signing in, and can do all that the notebook may do. "
+    "This link is personal. Anyone who opens it gets the notebook's permissions, without signing in. "
     "Please do not forward it."
 )
 NO_CREDENTIAL = (
-    "This link lets nobody in by itself: Airflow asks who you are, and whether you may open this notebook. "
-    "Forwarding it gives nobody access."
+    "This link alone gives no access: you sign in to Airflow, which checks that you may open this notebook. "
+    "Forwarding it does not give access to others."
 )
 BUTTON = "Open the notebook"
 

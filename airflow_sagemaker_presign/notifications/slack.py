@@ -127,7 +127,7 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
         check_slack_connection(self.slack_conn_id, self._hook().get_connection(self.slack_conn_id))
 
     def check_recipient(self) -> None:
-        """Raise a ``ValueError`` if the rendered message would go to nobody; otherwise keep only the id or address."""
+        """Raise a ``ValueError`` if the rendered message has no recipient; otherwise keep only the id or address."""
         if self._is_for_a_person:
             self.user = slack_user_of(self.user)
         else:

@@ -32,7 +32,7 @@ def link_payload(message: LinkMessage) -> dict[str, Any]:
     """
     Return the message with the link as arguments of ``chat.postMessage``.
 
-    ``text`` appears on locked screens and in notification centres, so it has no URL: it says where to click.
+    ``text`` appears on locked screens and in notification centres, so it has no URL, only where to click.
 
     A URL that is too long for a button, as AWS's often are, becomes a link of rich text, for which Slack documents no
     limit. If Slack refuses it all the same, use :func:`link_as_text_payload`.

@@ -40,7 +40,7 @@ _WORDS = {
     "restricted_action": (
         "a setting of the Slack workspace does not let the app post to {recipient}. Ask its administrators."
     ),
-    "ratelimited": "Slack asks to wait before the next message (rate limit).",
+    "ratelimited": "Slack's rate limit is reached. Wait before the next message.",
 }
 
 

@@ -32,7 +32,7 @@ def slack_user_of(value: object) -> str:
     """
     Return a person's user id or e-mail address, without anything around it.
 
-    :raises ValueError: if it is nobody, several people, or a handle, which Slack's API cannot look up.
+    :raises ValueError: if it names no person or several, or is a handle, which Slack's API cannot look up.
     """
     text = as_text(value)
     if pasted := re.fullmatch(_USER_PASTED, text):
@@ -55,7 +55,7 @@ def slack_channel_of(value: object) -> str:
     """
     Return a channel's id or name, without anything around it.
 
-    :raises ValueError: if it is no channel, or several.
+    :raises ValueError: if it does not name exactly one channel.
     """
     text = as_text(value)
     if pasted := re.fullmatch(_CHANNEL_PASTED, text):

@@ -21,7 +21,7 @@ def send_once(client: smtplib.SMTP, mail: EmailMessage, sender: str, recipients:
     Send a mail, once, with a client that is connected and logged in.
 
     :param sender: the envelope's sender, without a name, like the recipients.
-    :raises SendFailed: if nobody got it.
+    :raises SendFailed: if it reached no recipient.
     :raises SentToSomeOnly: if the server refused some of the recipients.
     :raises SendOutcomeUnknown: if the server got the whole message and did not reply.
     """
@@ -58,13 +58,13 @@ def _mail_options(client: smtplib.SMTP, content: bytes, sender: str, recipients:
 
     Everything else in the message is ASCII: the body is quoted-printable, names and subject are encoded words.
     """
-    beyond_ascii = [address for address in dict.fromkeys((sender, *recipients)) if not address.isascii()]
-    if not beyond_ascii and content.isascii():
+    non_ascii = [address for address in dict.fromkeys((sender, *recipients)) if not address.isascii()]
+    if not non_ascii and content.isascii():
         return []
     if not client.has_extn("smtputf8"):
         raise SendFailed(
-            "The mail server does not accept addresses with letters beyond ASCII (it lacks SMTPUTF8): "
-            f"{', '.join(beyond_ascii)}. Use an address in ASCII, or another mail server."
+            "The mail server does not accept addresses with non-ASCII letters (it lacks SMTPUTF8): "
+            f"{', '.join(non_ascii)}. Use an address in ASCII, or another mail server."
         )
     return ["SMTPUTF8", "BODY=8BITMIME"]
 

@@ -228,7 +228,7 @@ def test_one_object_serves_link_failure_and_link_again(
         assert "Somebody stopped it." in part
         assert "authToken" not in part
         assert "Airflow" in part
-    assert "Ask who stopped it" in _parts(mail.mails[1])[0]
+    assert "Find out who stopped it" in _parts(mail.mails[1])[0]
 
 
 def test_all_recipients_refused_is_a_failure_that_names_them(mail: Any, link_context: dict[str, Any]) -> None:

@@ -81,7 +81,7 @@ def test_a_password_that_smtplib_cannot_send_is_an_error_without_the_password(
     mail: Any, link_context: dict[str, Any], mail_connection: Any
 ) -> None:
     mail_connection(mail.port, login="nb", password="sécret")
-    with pytest.raises(SendFailed, match="has letters beyond ASCII") as raised:
+    with pytest.raises(SendFailed, match="has non-ASCII letters") as raised:
         NotebookUrlSmtpNotifier()(link_context)
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__

@@ -99,15 +99,15 @@ def test_an_unknown_person_is_named_and_nothing_is_posted(slack: Any, link_conte
 @pytest.mark.parametrize(
     ("answer", "status", "text"),
     [
-        ((429, {"Retry-After": "7"}, {"ok": False, "error": "ratelimited"}), 429, "asks to wait"),
-        ((429, {"Retry-After": "7"}, ""), 429, "asks to wait"),
+        ((429, {"Retry-After": "7"}, {"ok": False, "error": "ratelimited"}), 429, "rate limit is reached"),
+        ((429, {"Retry-After": "7"}, ""), 429, "rate limit is reached"),
         ((404, {}, "Not Found"), 404, "HTTP status 404"),
         ((503, {}, "<html>"), 503, "HTTP status 503"),
         ((503, {}, {"ok": False, "error": "service_unavailable"}), 503, "HTTP status 503"),
         ((200, {"Content-Type": "text/html"}, "<html>Sign in to the network</html>"), 200, "not from Slack's API"),
     ],
 )
-def test_a_refusal_keeps_its_status_and_is_not_retried(
+def test_an_error_response_keeps_its_status_and_is_not_retried(
     slack: Any, link_context: dict[str, Any], answer: tuple[int, dict[str, str], Any], status: int, text: str
 ) -> None:
     slack.answers["chat.postMessage"] = answer

@@ -63,7 +63,7 @@ def test_a_send_that_hangs_is_given_up_and_not_repeated(send: Send) -> None:
     over = threading.Event()
     policy = DeliveryPolicy(timedelta(seconds=299.8), attempts=3, require="all")
     try:
-        with pytest.raises(LinkDeliveryError, match="hung and was given up; it may still arrive, so"):
+        with pytest.raises(LinkDeliveryError, match="hung and was abandoned; it may still arrive, so"):
             send(Recorder(over.wait), policy=policy)
     finally:
         over.set()

@@ -203,7 +203,7 @@ def test_an_abandoned_send_does_not_block_airflows_own_thread() -> None:
         finally:
             over.set()
 
-    with pytest.raises(LinkDeliveryError, match="hung and was given up"):
+    with pytest.raises(LinkDeliveryError, match="hung and was abandoned"):
         send(Asking("mail", hang_and_ask), seconds=0.2)
     left.set()
     ask_often("of the task's end")

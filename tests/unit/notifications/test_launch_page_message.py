@@ -45,7 +45,7 @@ def test_the_launch_url_alone_says_how_to_get_in_for_how_long_and_what_it_starts
     assert "Sign in to Airflow" in message.lead
     assert "for 7 days" in message.lead
     assert "stopped again, the link starts it" in message.lead
-    assert "Forwarding it gives nobody access" in message.warning
+    assert "Forwarding it does not give access" in message.warning
     assert [tuple(fact) for fact in message.facts] == [
         ("Notebook instance", "research"),
         ("Region", "eu-central-1"),

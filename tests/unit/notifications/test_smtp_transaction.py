@@ -36,19 +36,19 @@ class Server:
         return 554, self.to_body
 
 
-def refusal(server: Any) -> str:
+def error_of(server: Any) -> str:
     with redacted(URL), pytest.raises(SendFailed) as raised:
         send_once(server, EmailMessage(), "airflow@example.com", ["ada@example.com"])
     return str(raised.value)
 
 
 @pytest.mark.parametrize("before", range(0, 340, 20))
-def test_a_refusal_that_quotes_the_link_keeps_no_half_of_it(before: int) -> None:
+def test_an_smtp_reply_that_quotes_the_link_is_redacted(before: int) -> None:
     for server in (Server(to_body=b"x" * before + URL.encode()), Server(to_rcpt=b"x" * before + TOKEN.encode())):
-        assert TOKEN[:6] not in refusal(server)
+        assert TOKEN[:6] not in error_of(server)
 
 
-def test_a_refusal_that_quotes_the_link_over_several_lines_keeps_none_of_it() -> None:
+def test_an_smtp_reply_that_quotes_the_link_over_several_lines_is_redacted() -> None:
     wrapped = b"\n".join(URL.encode()[start : start + 9] for start in range(0, len(URL), 9))
-    said = refusal(Server(to_body=b"5.7.1 Looks like spam: " + wrapped))
+    said = error_of(Server(to_body=b"5.7.1 Looks like spam: " + wrapped))
     assert said == "The mail server refused the message for ada@example.com: 554 5.7.1 Looks like spam:."
