@@ -137,7 +137,7 @@ def test_an_old_parameter_is_checked_as_the_new_one_is() -> None:
 
 
 def test_none_as_allowed_users_is_refused_with_the_word_to_write() -> None:
-    with pytest.raises(ValueError, match="allowed_users=None: must be 'editors', or a list"):
+    with pytest.raises(ValueError, match="allowed_users=None: must be 'editors', or a non-empty list"):
         make(allowed_users=None)
 
 
