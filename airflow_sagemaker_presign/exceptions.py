@@ -38,7 +38,6 @@ from typing import Any, Protocol, Self
 
 from airflow_sagemaker_presign.compat import AirflowException
 from airflow_sagemaker_presign.deprecation import renamed
-from airflow_sagemaker_presign.wording import sentence_case
 
 __all__ = [
     "AwsConnectionUnusable",
@@ -88,7 +87,7 @@ class _ErrorAboutWorkspace(SageMakerPresignError):
 
     @property
     def _subject(self) -> str:
-        return f"{sentence_case(self.noun)} {self.name!r}"
+        return f"{self.noun[:1].upper()}{self.noun[1:]} {self.name!r}"
 
 
 class WorkspaceError(_ErrorAboutWorkspace):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from numbers import Integral, Real
@@ -24,6 +24,13 @@ _MAX_NAME_LENGTH = 63
 _NO_PATHS = frozenset({"0", "1", "n", "no", "off", "on", "y", "yes"})
 """Texts that mean True or False, and that a client would take for the path of a file."""
 _EMPTY = "; it looks like a missing value that a template rendered"
+
+
+EDITORS = "editors"
+"""Everybody who may edit the task instance."""
+
+_USERS = "'editors', or a non-empty list of Airflow user names or e-mail addresses, such as ['ada@example.com']"
+_USER = "a user name or an e-mail address and nothing else, such as 'ada@example.com'"
 
 
 def is_template(value: object) -> bool:
@@ -161,6 +168,47 @@ def notifiers_of(value: object) -> tuple[Any, ...]:
     return notifiers
 
 
+def allowed_users_of(value: object) -> Any:
+    """
+    Check ``allowed_users`` as it is written in the DAG file.
+
+    :param value: ``"editors"``, or a list of user names or e-mail addresses; templates, in the list or
+        in place of it, are accepted until they are rendered.
+    :return: the same object, since Airflow uses its identity to avoid rendering a value twice.
+    :raises ValueError: when it is not a list, is empty, or has an invalid element.
+    """
+    if is_template(value) or value == EDITORS:
+        return value
+    for index, user in enumerate(_list_of_users(value)):
+        if not is_template(user):
+            _check_user(index, user)
+    return value
+
+
+def rendered_allowed_users_of(value: object) -> list[str] | str:
+    """
+    Check the rendered ``allowed_users``. An empty value is an error; it never allows everybody.
+
+    :param value: ``"editors"``, a list of user names or e-mail addresses, or one of them as text.
+    :raises ValueError: when it is empty, has an invalid element, or is longer than Airflow stores for the launch
+        page.
+    """
+    from airflow_sagemaker_presign.compat import conf
+
+    if value == EDITORS:
+        return EDITORS
+    users = [value] if isinstance(value, str) else list(_list_of_users(value))
+    for index, user in enumerate(users):
+        _check_user(index, user)
+    # Airflow truncates longer values when it stores the rendered fields, from which the launch page reads them.
+    longest = conf.getint("core", "max_templated_field_length", fallback=4096)
+    if len(str(users)) > longest:
+        reject(
+            "allowed_users", users, f"no longer than {longest} characters in all ([core] max_templated_field_length)"
+        )
+    return users
+
+
 def reject(name: str, value: object, allowed: str) -> NoReturn:
     """
     Raise the error of a parameter with a wrong value.
@@ -204,3 +252,19 @@ def _made_native(value: object) -> str:
         f" (this is of type {type(value).__name__}: with render_template_as_native_obj=True a template becomes "
         "the Python value that its text represents)"
     )
+
+
+def _list_of_users(value: object) -> Sequence[Any]:
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or not value:
+        reject("allowed_users", value, _USERS)
+    return value
+
+
+def _check_user(index: int, user: object) -> None:
+    name = f"allowed_users[{index}]"
+    if not isinstance(user, str) or not user.isprintable() or user.strip() != user or user in ("", "None"):
+        reject(name, user, _USER)
+    if any(character in user for character in "<>") or is_template(user):
+        reject(name, user, _USER)
+    if user.startswith("["):
+        reject(name, user, f"{_USER}; a template becomes a list only with the DAG's render_template_as_native_obj=True")

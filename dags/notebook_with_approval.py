@@ -15,8 +15,9 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
+from airflow import __version__
+from packaging.version import Version
 
-from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator,
@@ -25,7 +26,7 @@ from airflow_sagemaker_presign.operators.sagemaker_notebook import (
 
 MAIL = NotebookUrlSmtpNotifier(to="{{ params.recipient }}", note="You asked for it with: {{ params.reason }}")
 
-if HAS_LAUNCH_PAGE:
+if Version(__version__) >= Version("3.1.1"):
     import inspect
 
     from airflow.providers.standard.operators.empty import EmptyOperator

@@ -204,9 +204,9 @@ class WorkspaceHook(AwsBaseHook):
             except ClientError as error:
                 if not workspace.is_wrong_status(*aws_errors.code_and_message(error)):
                     raise
-                self.log.info("The %s %s was already in transition: %s", workspace.noun, workspace.name, error)
+                self.log.info("The %s was already in transition: %s", workspace, error)
                 return False
-        self.log.info("Sent a %s to the %s %s.", action, workspace.noun, workspace.name)
+        self.log.info("Sent a %s to the %s.", action, workspace)
         return True
 
     @contextmanager

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import select
 
 from airflow_sagemaker_presign import validation
-from airflow_sagemaker_presign.allowed_users import EDITORS
 from airflow_sagemaker_presign.launch_page.http_errors import gone
 from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
+from airflow_sagemaker_presign.validation import EDITORS
 
 AllowedUsers = tuple[str, ...] | None
 """Exactly these users; ``None``: all who may edit the task."""

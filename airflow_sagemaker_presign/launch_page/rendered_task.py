@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import select
 
 from airflow_sagemaker_presign import validation
-from airflow_sagemaker_presign.allowed_users import EDITORS
 from airflow_sagemaker_presign.launch_page import current_dag
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError, gone
 from airflow_sagemaker_presign.links import launch_path
+from airflow_sagemaker_presign.validation import EDITORS
 from airflow_sagemaker_presign.wording import format_duration
 from airflow_sagemaker_presign.workspaces.base import Workspace
 from airflow_sagemaker_presign.workspaces.kinds import workspace_of

@@ -98,7 +98,7 @@ class LaunchService:
         if token_match is TokenMatch.OF_ANOTHER_NOTEBOOK:
             words = (
                 "The page shows another notebook: the task has run again, for the "
-                f"{task.workspace.noun} {task.workspace.name}. Go back and check before you use the button."
+                f"{task.workspace}. Go back and check before you use the button."
             )
             raise HttpError(409, "This page is out of date", words)
         if token_match is not TokenMatch.OF_THIS_PAGE:

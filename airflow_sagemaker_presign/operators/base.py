@@ -189,9 +189,8 @@ class WorkspaceOperator(BaseOperator):
         if done:
             return wait.status
         self.log.info(
-            "Waiting for the %s %s to be %s, until %s at the latest.",
-            wait.workspace.noun,
-            wait.workspace.name,
+            "Waiting for the %s to be %s, until %s at the latest.",
+            wait.workspace,
             wait.goal.value,
             f"{datetime.fromtimestamp(wait.deadline, UTC):%H:%M:%S} UTC",
         )

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_sagemaker_presign import validation
-from airflow_sagemaker_presign.allowed_users import allowed_users_of, rendered_allowed_users_of
 from airflow_sagemaker_presign.delivery.link_mode import (
     LinkMode,
     launch_url_for,
@@ -96,7 +95,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         self.delivery_attempts = validation.positive_int_of("delivery_attempts", delivery_attempts)
         self.require = validation.one_of("require", require, ("all", "any"))
         self.link = link_mode_of(link)
-        self._allowed_users = allowed_users_of(allowed_users)
+        self._allowed_users = validation.allowed_users_of(allowed_users)
         self.launch_page_valid_for = math.ceil(
             validation.positive_duration_of("launch_page_valid_for", launch_page_valid_for).total_seconds()
         )
@@ -112,7 +111,7 @@ class PresignedUrlOperator(WorkspaceOperator):
     @allowed_users.setter
     def allowed_users(self, rendered: object) -> None:
         # An error here is raised before the launch page can read the field.
-        self._allowed_users = rendered_allowed_users_of(rendered)
+        self._allowed_users = validation.rendered_allowed_users_of(rendered)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the workspace, wait until it is ready, and deliver the link."""
@@ -121,7 +120,7 @@ class PresignedUrlOperator(WorkspaceOperator):
 
         self._check()
         validation.session_expiration_duration_of(self.session_expiration_duration)
-        rendered_allowed_users_of(self.allowed_users)
+        validation.rendered_allowed_users_of(self.allowed_users)
         # Detect undeliverable messages now, not after ten minutes of a machine that costs money.
         prepare(self.notifiers, self._for_notifiers(context), self.require)
         self._try("show the button to the launch page", lambda: SageMakerNotebookLaunchLink().persist(context))

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_sagemaker_presign.waiting.state_machine import Action, WaitState, transition
-from airflow_sagemaker_presign.wording import sentence_case
 from airflow_sagemaker_presign.workspaces.base import Observation
 
 if TYPE_CHECKING:
@@ -53,6 +52,5 @@ class Step:
 def decide(wait: WaitState, observation: Observation, now: float) -> Step:
     """Return the step that follows from an observation; raise an error if the goal will not be reached."""
     after, action = transition(wait, observation, now)
-    workspace = wait.workspace
-    line = "" if after.status == wait.status else f"{sentence_case(workspace.noun)} {workspace.name} is {after.status}."
+    line = "" if after.status == wait.status else f"The {wait.workspace} is {after.status}."
     return Step(after, action, line, observation.changed_at)

@@ -96,6 +96,9 @@ class Workspace(ABC):
     def name(self) -> str:
         """The display name; unique within its kind, account and region."""
 
+    def __str__(self) -> str:
+        return f"{self.noun} {self.name}"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the identifiers as plain JSON values."""
         return asdict(self)  # type: ignore[call-overload, no-any-return]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from html import unescape
@@ -9,13 +10,12 @@ from typing import Any
 
 import httpx
 
-from airflow_sagemaker_presign.delivery.link_mode import texts_of
 from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import LinkRefused, expiry_of
 from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY
 
 MIN_VALIDITY = 240
 """The seconds that must be left when a message arrives, as by the operator's default ``min_validity``."""
-_LINK = re.compile(r"https?://[^\s\"'<>|]+[?&]authToken=[^\s\"'<>|]+")
+_LINK = re.compile(r"https?://[^\s\"'<>|\\]+[?&]authToken=[^\s\"'<>|\\]+")
 
 
 class LinkCheckError(RuntimeError):
@@ -65,9 +65,8 @@ def link_in(message: dict[str, Any]) -> str:
     :param message: one of the inbox's messages.
     :raises LinkCheckError: when there is none.
     """
-    for text in texts_of(message):
-        if found := _LINK.search(unescape(text)):
-            return found[0]
+    if found := _LINK.search(unescape(json.dumps(message))):
+        return found[0]
     raise LinkCheckError(f"There is no presigned URL in the newest {message['kind']} message.")
 
 

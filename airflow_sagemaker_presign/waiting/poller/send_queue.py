@@ -52,5 +52,4 @@ class SendQueue:
         else:
             self.remove(pending_wait)
             pending_wait.wait = step.sent(self._runtime.time())
-            workspace = pending_wait.workspace
-            pending_wait.log_to_task("Sent a %s to the %s %s.", step.action.value, workspace.noun, workspace.name)
+            pending_wait.log_to_task("Sent a %s to the %s.", step.action.value, pending_wait.workspace)

@@ -484,5 +484,5 @@ def test_a_line_about_a_wait_goes_to_its_tasks_log_and_the_poller_has_a_context_
         waits.run(*(wait(name) for name in names(2)))
     finally:
         logger.removeHandler(keep)
-    assert sorted(written) == [(name, f"Notebook instance {name} is InService.") for name in names(2)]
+    assert sorted(written) == [(name, f"The notebook instance {name} is InService.") for name in names(2)]
     assert connected_by == ["nobody's"]
