@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from airflow_sagemaker_presign.deprecation import renamed
 from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedUrl
 from airflow_sagemaker_presign.validation import session_expiration_duration_of
-from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP
+from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP, Phase, Workspace
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance, Status
 
 __all__ = ["SageMakerNotebookInstanceHook"]
@@ -19,15 +20,7 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
     """
     Start, stop and open Amazon SageMaker notebook instances.
 
-    The connection is Airflow's standard AWS connection.
-    https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/connections/aws.html
-
-    :param aws_conn_id: the Airflow connection; ``None``: boto3's own credential chain.
-    :param region_name: the region; default: the connection's.
-    :param verify: whether, or with which CA bundle, TLS certificates are checked; default: the connection's.
-    :param config: botocore's client configuration, as a dict or a ``Config``; default: the connection's.
-    :param clock: returns the time, as an aware datetime.
-    :raises AwsConnectionUnusable: when a parameter is not valid.
+    The parameters are those of :class:`~.base.WorkspaceHook`.
     """
 
     def describe_notebook_instance(self, name: str) -> dict[str, Any]:
@@ -53,11 +46,7 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
         :raises ValueError: when AWS would refuse the name.
         :raises WorkspaceError: when AWS refuses the request; its class gives the reason.
         """
-        notebook_instance = NotebookInstance(name)
-        observation = self.observe(notebook_instance)
-        if observation.phase not in CAN_START:
-            return observation.status
-        return Status.PENDING.value if self.start(notebook_instance) else self.observe(notebook_instance).status
+        return self._send_if(CAN_START, name, self.start, Status.PENDING)
 
     def stop_notebook_instance(self, name: str) -> str:
         """
@@ -70,11 +59,7 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
         :raises ValueError: when AWS would refuse the name.
         :raises WorkspaceError: when AWS refuses the request; its class gives the reason.
         """
-        notebook_instance = NotebookInstance(name)
-        observation = self.observe(notebook_instance)
-        if observation.phase not in CAN_STOP:
-            return observation.status
-        return Status.STOPPING.value if self.stop(notebook_instance) else self.observe(notebook_instance).status
+        return self._send_if(CAN_STOP, name, self.stop, Status.STOPPING)
 
     def create_presigned_url(
         self,
@@ -100,6 +85,15 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
             else session_expiration_duration_of(session_expiration_duration)
         )
         return self.mint(NotebookInstance(name), duration, NotebookInstance.landing_of(landing))
+
+    def _send_if(
+        self, phases: Collection[Phase], name: str, send: Callable[[Workspace], bool], status_after: Status
+    ) -> str:
+        notebook_instance = NotebookInstance(name)
+        observation = self.observe(notebook_instance)
+        if observation.phase not in phases:
+            return observation.status
+        return status_after.value if send(notebook_instance) else self.observe(notebook_instance).status
 
 
 __getattr__ = renamed(__name__, {"SageMakerNotebookHook": "SageMakerNotebookInstanceHook"})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+import boto3
+import pytest
 from botocore.stub import Stubber
 
 from airflow_sagemaker_presign.hooks.base import WorkspaceHook
@@ -19,6 +21,8 @@ ARN = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"
 URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=eyJhbGciOi.J9%2Bsecret%2FtokenOfAda.x-Y_z"
 TOKEN = "eyJhbGciOi.J9+secret/tokenOfAda.x-Y_z"
 RESEARCH = NotebookInstance("research")
+
+H = TypeVar("H", bound=WorkspaceHook)
 
 
 class Clock(Runtime):
@@ -52,6 +56,15 @@ def wait_state(name: str = "research", goal: Goal = Goal.READY, began_at: float 
     """Make the state of a wait for a notebook instance, an hour long by default."""
     values.setdefault("deadline", began_at + 3600)
     return WaitState(NotebookInstance(name), goal, began_at, **values)
+
+
+def scripted_hook(kind: type[H], clock: Clock, monkeypatch: pytest.MonkeyPatch) -> H:
+    """Make a hook whose client a botocore Stubber can script."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    hook = kind(aws_conn_id=None, region_name="eu-central-1", clock=clock)
+    hook.__dict__["conn"] = boto3.client("sagemaker", region_name="eu-central-1")
+    return hook
 
 
 class Script:

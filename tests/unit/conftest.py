@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-from tests.helpers.scripted_sagemaker import Clock, Script, TaskInstance
+from tests.helpers.scripted_sagemaker import Clock, Script, TaskInstance, scripted_hook
 from tests.helpers.service_models import create_loader_once
 
 
@@ -26,11 +25,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> SageMakerNotebookInstanceHook:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    hook = SageMakerNotebookInstanceHook(aws_conn_id=None, region_name="eu-central-1", clock=clock)
-    hook.__dict__["conn"] = boto3.client("sagemaker", region_name="eu-central-1")
-    return hook
+    return scripted_hook(SageMakerNotebookInstanceHook, clock, monkeypatch)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -32,7 +31,7 @@ from airflow_sagemaker_presign.operators.presigned_url import PresignedUrlOperat
 from airflow_sagemaker_presign.triggers.base import WorkspaceTrigger
 from airflow_sagemaker_presign.validation import reject
 from airflow_sagemaker_presign.workspaces.base import Observation, Phase, Workspace, WorkspaceErrors, in_utc
-from tests.helpers.scripted_sagemaker import Clock
+from tests.helpers.scripted_sagemaker import Clock, scripted_hook
 
 URL = "https://t-1.eu-central-1.experiments.sagemaker.aws/auth?authToken=eyJhbGciOi.J9secretOfBob"
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012:mlflow-tracking-server/experiments"
@@ -228,13 +227,9 @@ class Aws:
 
 @pytest.fixture
 def tracking_hook(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> WorkspaceHook:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setattr("airflow_sagemaker_presign.compat.mask_secret", lambda *_: None, raising=False)
     monkeypatch.setattr(Sent, "texts", [])
-    hook = WorkspaceHook(aws_conn_id=None, region_name="eu-central-1", clock=clock)
-    hook.__dict__["conn"] = boto3.client("sagemaker", region_name="eu-central-1")
-    return hook
+    return scripted_hook(WorkspaceHook, clock, monkeypatch)
 
 
 @pytest.fixture
