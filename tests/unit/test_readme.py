@@ -176,3 +176,14 @@ def test_every_error_that_is_named_is_one() -> None:
     assert {"WorkspaceError", "LinkDeliveryError", "NotebookInstanceNoCapacity"} <= named
     known = {**vars(exceptions), **vars(send_errors), "ValueError": ValueError}
     assert not [name for name in named if name not in known]
+
+
+def test_the_page_and_the_changelog_have_every_metric_and_no_other() -> None:
+    package = ROOT / "airflow_sagemaker_presign"
+    called = re.compile(r"metrics\.(?:incr|gauge|timing)\(\s*\"(\w+)\"")
+    sent = {name for path in package.rglob("*.py") for name in called.findall(path.read_text())}
+    table = (ROOT / "docs" / "operations.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == sent
+    (listed,) = re.findall(r"- Metrics: (.*?)\.\n", (ROOT / "CHANGELOG.md").read_text(), re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", listed)) == sent
