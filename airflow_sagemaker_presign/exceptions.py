@@ -76,21 +76,11 @@ class Named(Protocol):
         """The display name."""
 
 
-class _ErrorAboutWorkspace(SageMakerPresignError):
-    name: str
-    noun: str
-
-    @property
-    def notebook_instance_name(self) -> str:
-        """The workspace's name, under the name of version 0.1."""
-        return self.name
-
-    @property
-    def _subject(self) -> str:
-        return f"{self.noun[:1].upper()}{self.noun[1:]} {self.name!r}"
+def _subject(noun: str, name: str) -> str:
+    return f"{noun[:1].upper()}{noun[1:]} {name!r}"
 
 
-class WorkspaceError(_ErrorAboutWorkspace):
+class WorkspaceError(SageMakerPresignError):
     """
     An error about a workspace.
 
@@ -120,7 +110,12 @@ class WorkspaceError(_ErrorAboutWorkspace):
         if advice is not None:
             self.advice = advice
         request = f" (AWS request id: {request_id})" if request_id else ""
-        super().__init__(f"{self._subject}: {problem} {self.advice}{request}")
+        super().__init__(f"{_subject(noun, name)}: {problem} {self.advice}{request}")
+
+    @property
+    def notebook_instance_name(self) -> str:
+        """The workspace's name, under the name of version 0.1."""
+        return self.name
 
     def as_event(self) -> dict[str, str]:
         """Return the error as plain JSON values, for the event from a trigger to its operator."""
@@ -279,7 +274,7 @@ class NotebookInstanceWaitTimeout(WorkspaceError):
     )
 
 
-class LinkDeliveryError(_ErrorAboutWorkspace):
+class LinkDeliveryError(SageMakerPresignError):
     """
     At least one notifier did not deliver a valid link.
 
@@ -309,7 +304,12 @@ class LinkDeliveryError(_ErrorAboutWorkspace):
         reasons = "; ".join(f"{notifier}: {reason}" for notifier, reason in failures.items())
         others = f" Delivered by: {', '.join(delivered)}." if delivered else ""
         self.problem = f"The link was not delivered in time by {len(failures)} notifier(s). {reasons}.{others}"
-        super().__init__(f"{self._subject}: {self.problem} {self.advice}")
+        super().__init__(f"{_subject(noun, name)}: {self.problem} {self.advice}")
+
+    @property
+    def notebook_instance_name(self) -> str:
+        """The workspace's name, under the name of version 0.1."""
+        return self.name
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.name, self.failures, self.delivered, self.advice_for, self.noun)
