@@ -33,6 +33,10 @@ _USERS = "'editors', or a non-empty list of Airflow user names or e-mail address
 _USER = "a user name or an e-mail address and nothing else, such as 'ada@example.com'"
 
 
+NOTEBOOK_LANDINGS = ("lab", "classic", None)
+"""The pages that a notebook instance can open with: JupyterLab, the classic page, or AWS's default."""
+
+
 def is_template(value: object) -> bool:
     """Return whether a value is a template: Jinja, or another task's output."""
     return hasattr(value, "resolve") or (isinstance(value, str) and ("{{" in value or "{%" in value))
@@ -125,7 +129,7 @@ def session_expiration_duration_of(value: object) -> timedelta:
     return duration
 
 
-def one_of(name: str, value: object, allowed: tuple[Any, ...]) -> Any:
+def one_of(name: str, value: object, allowed: Sequence[Any]) -> Any:
     """Check a parameter that must be one of a few values."""
     if value not in allowed:
         reject(name, value, " or ".join(map(repr, allowed)))

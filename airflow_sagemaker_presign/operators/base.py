@@ -37,8 +37,8 @@ class WorkspaceOperator(BaseOperator):
     """
     Base of the operators that start or stop a workspace and wait for it; use a subclass.
 
-    A subclass sets ``kind``, and has a parameter and a template field for each identifier of this kind of workspace.
-    All operators have the parameters below.
+    A subclass sets ``identifier_checks``, has a parameter and a template field for each identifier, and returns the
+    classes of its kind of workspace. All operators have the parameters below.
 
     :param poll_interval: seconds (or a timedelta) within which a change of status is noticed.
     :param timeout: the maximum time to wait, as a timedelta or in seconds.
@@ -51,7 +51,8 @@ class WorkspaceOperator(BaseOperator):
     :param botocore_config: botocore's client configuration, as a dict; default: the connection's.
     """
 
-    kind: ClassVar[type[Workspace]]
+    identifier_checks: ClassVar[Mapping[str, Callable[[object], Any]]]
+    """The check of each identifier, by its name; the classes are imported by methods, when a task runs."""
     console_link: ClassVar[SageMakerConsoleLink]
     template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify")
     ui_color = "#e8f1fb"
@@ -91,16 +92,12 @@ class WorkspaceOperator(BaseOperator):
     @property
     def workspace(self) -> Workspace:
         """The task's workspace; a ``ValueError`` when AWS would refuse an identifier."""
-        return self.kind.from_fields(vars(self))
+        return self._kind().from_fields(vars(self))
 
     def _check(self, *, rendered: bool = True) -> None:
         """Check the templated parameters, and convert each to its type; templates pass until they are rendered."""
-        identifiers = self.kind.identifiers()
-        if rendered or not any(is_template(getattr(self, name)) for name in identifiers):
-            workspace = self.workspace
-            for name in identifiers:
-                setattr(self, name, getattr(workspace, name))
         checks: dict[str, Callable[[object], object]] = {
+            **self.identifier_checks,
             "aws_conn_id": partial(text_of, "aws_conn_id"),
             "region_name": partial(text_of, "region_name"),
             "verify": verify_of,
@@ -122,13 +119,15 @@ class WorkspaceOperator(BaseOperator):
         except WorkspaceError as error:
             raise error.about(self.workspace) from None
 
+    def _kind(self) -> type[Workspace]:
+        raise NotImplementedError
+
     def _hook_class(self) -> type[WorkspaceHook]:
         from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 
         return WorkspaceHook
 
     def _trigger_class(self) -> type[WorkspaceTrigger]:
-        """Return the trigger for this kind of workspace."""
         raise NotImplementedError
 
     @cached_property
@@ -169,7 +168,7 @@ class WorkspaceOperator(BaseOperator):
         if event["status"] != "success":
             raise WorkspaceError.from_event(event)
         if "wait" in event:
-            return WaitState.from_dict(event["wait"], self.kind)
+            return WaitState.from_dict(event["wait"], self._kind())
         # An event that an older version sent, before an upgrade: it has no deadline.
         return replace(self._new_wait(Goal.READY, self.timeout), status=event["notebook_instance_status"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_sagemaker_presign import validation
 from airflow_sagemaker_presign.delivery.link_mode import (
@@ -58,6 +58,8 @@ class PresignedUrlOperator(WorkspaceOperator):
         seconds; rounded up to whole seconds.
     """
 
+    landings: ClassVar[Sequence[str | None]] = (None,)
+    """The values of ``landing``."""
     describe_key: str
     """The name of AWS's description in the notifiers' templates."""
     template_fields: Sequence[str] = (
@@ -90,7 +92,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         if not validation.is_template(session_expiration_duration):
             self.session_expiration_duration = self._session_seconds()
         self.recipient = recipient
-        self.landing = self.kind.landing_of(landing)
+        self.landing = validation.one_of("landing", landing, self.landings)
         self.min_validity = validation.min_validity_of(min_validity)
         self.delivery_attempts = validation.positive_int_of("delivery_attempts", delivery_attempts)
         self.require = validation.one_of("require", require, ("all", "any"))

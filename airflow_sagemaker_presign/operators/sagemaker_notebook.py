@@ -13,12 +13,13 @@ from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPI
 from airflow_sagemaker_presign.operators.base import WorkspaceOperator
 from airflow_sagemaker_presign.operators.presigned_url import AllowedUsers, PresignedUrlOperator
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, was_not_started_by_run
-from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
+from airflow_sagemaker_presign.validation import NOTEBOOK_LANDINGS, notebook_instance_name_of
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseNotifier, BaseOperatorLink, Context
     from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
     from airflow_sagemaker_presign.triggers.base import WorkspaceTrigger
+    from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 __all__ = ["SageMakerPresignedNotebookUrlOperator", "SageMakerStopNotebookInstanceOperator"]
 
@@ -28,9 +29,14 @@ _LAUNCH_PAGE_VALID_FOR = timedelta(days=7)
 class _NotebookInstanceOperator(WorkspaceOperator):
     """Base of the operators for notebook instances."""
 
-    kind = NotebookInstance
+    identifier_checks = {"notebook_instance_name": notebook_instance_name_of}
     console_link = SageMakerNotebookConsoleLink()
     notebook_instance_name: str
+
+    def _kind(self) -> type[NotebookInstance]:
+        from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
+
+        return NotebookInstance
 
     def _hook_class(self) -> type[SageMakerNotebookInstanceHook]:
         from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
@@ -61,6 +67,7 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
     :raises LinkDeliveryError: in the task, when a notifier did not deliver the link.
     """
 
+    landings = NOTEBOOK_LANDINGS
     describe_key = "notebook_instance"
     template_fields: Sequence[str] = ("notebook_instance_name", *PresignedUrlOperator.template_fields)
     operator_extra_links: Collection[BaseOperatorLink] = (

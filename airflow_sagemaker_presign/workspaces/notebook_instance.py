@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.links import console_open_url
-from airflow_sagemaker_presign.validation import notebook_instance_name_of, one_of
+from airflow_sagemaker_presign.validation import NOTEBOOK_LANDINGS, notebook_instance_name_of, one_of
 from airflow_sagemaker_presign.workspaces.base import (
     Observation,
     Page,
@@ -208,7 +208,7 @@ class NotebookInstance(Workspace):
     @classmethod
     def landing_of(cls, value: object) -> str | None:
         """Check the page that the notebook opens with: JupyterLab, the classic page, or AWS's default."""
-        landing: str | None = one_of("landing", value, ("lab", "classic", None))
+        landing: str | None = one_of("landing", value, NOTEBOOK_LANDINGS)
         return landing
 
     def open_button(self, landing: str | None) -> str:

@@ -145,7 +145,7 @@ class TrackingServerTrigger(WorkspaceTrigger):
 
 
 class PresignedTrackingServerUrlOperator(PresignedUrlOperator):
-    kind = TrackingServer
+    identifier_checks = {"tracking_server_name": str}
     console_link = ConsoleLink()
     describe_key = "tracking_server"
     template_fields = ("tracking_server_name", *PresignedUrlOperator.template_fields)
@@ -172,6 +172,9 @@ class PresignedTrackingServerUrlOperator(PresignedUrlOperator):
             botocore_config=None,
             **kwargs,
         )
+
+    def _kind(self) -> type[TrackingServer]:
+        return TrackingServer
 
     def _trigger_class(self) -> type[WorkspaceTrigger]:
         return TrackingServerTrigger
