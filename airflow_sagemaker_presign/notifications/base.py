@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_sagemaker_presign.delivery.render_and_notify import render_and_notify
 from airflow_sagemaker_presign.notifications.callback_kind import has_link, nothing_to_send
-from airflow_sagemaker_presign.notifications.failure_callback import send_failure_notification
 from airflow_sagemaker_presign.notifications.rendering import TemplatedNotifier, as_text
 from airflow_sagemaker_presign.notifications.times import default_zone, zone_of
 from airflow_sagemaker_presign.validation import is_template, reject
@@ -83,6 +82,8 @@ class NotebookUrlNotifier(TemplatedNotifier):
             notifier = copy.copy(self)
             for name in self.link_fields:
                 setattr(notifier, name, None)
+            from airflow_sagemaker_presign.notifications.failure_callback import send_failure_notification
+
             send_failure_notification(notifier, context)
 
     def prepare(self, context: Mapping[str, Any]) -> None:

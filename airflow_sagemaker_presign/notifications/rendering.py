@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_sagemaker_presign.compat import BaseNotifier
-from airflow_sagemaker_presign.delivery.link_mode import texts_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -105,6 +104,8 @@ def _needs_running_notebook(value: Any, environment: Environment) -> bool:
     :raises jinja2.TemplateSyntaxError: if it can never be rendered.
     """
     from jinja2 import nodes
+
+    from airflow_sagemaker_presign.delivery.link_mode import texts_of
 
     names = {
         name.name for text in texts_of(value) if "{" in text for name in environment.parse(text).find_all(nodes.Name)
