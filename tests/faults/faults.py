@@ -57,7 +57,7 @@ def no_such_host(request: Request) -> Any:
 
 
 def untrusted(request: Request) -> Any:
-    """Somebody on the way signs certificates that nobody here trusts."""
+    """A proxy presents certificates from an untrusted CA."""
     error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed")
     raise SSLError(error) from error
 

@@ -1,4 +1,4 @@
-"""The demo as its user runs it, in processes of its own."""
+"""The demo as its user runs it, in separate processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARK = "DEMO_TEST_MARK"
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An environment that the demo's processes inherit, and can be told by; none of them may be left at the end."""
+    """An environment that identifies the demo's processes; none of them may be left at the end."""
     mark = str(tmp_path)
     yield {**os.environ, MARK: mark}
     left = [process for process in psutil.process_iter() if environment_of(process).get(MARK) == mark]
