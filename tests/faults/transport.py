@@ -104,7 +104,7 @@ FOR_EVER = 30 * 86400.0
 
 
 class NeverEnds(BaseException):
-    """Nobody gives up: a test would run for ever."""
+    """No timeout ended the request: the test would run forever."""
 
 
 class Transport:

@@ -1,4 +1,4 @@
-"""Airflow's components, each can be killed by itself: scheduler, workers, triggerers, and the others."""
+"""Airflow's components, any of which can be killed separately: scheduler, workers, triggerers, and the others."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def test_killed_it_takes_everything_along(environment: dict[str, str], tmp_path:
     assert len(below) >= 4
     _, left = psutil.wait_procs(below, timeout=30)
     assert not left
-    for folder in folders() - before:  # Nobody was left to do it.
+    for folder in folders() - before:  # No process was left to do it.
         subprocess.run(["rm", "-r", str(folder)], check=True)
 
 

@@ -221,7 +221,7 @@ def test_an_open_page_of_another_notebook_becomes_that_of_the_new_one(page: Any,
     assert notebook.clicks == ["start"], "what was to open is another notebook"
 
 
-# -- Nobody answers --------------------------------------------------------------------------------------------------
+# -- No response -----------------------------------------------------------------------------------------------------
 
 
 def nginx(status: int) -> Any:
@@ -352,7 +352,7 @@ def test_an_error_message_stays_until_the_state_changes(page: Any, notebook: Not
     pass_time(page, 16)
     shows(page, "Starting")
     assert not refused.is_visible()
-    assert not page.get_by_text("opens here by itself").is_visible(), "what was refused is not on its way"
+    assert not page.get_by_text("opens here by itself").is_visible(), "a rejected start is not shown as starting"
 
 
 def test_the_button_works_after_a_first_request_to_aws_without_a_response(page: Any, notebook: Notebook) -> None:
