@@ -95,7 +95,7 @@ def _launch_page() -> dict[str, Any]:
         flush=True,
     )
     measured = launch_page.measure()
-    print(f"\n  the first look, all at once: the last has the page after {measured['first pages']:.2f} s")
+    print(f"\n  first page views, all at once: the last page arrives after {measured['first pages']:.2f} s")
     medians = {}
     print(f"  {'a click, in s':26} {'median':>7} {'p95':>7}")
     for name, seconds in measured["click"].items():

@@ -1,4 +1,4 @@
-"""A secrets backend that has nothing, and notes each connection that a process looks for."""
+"""An empty secrets backend that records each connection that a process looks up."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ LIMITS = {"deferred": 5.0, "worker": 1.0}
 
 def measure(runs: int) -> dict[str, Any]:
     """
-    Run the benchmark's DAGs one after the other and look at the clocks of SageMaker, mail server and Slack.
+    Run the benchmark's DAGs one after the other and compare timestamps of SageMaker, mail server and Slack.
 
     :param runs: runs per mode, taken in turn so that a slow moment of the machine hits both.
     :return: for each mode the seconds of each run, sorted, and their median.
@@ -34,7 +34,7 @@ def measure(runs: int) -> dict[str, Any]:
         for number in range(runs):
             for mode in MODES:
                 notebook = f"{mode}-{number}"
-                # At random, so that a start does not end in step with the looks at it.
+                # Random, so that starts do not end in phase with the polling.
                 local.sagemaker.create_notebook(notebook, start_seconds=random.uniform(4, 8))
                 seconds[mode].append(_one(local, airflow, mode, notebook))
                 print(f"  {mode:9} {seconds[mode][-1]:6.2f} s", flush=True)

@@ -24,7 +24,7 @@ PEOPLE = [f"person-{number:02}" for number in range(50)]
 NOTEBOOKS = [f"notebook-{number:02}" for number in range(50)]
 CLICKS = 100
 REPETITIONS = 2
-"""How often everybody opens every notebook for the look at the memory: 5,000 openings, and nobody often enough to be
+"""How often each user opens every notebook in the measurement of memory: 5,000 openings, and no user often enough to be
 asked to retry later."""
 LIMIT = 0.3
 """Seconds on top of SageMaker's own."""
@@ -34,7 +34,7 @@ TOKEN = re.compile(r'name="token" value="([^"]+)"')
 
 class LaunchPageClient:
     """
-    The launch pages of one DAG run, and everybody's way through them.
+    The launch pages of one DAG run, and the requests of all their users.
 
     :param airflow: where they are.
     :param run_id: the run of the benchmark's DAG.
@@ -101,7 +101,7 @@ async def _measure(local: LocalServices, launch_page: LaunchPageClient) -> dict[
 
 
 async def _first_pages(launch_page: LaunchPageClient) -> float:
-    """Everybody opens the page at once, and nobody has before: the api-server has yet to load what it needs."""
+    """All users open the page at once, for the first time: the api-server still has to load its modules."""
     began = time.perf_counter()
     await asyncio.gather(*(launch_page.open_page(*pair) for pair in zip(PEOPLE, NOTEBOOKS, strict=True)))
     return time.perf_counter() - began
@@ -143,7 +143,7 @@ async def _at_once(launch_page: LaunchPageClient, sagemaker: Any) -> dict[str, f
 
 
 async def _memory(launch_page: LaunchPageClient) -> dict[str, Any]:
-    """Let everybody open every notebook; what the api-server holds after each 500 openings."""
+    """Let all users open every notebook; return the api-server's memory after each 500 openings."""
     megabytes, opened = {}, 0
     began = time.perf_counter()
     for notebook in NOTEBOOKS * REPETITIONS:

@@ -30,7 +30,7 @@ ROWS = {
     "megabytes": "MB beyond the idle process",
     "cpu a minute": "CPU-s a minute while nothing changes",
     "adding cpu": "CPU-s to get going",
-    "to get going": "seconds until everybody was looked at",
+    "to get going": "seconds until every wait had an observation",
     "adding block": "s, longest block of the loop while adding",
     "adding block cpu": "CPU-s, longest block of the loop while adding",
     "steady block": "s, longest block while nothing changes",

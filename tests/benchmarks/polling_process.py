@@ -1,5 +1,5 @@
 """
-One measurement of the polling benchmark, in a process of its own: ``python -m tests.benchmarks.polling_process PLAN``.
+One measurement of the polling benchmark, in a separate process: ``python -m tests.benchmarks.polling_process PLAN``.
 
 It waits for notebook instances in one event loop, as a triggerer does, and prints what that took, as JSON.
 """
@@ -30,10 +30,10 @@ SETTLE = 20.0
 """Seconds after which nothing is left of the beginning; what comes each minute is in the minute that is measured."""
 
 BLOCKS = 20.0
-"""Seconds in which blocks are looked for by themselves: the looking costs CPU."""
+"""Seconds of the separate measurement of event loop blocks: the check costs CPU."""
 
 GET_GOING = 120.0
-"""Seconds, at most, until everybody was looked at."""
+"""Maximum seconds until every wait had an observation."""
 
 TIMEOUT_SECONDS = 120.0
 """Seconds after the last change, after which a wait that has not ended counts as lost."""
@@ -163,7 +163,7 @@ class Measurement:
 
 
 def _away(connect: Callable[[ClientKey], Any], until: float) -> Callable[[ClientKey], Any]:
-    """Let Airflow's database be away for a while: a connection cannot be looked up."""
+    """Make Airflow's database unavailable for a while: connection lookups fail."""
 
     def looked_up(key: ClientKey) -> Any:
         if time.time() < until:

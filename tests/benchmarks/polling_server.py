@@ -1,7 +1,7 @@
 """
-A SageMaker for the polling benchmark, in a process of its own: lists and describes, after 50 ms, and takes notes.
+A SageMaker for the polling benchmark, in a separate process: serves List and Describe after 50 ms and records them.
 
-The local SageMaker of this project is moto, whose own work at 200 requests a second would be what is measured.
+The local SageMaker of this project is moto, whose own CPU time at 200 requests a second would dominate the measurement.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ What a user would write with the amazon provider: one waiter trigger for each ta
 The provider's ``AwsBaseWaiterTrigger.run`` needs aiobotocore, which the provider does not install and which pins an
 older botocore. So this one runs the same loop, the provider's own ``async_wait``, with an ordinary client in threads.
 
-And it is a careful user: each trigger has a client of its own, as the provider's have, but all clients come from one
+It is used with care: each trigger has its own client, as the provider's have, but all clients come from one
 session. With a session each, as the provider has it, a thousand triggers take 20 GB.
 """
 

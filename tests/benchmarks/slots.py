@@ -17,7 +17,7 @@ START = 143.0
 
 
 def measure() -> dict[str, Any]:
-    """Run a task of each kind, all at once: each has a slot of its own."""
+    """Run a task of each kind, all at once: each has its own slot."""
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalServices(jupyter=False, stop_seconds=0.5, notebooks=()) as local,

@@ -21,15 +21,15 @@ from tests.benchmarks.polling import INTERVAL, STEADY, ask_server, connection, l
 from tests.benchmarks.styles import STYLES
 
 GET_GOING = 300.0
-"""Seconds, at most, until every notebook instance was looked at."""
+"""Maximum seconds until every notebook instance was observed."""
 
 SETTLE = 60.0
 ROWS = {
-    "to get going": "seconds until everybody was looked at",
+    "to get going": "seconds until every wait had an observation",
     "cpu a minute": "CPU-s a minute while nothing changes",
     "blocked": 'times "Triggerer\'s async thread was blocked"',
     "longest": "s, the longest of them",
-    "lookups": "connection look-ups",
+    "lookups": "connection lookups",
     "requests a minute": "requests a minute while nothing changes",
 }
 LIMITS = {"cpu a minute": 2, "lookups": 1}
@@ -78,7 +78,7 @@ def _one(style: str, waits: int, server: str, home: Path) -> dict[str, Any]:
     finally:
         triggerer.stop()
     blocks = [float(seconds) for seconds in BLOCKED.findall(console.read_text())]
-    # Each process of the chain from runner to database asks once for one look-up.
+    # Each process of the chain from runner to database sends one request per lookup.
     lookups = Counter(notes.read_text().splitlines())
     return {
         "to get going": reported,

@@ -32,7 +32,7 @@ class Database:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have Airflow ask here."""
-        # Airflow 3.0's hooks look in the first place when there is no supervisor to ask, as here.
+        # Without a supervisor, as here, Airflow 3.0's hooks read the first one.
         places = ["airflow.models.connection.ensure_secrets_loaded"]
         if AIRFLOW_VERSION >= (3, 0):
             places.append("airflow.sdk.execution_time.supervisor.ensure_secrets_backend_loaded")

@@ -47,7 +47,7 @@ def breaks(status: int = 500) -> What:
 
 
 def no_connection(request: Request) -> Any:
-    """Nobody listens."""
+    """The port is closed."""
     raise NewConnectionError(request.pool, "Failed to establish a new connection: [Errno 111] Connection refused")
 
 
@@ -57,7 +57,7 @@ def no_such_host(request: Request) -> Any:
 
 
 def untrusted(request: Request) -> Any:
-    """Somebody on the way signs certificates that nobody here trusts."""
+    """A proxy presents certificates from an untrusted CA."""
     error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed")
     raise SSLError(error) from error
 
@@ -85,7 +85,7 @@ def tunnel_refused(status: int, words: str) -> What:
 
 
 def no_route(request: Request) -> Any:
-    """Nobody answers the call for a connection."""
+    """The connection attempt gets no response."""
     request.time.sleep(request.pool.timeout.connect_timeout)
     raise ConnectTimeoutError(request.pool, "Connection to sagemaker timed out.")
 

@@ -57,7 +57,7 @@ class LeakDetector(logging.Handler):
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Take down what is written in the block."""
+        """Capture everything written in the block."""
         out, err = io.StringIO(), io.StringIO()
         consoles = (contextlib.redirect_stdout(out), contextlib.redirect_stderr(err))
         with _all_loggers_to(self), _structlog_to(self), consoles[0], consoles[1]:

@@ -29,7 +29,7 @@ class Send:
 
 
 class Arrival(NamedTuple):
-    """A link that somebody has."""
+    """A link that was delivered."""
 
     at: float
     to: str

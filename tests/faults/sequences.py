@@ -133,7 +133,7 @@ def steps(most: int) -> st.SearchStrategy[Steps]:
 
 
 def sends() -> st.SearchStrategy[Send]:
-    """Sends; those that fail for certain reach nobody, as the notifier's error says."""
+    """Sends; one that certainly failed reaches no recipient, as the notifier's error says."""
     takes = st.sampled_from([0.0, 0.0, 3.0, 30.0, 59.0, 61.0, 299.0, 400.0, FOR_EVER])
     well = st.builds(Send, takes)
     fails = st.builds(Send, takes, st.just(False), st.sampled_from([OSError, ValueError, ConnectionRefusedError]))

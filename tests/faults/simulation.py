@@ -141,7 +141,7 @@ class Simulation:
         return len(self.transport.asked(START))
 
     def arrivals(self, name: str = "research", to: str | None = None) -> list[Arrival]:
-        """List the links to a notebook instance that somebody has."""
+        """List the delivered links to a notebook instance."""
         return [each for each in self.inbox.arrivals if f"//{name}." in each.url and to in (None, each.to)]
 
     def validity_left(self, arrival: Arrival) -> float:
@@ -188,7 +188,7 @@ class Simulation:
         return self._step(task, outcome, "execute_complete", trigger.event)
 
     def _step(self, task: Callable[[], Any], outcome: Outcome, method: str, *event: Any) -> TaskDeferred | None:
-        """Run a part of the task, in a process of its own as it were."""
+        """Run a part of the task as if in a separate process."""
         operator = task()
         operator.__dict__["hook"] = SageMakerNotebookInstanceHook(
             operator.aws_conn_id,
@@ -255,5 +255,5 @@ class Simulation:
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a class call it as one of its own."""
+    """Let a class call it as its own method."""
     return lambda self, *values, **named: function(self, *values, **named)

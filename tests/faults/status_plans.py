@@ -22,7 +22,7 @@ class StatusPlan:
     :param status: what it is at first.
     :param becomes: and later on, by itself.
     :param starts: what a Start leads to, in seconds after it.
-    :param happens: what somebody does to it in mid-wait.
+    :param happens: changes from outside during the wait.
     """
 
     status: str = STOPPED

@@ -33,7 +33,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def certificate(folder: Path, host: str = "127.0.0.1", until: datetime.timedelta = DAY) -> Path:
-    """Sign a certificate that nobody knows, and keep it with its key."""
+    """Create a certificate that no client trusts, and store it with its key."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     signed = (
@@ -56,7 +56,7 @@ def certificate(folder: Path, host: str = "127.0.0.1", until: datetime.timedelta
 
 @contextlib.contextmanager
 def serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Have a server that does one thing to everybody."""
+    """Run a server that treats every connection the same way."""
     done = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.1)
@@ -137,7 +137,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @BOTH
-def test_a_certificate_that_nobody_knows_ends_a_wait_until_it_is_given_as_verify(
+def test_an_untrusted_certificate_ends_a_wait_unless_verify_trusts_it(
     connect: Callable[..., None], tmp_path: Path, ask: Callable[..., str]
 ) -> None:
     pem = certificate(tmp_path)

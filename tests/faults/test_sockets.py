@@ -81,7 +81,7 @@ def test_simulated_transport_faults_match_real_sockets(
     assert len(simulation.transport.requests) == 1
 
 
-def test_a_connection_that_is_refused_is_what_a_closed_port_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_connection_matches_a_closed_port(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     real = outcome_at(port)

@@ -31,7 +31,7 @@ class Request:
     """
     A request, and when it reached AWS.
 
-    :param strict: whether botocore told urllib3 to count an answer's bytes; some versions do.
+    :param strict: whether botocore has urllib3 check the length of a response; some versions do.
     """
 
     at: float
@@ -104,7 +104,7 @@ FOR_EVER = 30 * 86400.0
 
 
 class NeverEnds(BaseException):
-    """Nobody gives up: a test would run for ever."""
+    """No timeout ended the request: the test would run forever."""
 
 
 class Transport:
@@ -161,7 +161,7 @@ _ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-1
 
 
 def _asked(headers: Mapping[str, str], body: str) -> tuple[str, Mapping[str, Any]]:
-    """Read what is asked for: SageMaker is asked in JSON, STS in a form."""
+    """Parse the request: SageMaker's is JSON, STS's is a form."""
     if "X-Amz-Target" in headers:
         return headers["X-Amz-Target"].partition(".")[2], json.loads(body)
     form = dict(parse_qsl(body))

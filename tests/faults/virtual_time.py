@@ -1,8 +1,8 @@
 """
 Time that passes only in arithmetic, for an event loop and for threads: an hour of waiting takes milliseconds.
 
-Each thread has a clock of its own, which its sleeps turn. Nobody really sleeps: a thread that another one starts begins
-at that one's moment, and whoever joins it goes on at the moment at which it ended. So what happens is the same each
+Each thread has its own clock, which its sleeps advance. None really sleeps: a thread that another one starts begins
+at that one's moment, and one that joins it continues at the moment at which it ended. So what happens is the same each
 time, whichever thread the machine runs first.
 """
 
@@ -51,7 +51,7 @@ class VirtualTime:
         return datetime.fromtimestamp(self.wall(), UTC)
 
     def run(self, work: Any) -> Any:
-        """Run a coroutine in an event loop of its own, which goes on from this thread's moment."""
+        """Run a coroutine in a new event loop, which continues from this thread's time."""
         with asyncio.Runner(loop_factory=lambda: VirtualLoop(self)) as runner:
             return runner.run(work)
 
@@ -111,7 +111,7 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         ready = super().select(0)
         if not ready and timeout is None:
-            raise RuntimeError("The event loop would wait for ever: nothing is due, and nobody would wake it.")
+            raise RuntimeError("The event loop would wait for ever: no timer is due, and no thread would wake it.")
         if not ready and timeout is not None and timeout > 0:
             self._time.seconds += timeout
         return ready

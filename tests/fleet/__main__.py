@@ -31,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fleet", description=__doc__)
     parser.add_argument("--notebooks", type=int, default=200, help="notebooks, each with a person (default: 200)")
     parser.add_argument("--runs", type=int, default=10, help="runs in which machines are killed (default: 10)")
-    parser.add_argument("--first", type=int, default=0, help="the first run; 0, the default, kills nobody")
+    parser.add_argument("--first", type=int, default=0, help="the first run; 0, the default, kills no process")
     asked = parser.parse_args()
     kept = Path(".bench") / f"fleet-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -83,7 +83,7 @@ def _bring_up(stack: ExitStack, found: Mapping[str, Path], folder: Path, noteboo
 
 def _run(fleet: Fleet, number: int, asked: argparse.Namespace) -> dict[str, Any]:
     killing = plan.killing(number, asked.runs) if number else None
-    _say(f"\n{plan.run_id(number)}: {killing or 'nobody dies'}")
+    _say(f"\n{plan.run_id(number)}: {killing or 'no process is killed'}")
     figures = Run(number, asked.notebooks, killing, _say).go(fleet)
     _say(report.verdict(figures))
     return figures

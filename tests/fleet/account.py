@@ -1,5 +1,5 @@
 """
-The AWS account and everybody's mailbox, in a process of their own: ``python -m tests.fleet.account``.
+The AWS account and all mailboxes, in a separate process: ``python -m tests.fleet.account``.
 
 It says where it is in one line of JSON, then answers each line of JSON that it is given, until its input ends. Of a
 link it says for which notebook it is and when it was minted; the link itself never leaves this process.
@@ -48,7 +48,7 @@ class Mailboxes:
 
     def _link(self, mail: Mail) -> dict[str, Any]:
         note, token = NOTE.search(mail.text), TOKEN.search(mail.text)
-        told: dict[str, Any] = {
+        state: dict[str, Any] = {
             "recipient": mail.recipients[0],
             "run_id": note["run_id"] if note else None,
             "try_number": int(note["try_number"]) if note else None,
@@ -59,9 +59,9 @@ class Mailboxes:
         try:
             session = self._services.sagemaker.tokens.open_link(token[1] if token else "")
         except LinkRefused:
-            return told
+            return state
         return {
-            **told,
+            **state,
             "notebook": session.notebook_instance_name,
             "minted_at": (session.ends_at - SESSION).timestamp(),
         }

@@ -1,4 +1,4 @@
-"""Airflow in parts, each like a machine of its own that can die: scheduler, workers, triggerers, and the others."""
+"""Airflow's components, any of which can be killed separately: scheduler, workers, triggerers, and the others."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def arguments(name: str, home: Path) -> list[str]:
     """
     Say how a part is started.
 
-    Log servers listen on all addresses, and no setting changes that; on one machine nobody needs them.
+    Log servers listen on all addresses, and no setting changes that; a single machine does not need them.
 
     :param name: of the part.
     :param home: AIRFLOW_HOME, for its file with the process id.

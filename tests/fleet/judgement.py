@@ -44,9 +44,9 @@ class Verdict:
 
     :param lost: recipients with no link to their notebook that arrived in its time.
     :param late: recipients of a link that had less than ``MIN_VALIDITY`` left.
-    :param astray: recipients of a link that opens nothing, or somebody else's notebook.
+    :param astray: recipients of a link that opens no notebook or another person's.
     :param twice: recipients with more than one link within a try.
-    :param started_twice: notebooks that were told to start again, though their start was under way or done.
+    :param started_twice: notebooks that got a second Start although the first was under way or done.
     :param failed: tasks that Airflow does not call successful.
     """
 

@@ -1,4 +1,4 @@
-"""What a run is going to be, told by its number: who gets a link, how long each start takes, what is killed when."""
+"""The plan of a run, derived from its number: who gets a link, how long each start takes, what is killed when."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def address(person: str) -> str:
 
 
 def notebook(person: str, run: str) -> str:
-    """Name the notebook of a person in a run; each run has its own, so nobody is served by what an earlier one left."""
+    """Name the notebook of a person in a run; each run has its own, so that no run reuses an earlier one's notebook."""
     return f"{person}-{run}"
 
 

@@ -21,7 +21,7 @@ def find(path: str | None = None, debians: Path = DEBIANS) -> dict[str, Path]:
     """
     Find all of them.
 
-    :param path: where to look first; default: the PATH.
+    :param path: directories to search first; default: the PATH.
     :param debians: where Debian has PostgreSQL, in a folder for each version.
     :raises ProgramsMissing: when one is not there.
     """

@@ -1,4 +1,4 @@
-"""One run: everybody's notebook is started, everybody gets their link; and in the middle of it, machines die."""
+"""One run: each person's notebook is started and their link delivered, while machines are killed."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ class Run:
     """
     A run of the fleet's DAG.
 
-    :param number: which; 0 is the one in which nobody dies.
+    :param number: the run's number; no process is killed in run 0.
     :param notebooks: how many.
-    :param killing: who dies when; None: nobody.
-    :param say: told how far it is.
+    :param killing: which process is killed when; None: none is.
+    :param say: called with progress messages.
     """
 
     number: int
@@ -80,7 +80,7 @@ class Run:
     _began_at: float = field(default=0.0, init=False)
 
     def go(self, fleet: Fleet) -> dict[str, Any]:
-        """Do it, and tell its figures and its verdict."""
+        """Execute the run; return its figures and its verdict."""
         run_id = plan.run_id(self.number)
         seconds = plan.start_seconds(self.number, self.notebooks)
         _all_there(fleet)

@@ -26,7 +26,7 @@ class SlotWatch:
         self._connection = self._app.connection()
         handlers = dict.fromkeys((TAKEN, *FREE), self._note)
         self._receiver = self._app.events.Receiver(self._connection, handlers=handlers)
-        # One subscription for the whole time: what is said between two of them, nobody hears.
+        # One subscription for the whole time: events between two subscriptions would be lost.
         self._thread = threading.Thread(target=self._receiver.capture, kwargs={"wakeup": False}, daemon=True)
 
     def __enter__(self) -> SlotWatch:
@@ -43,10 +43,10 @@ class SlotWatch:
         """
         Return the events since a moment.
 
-        :raises RuntimeError: when nobody listens any more.
+        :raises RuntimeError: when the subscription has ended.
         """
         if not self._thread.is_alive():
-            raise RuntimeError("The connection to Redis on which the workers tell of their slots has ended.")
+            raise RuntimeError("The connection to Redis on which the workers report their slots has ended.")
         return [event for event in list(self._events) if event.at >= moment]
 
     def workers(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""For how long the slots of the workers were taken: pure, from what the workers told of them."""
+"""How long the workers' slots were occupied: pure functions over the workers' events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SlotUse:
 
     :param seconds: the sum over all slots.
     :param legs: how many times a slot was taken; a deferred task takes one twice.
-    :param unended: how many of these had no end that anybody heard of; their seconds are not counted.
+    :param unended: how many of these have no end event; their seconds are not counted.
     """
 
     seconds: float

@@ -19,7 +19,7 @@ def make_tables(path: Path) -> None:
     from airflow.models.base import Base
 
     import_all_models()
-    # Here, lest what older Airflows do with a newer SQLAlchemy be blamed on whoever asks first.
+    # Here, so that what older Airflows do with a newer SQLAlchemy is not attributed to the first caller.
     configure_mappers()
     engine = _engine(path)
     Base.metadata.create_all(engine)

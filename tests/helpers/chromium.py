@@ -1,4 +1,4 @@
-"""A real Chromium without a window, that asks nobody but the pages it is shown."""
+"""A real headless Chromium that sends requests only to the pages under test."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
 PASSWORD = "of-these-tests-only"
 
-# In a process of its own, since Airflow's settings are read once in a process.
+# In a separate process, since Airflow's settings are read once in a process.
 _ADD_USERS = """
 import json, sys
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
@@ -50,7 +50,7 @@ class FabApiServer:
     The api-server for people.
 
     :param airflow: the Airflow whose database it has.
-    :param name: tells its log from others'.
+    :param name: distinguishes its log from others.
     """
 
     def __init__(self, airflow: AirflowStandalone, name: str, **settings: str) -> None:
@@ -96,7 +96,7 @@ class FabApiServer:
             process.stop()
 
     def token(self, user_name: str) -> str:
-        """Log somebody in over the API."""
+        """Log a user in over the API."""
         credentials = {"username": user_name, "password": PASSWORD}
         answer = httpx.post(f"{self.url}/auth/token", json=credentials, timeout=60, trust_env=False)
         return str(answer.raise_for_status().json()["access_token"])

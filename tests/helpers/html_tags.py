@@ -1,4 +1,4 @@
-"""Pages as a browser sees them, and what somebody might try to bring into one."""
+"""Parse pages as a browser does, and list markup that an attacker might inject."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class LaunchPageClient:
         assert self.sent() - before == expected
 
     def database(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Have Airflow's database be otherwise, or look into it."""
+        """Change or read Airflow's database."""
         with sqlite3.connect(self.airflow.home / "airflow.db", timeout=30) as connection:
             return connection.execute(statement, values).fetchall()
 

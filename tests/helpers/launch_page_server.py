@@ -48,14 +48,14 @@ class Notebook:
         self.http_error: HttpError | WorkspaceError | None = None
         """What a click meets."""
         self.answer: Response | HTTPException | HttpError | None = None
-        """What everybody gets instead of the page."""
+        """The response that every user gets instead of the page."""
         self.base_url = ""
         self.page_url = ""
         self.landing_url = ""
         self.refreshes = 0
         self.clicks: list[str] = []
         self.landings: list[dict[str, str]] = []
-        """The headers with which somebody came to the notebook."""
+        """The request headers that reached the notebook."""
 
     def show(self, refused: WorkspaceError | None = None) -> Response:
         workspace = NotebookInstance(self.name)
@@ -122,7 +122,7 @@ def page_app(notebook: Notebook) -> FastAPI:
             raise HttpError(403, "This page has expired", "Go back to the notebook and use its button again.")
         return redirect_by_page(answer_instead() or notebook.click(str(form["action"])), request.url.query, "")
 
-    # The path parameters are what refusals know the page by.
+    # HTTP errors identify the page by its path parameters.
     app.add_api_route(LAUNCH_PAGE_PREFIX + "/{dag_id}/{run_id}/{task_id}", show, methods=["GET"])
     app.add_api_route(LAUNCH_PAGE_PREFIX + "/{dag_id}/{run_id}/{task_id}", submit, methods=["POST"])
 

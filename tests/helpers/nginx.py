@@ -58,7 +58,7 @@ def free_port() -> int:
 
 class Nginx:
     """
-    nginx with TLS, and a certificate that nobody knows.
+    nginx with TLS and a certificate that no client trusts.
 
     :param port: where it listens.
     :param upstream: the port that it leads to.
@@ -69,7 +69,7 @@ class Nginx:
     def __init__(self, port: int, upstream: int, prefix: str, folder: Path) -> None:
         self._folder = folder
         self._port = port
-        # As root its workers would be somebody who may not write here.
+        # Started as root, its workers would run as a user that cannot write here.
         user = "user root;" if os.geteuid() == 0 else ""
         configuration = NGINX.format(folder=folder, port=port, upstream=upstream, prefix=prefix, user=user)
         (folder / "nginx.conf").write_text(configuration)

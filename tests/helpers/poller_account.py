@@ -69,7 +69,7 @@ class Account:
     :param ahead: how many seconds AWS's clock is ahead of ours.
     :param lag: seconds after which a list knows of a change.
     :param tells_time: whether its answers say when they were given.
-    :param deaf: names that do nothing when they are told to start.
+    :param deaf: names of notebook instances that ignore a Start.
     """
 
     clock: TurnedClock = field(default_factory=TurnedClock)
@@ -86,7 +86,7 @@ class Account:
         self._simulated = simulated_account.Account()
 
     def plan(self, name: str, *statuses: tuple[float, str], reason: str = "") -> None:
-        """Say from which second on a notebook instance has which status; what is to come is forgotten."""
+        """Schedule the statuses of a notebook instance by second; earlier scheduled changes are dropped."""
         now = self.clock.monotonic()
         notebook = self._simulated.notebooks.setdefault(name, Notebook([(-math.inf, [])]))
         past = [change for change in notebook.courses[0][1] if change.at <= now]

@@ -26,7 +26,7 @@ H = TypeVar("H", bound=WorkspaceHook)
 
 
 class Clock(Runtime):
-    """Time that passes when a test turns it, or when somebody sleeps. Threads are real."""
+    """A clock that advances when a test sets it or when the code under test sleeps. Threads are real."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)

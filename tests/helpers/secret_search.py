@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 PIECE = 20
-"""How many characters of a secret are looked for: few enough that a line break in the secret leaves some whole."""
+"""How many characters of a secret are searched for: few enough that a line break in the secret leaves some whole."""
 
 
 def pieces(secret: str) -> frozenset[bytes]:
     """
-    List what to look for: no spelling of the secret is without one of these.
+    List the search terms: each encoding of the secret contains one of these.
 
     Quoting for a URL, HTML, JSON or a mail leaves the letters and digits of a token as they are, and so all of its
     pieces but those that a line break falls into. Base64 has one spelling for each of three alignments.
@@ -68,7 +68,7 @@ def columns(database: Path) -> dict[str, list[bytes]]:
 
 
 def unpacked(value: bytes, depth: int = 4) -> Iterator[bytes]:
-    """Give a value, and what is in it: compressed, in base64, or as a text within JSON."""
+    """Yield a value and its decoded contents: decompressed, from base64, or as a text within JSON."""
     yield value
     if depth:
         for inner in _inside(value):

@@ -41,11 +41,11 @@ def test_a_parse_loads_nothing_heavy_for_this_package() -> None:
     found = costs(OURS | THEIRS, forks=1)
     # What it costs is measured by the benchmarks.
     assert {name: found[name][1] for name in OURS} == {name: [] for name in OURS}
-    assert all(found[name][1] for name in THEIRS), "the check sees what it looks for"
+    assert all(found[name][1] for name in THEIRS), "the check finds the imports that it searches for"
 
 
 def serialized(hash_seed: str, home: Path) -> dict[str, str]:
-    """Serialize all example DAGs in a process of its own."""
+    """Serialize all example DAGs in a separate process."""
     environment = os.environ | {
         "PYTHONHASHSEED": hash_seed,
         "AIRFLOW_HOME": str(home),

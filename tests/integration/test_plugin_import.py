@@ -11,4 +11,4 @@ from tests.helpers.parse_costs import AMAZON, LAUNCH_PAGE, PLUGIN, PROCESSES, TH
 def test_a_process_that_never_opens_the_launch_page_loads_nothing_heavy_for_its_plugin(process: str) -> None:
     found = costs(PLUGIN | {AMAZON: THEIRS[AMAZON]}, forks=1, parent=PROCESSES[process])
     assert found[LAUNCH_PAGE][1] == []
-    assert found[AMAZON][1], "the check sees what it looks for"
+    assert found[AMAZON][1], "the check finds the imports that it searches for"

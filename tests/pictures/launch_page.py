@@ -25,7 +25,7 @@ def keep_pictures(browser: Browser, local: LocalServices, airflow: AirflowStanda
     """
     Make the pictures of the launch page to which the newest mail leads.
 
-    :param browser: to look with.
+    :param browser: takes the pictures.
     :param local: where the notebook is; InService.
     :param airflow: where the launch page is; it knows the person.
     :param target: the folder for the pictures.
@@ -52,7 +52,7 @@ class Reader:
     """
     Somebody who is signed in to Airflow.
 
-    :param browser: to look with.
+    :param browser: takes the pictures.
     :param airflow: where the launch page is.
     :param launch_url: the launch page.
     """
@@ -69,7 +69,7 @@ class Reader:
             return shot(page)
 
     def while_it_starts(self, then: str) -> bytes:
-        """Press the button, and look when the page has counted some seconds; stay until the start has ended."""
+        """Press the button, take the picture once the page has counted some seconds, and wait for the start."""
         with self._page(PHONE) as page:
             page.get_by_role("button", name="Start").click()
             _see(page, STARTING)

@@ -1,4 +1,4 @@
-"""PNGs of at most 256 colours: a third of the size, and nobody sees it in a picture of a page."""
+"""PNGs of at most 256 colours: a third of the size, with no visible difference in a picture of a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def png(width: int, height: int, rgba: bytes) -> bytes:
     """
     Write a PNG with a palette.
 
-    :param rgba: the pixels, row by row, four bytes each; what is transparent is not kept.
+    :param rgba: the pixels, row by row, four bytes each; transparency is dropped.
     """
     pixels = [rgba[at : at + 3] for at in range(0, len(rgba), 4)]
     nearest = _nearest(Counter(pixels))

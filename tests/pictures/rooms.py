@@ -1,7 +1,7 @@
 """
 Draw the rooms of the package and which imports which, for docs/architecture.md: ``python -m tests.pictures.rooms``.
 
-The rooms and the arrows are read from the import statements, so the drawing cannot show what is not there. A test
+The rooms and the arrows are read from the import statements, so every arrow in the drawing exists. A test
 compares the file with the code.
 """
 

@@ -35,7 +35,7 @@ NOTEBOOKS = (
     ),
 )
 # A notebook that changes its status within a few seconds meets a race of Airflow's on a busy machine: the scheduler
-# fails a task whose trigger fires before it has heard that the task was deferred.
+# fails a task whose trigger fires before it has processed the deferral.
 START_SECONDS, STOP_SECONDS = 8, 6
 
 
@@ -121,7 +121,7 @@ def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
 
 
 def put_training_data(local: LocalServices) -> None:
-    """What the example that trains a model trains it on; the provider's operator looks for it first."""
+    """The training data of the example that trains a model; the provider's operator checks for it first."""
     s3 = boto3.client(
         "s3",
         endpoint_url=local.endpoint_url,
@@ -163,9 +163,9 @@ def runs(
     """
     Every example DAG once, all at the same time; one run meets a lack of capacity, one training job fails.
 
-    Their links live five minutes, so they begin with the first test that looks at what arrived, and not before.
+    Their links live five minutes, so they begin with the first test that checks the messages, and not before.
     """
-    # It stays so until it was looked at, however fast or slow this machine is.
+    # It stays so until it was observed, however fast or slow this machine is.
     local.sagemaker.create_notebook(MARKER, status="Updating", region=REGION)
     local.sagemaker.faults.on_start("no-capacity", "no-capacity")
     runs = {
@@ -192,7 +192,7 @@ def runs(
 
 @pytest.fixture(scope="session")
 def without_slack(local: LocalServices, runs: dict[str, Run], start: Start) -> dict[str, Run]:
-    """Runs on demand from when on Slack takes no message any more."""
+    """Runs on demand that begin after Slack stops accepting messages."""
     for run in runs.values():
         run.end()
     local.sagemaker.set_status("ran-before", "InService", region=REGION)

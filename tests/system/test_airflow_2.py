@@ -46,7 +46,7 @@ for run_id, conf in json.loads(sys.argv[2]).items():
 
 
 class Airflow2:
-    """An Airflow without its webserver; looked at in its database."""
+    """An Airflow without its webserver; the tests read its database."""
 
     def __init__(self, home: Path, dags: Path, local: LocalServices) -> None:
         self.home = home

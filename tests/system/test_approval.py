@@ -28,7 +28,7 @@ def as_person(airflow: AirflowStandalone, name: str) -> httpx.Client:
 
 @pytest.fixture
 def ask(airflow: AirflowStandalone, api: httpx.Client) -> Ask:
-    """Ask for a notebook, and come back when somebody can answer."""
+    """Request a notebook, and return when the approval can be answered."""
 
     def ask(notebook: str, recipient: str) -> Run:
         airflow.wait_for_dag(DAG_ID)
@@ -37,7 +37,7 @@ def ask(airflow: AirflowStandalone, api: httpx.Client) -> Ask:
         with as_person(airflow, ASKS) as person:
             answer = person.post(f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None, "conf": conf})
         run = Run(airflow, api, DAG_ID, answer.raise_for_status().json()["dag_run_id"])
-        # Quicker than any person: the scheduler fails a task that goes on before it has heard that the task waits.
+        # Faster than any person: the scheduler fails a task that resumes before it has processed the deferral.
         heard = f"TaskInstance Finished: dag_id={DAG_ID}, task_id=approve, run_id={run.run_id}"
         until(
             lambda: heard in airflow.console.read_text(errors="replace"), "the task waits, and the scheduler knows", 60
@@ -56,7 +56,7 @@ def answer(run: Run, name: str, option: str, **params: str) -> httpx.Response:
         return person.patch(path_of(run), json={"chosen_options": [option], "params_input": params})
 
 
-def test_a_notebook_that_somebody_else_approved_opens_to_the_person_it_is_for(
+def test_a_notebook_that_another_user_approved_opens_for_its_recipient(
     ask: Ask, airflow: AirflowStandalone, local: LocalServices, api: httpx.Client
 ) -> None:
     run = ask("approved", OPENS)

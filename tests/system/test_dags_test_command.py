@@ -35,7 +35,7 @@ COMMANDS = {
 
 @dataclass(frozen=True)
 class CommandLine:
-    """``airflow`` with a database of its own; what it prints goes to a file in its home."""
+    """``airflow`` with its own database; its output goes to a file in its home."""
 
     home: Path
     env: Mapping[str, str]

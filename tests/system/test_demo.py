@@ -1,4 +1,4 @@
-"""The demo as its user runs it, in processes of its own."""
+"""The demo as its user runs it, in separate processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARK = "DEMO_TEST_MARK"
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An environment that the demo's processes inherit, and can be told by; none of them may be left at the end."""
+    """An environment that identifies the demo's processes; none of them may be left at the end."""
     mark = str(tmp_path)
     yield {**os.environ, MARK: mark}
     left = [process for process in psutil.process_iter() if environment_of(process).get(MARK) == mark]
@@ -102,7 +102,7 @@ def test_killed_it_takes_everything_along(environment: dict[str, str], tmp_path:
     assert len(below) >= 4
     _, left = psutil.wait_procs(below, timeout=30)
     assert not left
-    for folder in folders() - before:  # Nobody was left to do it.
+    for folder in folders() - before:  # No process was left to do it.
         subprocess.run(["rm", "-r", str(folder)], check=True)
 
 

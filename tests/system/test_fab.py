@@ -29,7 +29,7 @@ PEOPLE = [
     Person("vera", "vera@example.com", "Viewer"),
     Person("zoe", "Zoe@Example.com", "Viewer"),
     Person("berta", "boss@example.com", "Viewer"),
-    # Nothing keeps a user name from looking like somebody else's address.
+    # A user name may equal another user's address.
     Person("boss@example.com", "eve@evil.example", "Admin"),
     Person("zoe@example.com", "eve@other.example", "Admin"),
     Person("stranger", "stranger@example.com", "Public"),
@@ -89,7 +89,7 @@ def sent(launch_page: LaunchPageClient) -> Iterator[Counter[Any]]:
         ("for-the-boss", "admin", 403),
     ],
 )
-def test_who_may(
+def test_only_permitted_users_open_the_page(
     launch_page: LaunchPageClient, run: Run, by: str, task_id: str, user: str, status: int, sent: Counter[Any]
 ) -> None:
     path = launch_page.path(run, task_id)
@@ -136,7 +136,7 @@ def test_through_the_login_and_back_and_out_again(
         assert browser.post(path, data=form, headers=OURS).status_code == 401
 
 
-def test_where_the_public_has_a_role_nobody_mints_all_the_same(
+def test_an_anonymous_user_cannot_mint_even_if_the_public_has_a_role(
     launch_page: LaunchPageClient, run: Run, open_to_the_public: FabApiServer, sent: Counter[Any]
 ) -> None:
     public = LaunchPageClient(launch_page.airflow, launch_page.local, launch_page.tokens, open_to_the_public.url)

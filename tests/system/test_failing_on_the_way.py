@@ -1,4 +1,4 @@
-"""When a link cannot be delivered: the run fails, those who can be told are told, and the notebook is cleaned up."""
+"""If a link cannot be delivered, the run fails, reachable recipients are notified, and the notebook is cleaned up."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ def test_a_notebook_started_for_a_link_that_slack_does_not_take_is_stopped_again
     assert local.sagemaker.status("started-in-run", REGION) == "Stopped"
 
 
-def test_a_notebook_that_ran_before_the_run_is_left_alone(without_slack: dict[str, Run], local: LocalServices) -> None:
+def test_a_notebook_that_ran_before_the_run_is_not_stopped(without_slack: dict[str, Run], local: LocalServices) -> None:
     assert without_slack["ran before"].end() == "failed"
     assert without_slack["ran before"].states() == LEFT_ALONE
     assert local.sagemaker.status("ran-before", REGION) == "InService"
 
 
-def test_who_was_not_reached_is_named_to_those_who_were(without_slack: dict[str, Run], local: LocalServices) -> None:
+def test_the_message_names_recipients_that_were_not_reached(
+    without_slack: dict[str, Run], local: LocalServices
+) -> None:
     without_slack["started in run"].end()
     link, failure = mails_to(local, "started-in-run@example.com")
     assert len(urls_in(link)) == 1

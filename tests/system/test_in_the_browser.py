@@ -42,7 +42,7 @@ def test_a_link_that_was_altered_is_refused_in_words(page: Any, runs: dict[str, 
 
 @pytest.fixture
 def form(page: Any, airflow: AirflowStandalone, runs: dict[str, Run]) -> Any:
-    """The form of the DAG on demand, by somebody who has just logged in."""
+    """The form of the DAG on demand, for a user who has just logged in."""
     page.goto(f"{airflow.url}/dags/notebook_on_demand")
     page.locator("input[name=username]").fill(airflow.username)
     page.locator("input[name=password]").fill(airflow.password)

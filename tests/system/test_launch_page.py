@@ -108,7 +108,7 @@ def _base64(data: bytes) -> str:
         ("mapped", "admin", 404),
     ],
 )
-def test_who_may(
+def test_only_permitted_users_open_the_page(
     launch_page: LaunchPageClient, run: Run, by: str, task_id: str, user: str, status: int, sent: Counter[Any]
 ) -> None:
     path = launch_page.path(run, task_id)
@@ -131,7 +131,7 @@ def test_who_may(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("prefetch", [{}, {"Purpose": "prefetch", "Sec-Purpose": "prefetch;prerender"}])
-def test_nobody_is_led_to_the_login_and_back(
+def test_an_anonymous_user_is_redirected_to_the_login_and_back(
     launch_page: LaunchPageClient, run: Run, method: str, prefetch: dict[str, str]
 ) -> None:
     path = launch_page.path(run, "editors")
@@ -148,7 +148,7 @@ def test_viewing_the_page_mints_nothing(launch_page: LaunchPageClient, run: Run,
         assert launch_page.ask("GET", launch_page.path(run, "editors"), "ed", headers=prefetch).status_code == 200
 
 
-def test_whom_airflow_does_not_know(launch_page: LaunchPageClient, run: Run) -> None:
+def test_a_user_unknown_to_airflow_is_redirected_to_the_login(launch_page: LaunchPageClient, run: Run) -> None:
     path = launch_page.path(run, "editors")
     ended = token_that_ended(launch_page.tokens["admin"])
     for unknown in (ended, "no-token-at-all", launch_page.tokens["admin"][:-4] + "AAAA"):
@@ -262,7 +262,7 @@ def test_a_stopped_notebook_is_started_once(
 ) -> None:
     path = launch_page.path(run, "stopped")
     local.sagemaker.set_status("launch-stopped", "Stopped", region=REGION)
-    time.sleep(2.1)  # For so long all who look share one answer.
+    time.sleep(2.1)  # Until then all page views share one response.
     assert "Start and open" in launch_page.ask("GET", path, "vera", by=by).text
     # Somebody who kept the page from when it ran: back to the page, and nothing minted.
     assert launch_page.press("open", path, "vera", by=by).headers["location"] == path
@@ -275,7 +275,7 @@ def test_a_stopped_notebook_is_started_once(
     assert "<button" not in page
 
 
-def test_what_is_written_down(launch_page: LaunchPageClient, run: Run, sent: Counter[Any]) -> None:
+def test_requests_are_written_to_the_audit_log(launch_page: LaunchPageClient, run: Run, sent: Counter[Any]) -> None:
     sent[MINT, "launch-mapped-0"] += 1
     assert leads_to_notebook(launch_page.press("open", launch_page.path(run, "mapped", 0), "ellen"))
     event, owner, said = launch_page.audit("mapped")[-1]
@@ -297,7 +297,9 @@ def test_no_row_no_url(launch_page: LaunchPageClient, run: Run) -> None:
     assert "location" not in answer.headers
 
 
-def test_sagemaker_refuses(launch_page: LaunchPageClient, run: Run, local: LocalServices, sent: Counter[Any]) -> None:
+def test_the_page_shows_sagemakers_error(
+    launch_page: LaunchPageClient, run: Run, local: LocalServices, sent: Counter[Any]
+) -> None:
     sent[MINT, "launch-named"] += 1
     local.sagemaker.faults.fail_calls("access-denied", operation=MINT)
     answer = launch_page.press("open", launch_page.path(run, "named"), "vera")
@@ -330,7 +332,7 @@ def test_a_person_who_opens_too_often_waits(launch_page: LaunchPageClient, run: 
     assert leads_to_notebook(launch_page.press("open", path, "ed"))
 
 
-def test_of_40_clicks_at_once_six_mint(launch_page: LaunchPageClient, run: Run, sent: Counter[Any]) -> None:
+def test_six_of_40_concurrent_clicks_mint(launch_page: LaunchPageClient, run: Run, sent: Counter[Any]) -> None:
     path = launch_page.path(run, "crowded")
     token = launch_page.form_token(path, "admin")
     sent[MINT, "launch-editors"] += 6
@@ -344,7 +346,7 @@ def test_of_40_clicks_at_once_six_mint(launch_page: LaunchPageClient, run: Run, 
     assert 0 < events["open_sagemaker_notebook_instance_refused"] <= 34
 
 
-def test_of_30_starts_at_once_one_is_sent(
+def test_30_concurrent_starts_send_one_request(
     launch_page: LaunchPageClient, run: Run, local: LocalServices, sent: Counter[Any]
 ) -> None:
     path = launch_page.path(run, "stopped")
@@ -357,7 +359,9 @@ def test_of_30_starts_at_once_one_is_sent(
     assert {(answer.status_code, answer.headers["location"]) for answer in answers} == {(303, path)}
 
 
-def test_a_dead_endpoint_holds_up_nobody_elses_page(launch_page: LaunchPageClient, run: Run, api: httpx.Client) -> None:
+def test_an_unresponsive_endpoint_does_not_delay_other_pages(
+    launch_page: LaunchPageClient, run: Run, api: httpx.Client
+) -> None:
     with socket.socket() as never_answers, ThreadPoolExecutor(45) as pool:
         never_answers.bind(("127.0.0.1", 0))
         never_answers.listen(64)
@@ -374,7 +378,7 @@ def test_a_dead_endpoint_holds_up_nobody_elses_page(launch_page: LaunchPageClien
         assert {tab.result().status_code for tab in tabs} == {503}
 
 
-def test_what_a_page_does_not_show_it_does_not_open(launch_page: LaunchPageClient, run: Run) -> None:
+def test_a_click_opens_only_the_notebook_that_the_page_shows(launch_page: LaunchPageClient, run: Run) -> None:
     path = launch_page.path(run, "renamed")
     token = launch_page.form_token(path, "admin")
     launch_page.render(
@@ -399,7 +403,7 @@ def test_a_large_form_is_not_even_read(launch_page: LaunchPageClient, run: Run) 
     assert launch_page.ask("POST", path, "ed", headers=urlencoded, content=iter([much[:5000]] * 3)).status_code == 413
 
 
-def test_who_was_turned_away_at_the_button_is_written_down(launch_page: LaunchPageClient, run: Run) -> None:
+def test_a_denied_click_is_written_to_the_audit_log(launch_page: LaunchPageClient, run: Run) -> None:
     path = launch_page.path(run, "editors")
     token = launch_page.form_token(path, "ed")
     before = launch_page.audit("editors")
@@ -426,7 +430,7 @@ def test_when_the_dag_is_gone_its_pages_are_closed(launch_page: LaunchPageClient
         launch_page.database("UPDATE dag SET is_stale = 0 WHERE dag_id = 'launch_pages'")
 
 
-def test_whom_the_author_takes_out_is_out_and_clearing_closes_the_page(
+def test_a_removed_user_loses_access_and_clearing_the_task_closes_the_page(
     launch_page: LaunchPageClient, start: Start, airflow: AirflowStandalone, api: httpx.Client, sent: Counter[Any]
 ) -> None:
     file = airflow.dags / "leaving.py"
@@ -454,7 +458,7 @@ def test_whom_the_author_takes_out_is_out_and_clearing_closes_the_page(
     assert launch_page.ask("GET", path, "ed").status_code == 200
 
 
-def test_the_headers_of_every_answer(launch_page: LaunchPageClient, run: Run, sent: Counter[Any]) -> None:
+def test_every_response_has_the_security_headers(launch_page: LaunchPageClient, run: Run, sent: Counter[Any]) -> None:
     path = launch_page.path(run, "editors")
     sent[MINT, "launch-editors"] += 1
     answers = (

@@ -99,7 +99,7 @@ def come_to_the_page(tab: Any, airflow: AirflowStandalone, base_url: str, run: R
 
 
 def opens_jupyterlab(tab: Any, local: LocalServices, leave_from: str) -> None:
-    """JupyterLab opens, and neither it nor anybody on the way there is told where the person came from."""
+    """JupyterLab opens, and no request on the way there has a Referer."""
     tab.get_by_role("region", name="File Browser Section").wait_for()
     assert "authToken" not in tab.url
     assert leave_from not in tab.evaluate("document.referrer")
@@ -109,13 +109,16 @@ def test_on_plain_http_under_a_name(
     stopped: None, tab: Any, by_name: str, airflow: AirflowStandalone, local: LocalServices, run: Run
 ) -> None:
     come_to_the_page(tab, airflow, by_name, run)
-    told: list[str] = []
-    tab.on("request", lambda request: told.append(str(request.all_headers())) if "authToken" in request.url else None)
+    header_texts: list[str] = []
+    tab.on(
+        "request",
+        lambda request: header_texts.append(str(request.all_headers())) if "authToken" in request.url else None,
+    )
     tab.get_by_role("button", name="Start and open").click()
     tab.get_by_text("opens here by itself").wait_for()
     opens_jupyterlab(tab, local, chromium.HOST)
-    assert told
-    assert chromium.HOST not in "".join(told)
+    assert header_texts
+    assert chromium.HOST not in "".join(header_texts)
 
 
 def test_behind_nginx_while_airflow_starts_anew(

@@ -25,7 +25,7 @@ from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_con
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.system_settings import DAGS, REGION
 
-pytestmark = pytest.mark.skipif(AIRFLOW_VERSION < (3, 0), reason="Airflow 2 has a test of its own for it")
+pytestmark = pytest.mark.skipif(AIRFLOW_VERSION < (3, 0), reason="Airflow 2 has a separate test for it")
 
 MANY_DAGS = Path(__file__).parent / "many_dags"
 
@@ -79,7 +79,7 @@ def peaks_below(pid: int) -> dict[int, float]:
 @pytest.fixture(scope="module")
 def airflow_of_many(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
     local.sagemaker.create_notebook(NOTEBOOK, status="InService", region=REGION)
-    # Other tests of the session may have left a Slack that takes no message.
+    # Other tests of the session may have left a Slack that rejects messages.
     local.inbox.slack.clear()
     local.inbox.smtp.clear()
     (dags := folder / "dags-of-many").mkdir()
@@ -132,7 +132,7 @@ def test_all_links_arrive_at_the_first_attempt(airflow_of_many: AirflowStandalon
 def test_so_do_those_that_are_waited_for_in_the_triggerer(
     airflow_of_many: AirflowStandalone, local: LocalServices
 ) -> None:
-    """There the look-ups of many triggers share the channel of one process."""
+    """There the lookups of many triggers share the channel of one process."""
     waited_for = {f"waits-for-{n}@example.com": f"waited-for-{n}" for n in range(FEWER)}
     for notebook in waited_for.values():
         local.sagemaker.create_notebook(notebook, region=REGION, start_seconds=20)
@@ -144,7 +144,7 @@ def test_so_do_those_that_are_waited_for_in_the_worker_and_their_notebooks_are_s
 ) -> None:
     stopped = {f"stops-{n}@example.com": f"stopped-{n}" for n in range(FEWER)}
     for notebook in stopped.values():
-        # A stop of a few seconds meets the race of Airflow's that conftest.py tells of.
+        # A stop of a few seconds meets the race in Airflow that conftest.py describes.
         local.sagemaker.create_notebook(notebook, region=REGION, stop_seconds=20)
     runs = run_all(airflow_of_many, stopped, STOPPING_DAG_ID)
     all_have_their_links(airflow_of_many, local, runs, STOPPING_DAG_ID)

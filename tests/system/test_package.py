@@ -29,7 +29,7 @@ def run(*command: str, **options: object) -> str:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
-    # With what is installed here: else it would be fetched again.
+    # With the packages installed here: otherwise they would be downloaded again.
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(CHECKOUT))
     return folder
 

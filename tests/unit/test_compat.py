@@ -16,7 +16,7 @@ def test_this_airflow_has_each_name_in_one_of_its_places(name: str) -> None:
     assert getattr(compat, name) is not None
 
 
-def test_a_name_that_airflow_has_nowhere_is_an_import_error_that_says_where_it_was_looked_for(
+def test_a_name_missing_in_airflow_raises_an_import_error_with_the_modules_searched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(compat._MODULES, "Teleport", ("airflow.sdk", "airflow.nowhere"))

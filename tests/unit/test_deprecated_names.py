@@ -69,7 +69,7 @@ def make(**arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize(("old", "new"), MODULE_NAMES.items())
-def test_an_old_name_of_a_module_is_the_new_one_with_a_warning_for_whoever_wrote_it(old: str, new: str) -> None:
+def test_an_old_module_name_is_the_new_one_with_a_warning_at_the_import(old: str, new: str) -> None:
     module, _, name = f"{PACKAGE}.{old}".rpartition(".")
     with pytest.warns(DeprecationWarning, match="is deprecated") as raised:
         found = getattr(importlib.import_module(module), name)
@@ -174,7 +174,7 @@ def test_templates_and_the_receipt_have_the_old_names_too(
     assert receipt["door_url"] == receipt["launch_url"] == LAUNCH_URL
 
 
-def test_the_receipt_has_no_old_name_for_what_is_not_there(
+def test_the_receipt_has_no_old_name_for_a_missing_value(
     hook: SageMakerNotebookInstanceHook, clock: Clock, context: dict[str, Any], sagemaker: Script
 ) -> None:
     operator = make(notifiers=Recorder(), link="presigned", deferrable=False)

@@ -14,7 +14,7 @@ from airflow_sagemaker_presign.links import console_open_url, console_page_url
         ("aws-eusc", "eusc-de-east-1", "eusc-de-east-1.console.amazonaws-eusc.eu"),
     ],
 )
-def test_each_partition_has_a_console_of_its_own(partition: str, region: str, host: str) -> None:
+def test_each_partition_has_its_own_console(partition: str, region: str, host: str) -> None:
     arn = f"arn:{partition}:sagemaker:{region}:123456789012:notebook-instance/research"
     page = f"https://{host}/sagemaker/home?region={region}#/notebook-instances"
     assert console_page_url(arn) == f"{page}/research"

@@ -64,7 +64,7 @@ def test_figures_that_cannot_be_sent_keep_no_link_back(monkeypatch: pytest.Monke
     assert tried
 
 
-def test_airflow_has_what_is_used_of_its_metrics() -> None:
+def test_airflow_has_the_metrics_that_the_package_uses() -> None:
     for kind in ("incr", "timing", "gauge"):
         assert callable(getattr(Stats, kind))
     record_metrics([DELIVERED, FAILED], context())

@@ -1,4 +1,4 @@
-"""Rules for the tests themselves: what is shared lives in helpers, and each test asserts something."""
+"""Rules for the tests themselves: shared code lives in helpers, and each test asserts something."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifie
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 from tests.fleet import plan
 
-# The note tells the receiver which run and which try sent the mail.
+# From the note the receiver knows which run and which try sent the mail.
 MAIL = NotebookUrlSmtpNotifier(to="{{ recipient }}", note="run={{ run_id }} try={{ ti.try_number }}")
 STAFF = plan.people(int(os.environ["FLEET_NOTEBOOKS"]))
 

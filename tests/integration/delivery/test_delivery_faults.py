@@ -45,7 +45,7 @@ class SlowThenSent(NotebookUrlSmtpNotifier):
 
 
 class QuickRuntime(Runtime):
-    """Backoff takes no time."""
+    """Make backoff instantaneous."""
 
     def __init__(self) -> None:
         self.pauses: list[float] = []
@@ -56,7 +56,7 @@ class QuickRuntime(Runtime):
 
 @pytest.fixture
 def run(local: LocalServices, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the operator's task on a notebook that is InService, with backoff that takes no time."""
+    """Run the operator's task on a notebook that is InService, with instantaneous backoff."""
     runtime = QuickRuntime()
     monkeypatch.setattr(SageMakerPresignedNotebookUrlOperator, "_runtime", runtime)
     local.sagemaker.set_status("research", "InService")
@@ -266,7 +266,7 @@ def test_minting_over_http_leaves_nothing_in_the_log_at_debug(
 @pytest.mark.skipif(
     AIRFLOW_VERSION == (3, 1, 0), reason="outside a task, Airflow 3.1.0 breaks on a connection that is not there"
 )
-def test_a_message_that_would_reach_nobody_is_an_error_before_the_first_aws_call(
+def test_a_message_without_recipients_is_an_error_before_the_first_aws_call(
     run: Run, local: LocalServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = len(local.sagemaker.requests)

@@ -1,4 +1,4 @@
-"""What the launch page does by itself while a person looks at it, or at something else."""
+"""The launch page refreshes itself, in a visible and in a hidden tab."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_page_in_the_background_changes_its_title_and_opens_nothing(page: Any,
     page.evaluate("setUnseen(true)")
     refreshes = notebook.refreshes
     pass_time(page, 20)
-    assert notebook.refreshes == refreshes, "a tab that nobody looks at asks less often"
+    assert notebook.refreshes == refreshes, "a hidden tab polls less often"
     notebook.status = "InService"
     pass_time(page, 20)
     expect(page).to_have_title("Ready: notebook research")
@@ -103,7 +103,7 @@ def test_a_page_in_the_background_changes_its_title_and_opens_nothing(page: Any,
     until_landed(page, notebook)
 
 
-def test_who_comes_back_before_it_is_ready_has_stayed(page: Any, notebook: Notebook) -> None:
+def test_a_user_who_returns_before_the_notebook_is_ready_is_redirected(page: Any, notebook: Notebook) -> None:
     start(page, notebook)
     page.evaluate("setUnseen(true)")
     pass_time(page, 40)
@@ -221,7 +221,7 @@ def test_an_open_page_of_another_notebook_becomes_that_of_the_new_one(page: Any,
     assert notebook.clicks == ["start"], "what was to open is another notebook"
 
 
-# -- Nobody answers --------------------------------------------------------------------------------------------------
+# -- No response -----------------------------------------------------------------------------------------------------
 
 
 def nginx(status: int) -> Any:
@@ -233,7 +233,7 @@ def nginx(status: int) -> Any:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 404, 429, 200])
-def test_an_answer_without_our_page_is_offline_and_passes(page: Any, notebook: Notebook, status: int) -> None:
+def test_a_response_without_the_page_shows_offline_for_a_while(page: Any, notebook: Notebook, status: int) -> None:
     start(page, notebook)
     notebook.answer = nginx(status)
     pass_time(page, 4)
@@ -260,7 +260,7 @@ def test_a_fault_of_airflow_itself_passes_too(page: Any, notebook: Notebook) -> 
     page.get_by_text("Airflow does not respond. This page keeps trying.").wait_for(state="hidden")
 
 
-def test_who_is_not_answered_asks_less_and_less_often(page: Any, notebook: Notebook) -> None:
+def test_the_page_backs_off_while_it_gets_no_response(page: Any, notebook: Notebook) -> None:
     start(page, notebook)
     notebook.answer = nginx(502)
     pass_time(page, 4)
@@ -272,7 +272,7 @@ def test_who_is_not_answered_asks_less_and_less_often(page: Any, notebook: Noteb
 
 
 @pytest.mark.parametrize("width", [320, 640])
-def test_what_is_said_below_the_button_does_not_touch_it(page: Any, notebook: Notebook, width: int) -> None:
+def test_the_text_below_the_button_does_not_overlap_it(page: Any, notebook: Notebook, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(notebook.page_url)
     notebook.answer = nginx(502)
@@ -284,7 +284,7 @@ def test_what_is_said_below_the_button_does_not_touch_it(page: Any, notebook: No
 
 
 @pytest.mark.parametrize("action", ["Start and open", "Open JupyterLab"])
-def test_a_click_while_nobody_answers_keeps_the_page(page: Any, notebook: Notebook, action: str) -> None:
+def test_a_click_without_a_response_keeps_the_page(page: Any, notebook: Notebook, action: str) -> None:
     notebook.status = "Stopped" if action.startswith("Start") else "InService"
     page.goto(notebook.page_url)
     page.get_by_role("button", name=action).wait_for()
@@ -307,7 +307,7 @@ def test_a_link_that_ends_while_the_page_is_open_says_so(page: Any, notebook: No
     assert "Signed in as ada" in page.inner_text("header")
 
 
-def test_who_is_signed_out_meanwhile_comes_to_the_login(page: Any, notebook: Notebook) -> None:
+def test_a_user_signed_out_meanwhile_is_redirected_to_the_login(page: Any, notebook: Notebook) -> None:
     from starlette.exceptions import HTTPException
 
     start(page, notebook)
@@ -352,10 +352,10 @@ def test_an_error_message_stays_until_the_state_changes(page: Any, notebook: Not
     pass_time(page, 16)
     shows(page, "Starting")
     assert not refused.is_visible()
-    assert not page.get_by_text("opens here by itself").is_visible(), "what was refused is not on its way"
+    assert not page.get_by_text("opens here by itself").is_visible(), "a rejected start is not shown as starting"
 
 
-def test_the_button_works_after_aws_did_not_answer_at_first(page: Any, notebook: Notebook) -> None:
+def test_the_button_works_after_a_first_request_to_aws_without_a_response(page: Any, notebook: Notebook) -> None:
     notebook.status, notebook.error = "InService", SageMakerUnavailable("research", "AWS could not describe it.")
     page.goto(notebook.page_url)
     shows(page, "AWS is not responding right now")
@@ -432,7 +432,7 @@ def test_without_its_script_the_page_works_too(browser: Any, notebook: Notebook)
     page.get_by_role("button", name="Start and open").click()
     shows(page, "Starting")
     notebook.status = "InService"
-    page.get_by_role("button", name="Open JupyterLab").click()  # It looks again by itself.
+    page.get_by_role("button", name="Open JupyterLab").click()  # It refreshes by itself.
     # Nothing turns a page's time here: where no script runs, the browser's own clock refreshes the page.
     page.wait_for_url(notebook.landing_url)
     page.get_by_role("heading", name="JupyterLab").wait_for()

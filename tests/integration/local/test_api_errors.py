@@ -50,7 +50,7 @@ def error_of(answer: requests.Response) -> tuple[int, str, str | None]:
 
 
 @pytest.mark.parametrize("operation", ["ListNotebookInstances", MINT, "Nonsense", None])
-def test_without_an_authorization_header_nothing_is_answered(operation: str | None, local: LocalServices) -> None:
+def test_a_request_without_an_authorization_header_is_rejected(operation: str | None, local: LocalServices) -> None:
     assert error_of(ask(local, operation, {}, Authorization=None)) == (
         403,
         "MissingAuthenticationTokenException",
@@ -59,7 +59,7 @@ def test_without_an_authorization_header_nothing_is_answered(operation: str | No
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_without_anything_nothing_is_answered_either(method: str, local: LocalServices) -> None:
+def test_an_empty_request_is_rejected(method: str, local: LocalServices) -> None:
     answer = requests.request(method, f"{local.endpoint_url}/")
     assert error_of(answer)[1] == "MissingAuthenticationTokenException"
 
@@ -94,7 +94,7 @@ def test_an_unknown_operation_is_named_unknown(target: str, local: LocalServices
     "headers",
     [{"X_Amz_Target": None}, {"Content_Type": "text/plain"}, {"Content_Type": "application/x-www-form-urlencoded"}],
 )
-def test_what_is_no_request_of_the_json_protocol_is_no_operation(
+def test_a_request_outside_the_json_protocol_is_no_operation(
     headers: dict[str, str | None], local: LocalServices
 ) -> None:
     answer = ask(local, "ListNotebookInstances", {}, **headers)

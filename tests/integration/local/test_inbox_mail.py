@@ -39,7 +39,7 @@ def test_a_mail_is_kept_as_it_was_sent_with_its_time_of_arrival(local: LocalServ
     assert local.inbox.wait_for(1) == [mail]
 
 
-def test_whoever_logs_in_may(local: LocalServices) -> None:
+def test_any_login_is_accepted(local: LocalServices) -> None:
     with smtplib.SMTP("127.0.0.1", local.smtp_port) as server:
         server.login("anybody", "anything")
         server.sendmail("a@example.com", ["b@example.com"], "Subject: hi\n\nhello")
@@ -68,7 +68,7 @@ def test_a_mail_that_is_not_taken_can_be_sent_again(
 
 
 @pytest.mark.parametrize("fault", ["hang-after-data", "drop-after-data"])
-def test_a_mail_that_is_taken_without_an_answer_is_kept_as_such(fault: str, local: LocalServices) -> None:
+def test_a_mail_accepted_without_a_response_is_stored_as_such(fault: str, local: LocalServices) -> None:
     local.inbox.smtp.fail(fault, times=1)
     with pytest.raises((TimeoutError, smtplib.SMTPServerDisconnected, ConnectionError)) as raised:
         send(local, timeout=0.5 if fault == "hang-after-data" else 30)

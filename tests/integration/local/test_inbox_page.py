@@ -27,7 +27,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_is_not_cached(local: LocalSer
     assert page.headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_only_what_is_new_is_fetched(local: LocalServices) -> None:
+def test_only_new_messages_are_fetched(local: LocalServices) -> None:
     both = requests.get(f"{local.inbox_url}/cards").json()
     assert [card["id"] for card in both["cards"]] == [1, 2]
     assert "ada@x.example" in both["cards"][0]["html"]

@@ -104,7 +104,7 @@ def test_a_webhook_fails_as_asked(local: LocalServices) -> None:
         ({"channel": "#ml", "text": "x", "attachments": [{}] * 101}, "too_many_attachments"),
     ],
 )
-def test_what_slack_refuses_is_refused(arguments: dict[str, Any], error: str, slack: WebClient) -> None:
+def test_a_request_that_slack_would_reject_is_rejected(arguments: dict[str, Any], error: str, slack: WebClient) -> None:
     with pytest.raises(SlackApiError, match=error):
         slack.chat_postMessage(**arguments)
 
@@ -133,7 +133,7 @@ def test_without_a_token_nobody_is_served(local: LocalServices) -> None:
 
 
 @pytest.mark.parametrize("channel", ["ada@example.com", "two words", "", 7, ["C1"], None])
-def test_what_is_neither_a_name_nor_an_id_is_no_channel(channel: object, local: LocalServices) -> None:
+def test_a_value_that_is_neither_a_name_nor_an_id_is_no_channel(channel: object, local: LocalServices) -> None:
     answer = requests.post(
         f"{local.slack_base_url}chat.postMessage",
         json={"channel": channel, "text": "ready"},

@@ -79,7 +79,7 @@ def test_the_landing_page_is_the_one_asked_for(view: str, landing: tuple[str, ..
     assert page.url.endswith(landing)
 
 
-def test_a_link_that_is_only_looked_at_still_opens(url: str) -> None:
+def test_a_link_that_was_only_previewed_still_opens(url: str) -> None:
     requests.head(url, allow_redirects=False)
     requests.get(url, allow_redirects=False)
     assert requests.Session().get(url).status_code == 200
@@ -125,7 +125,7 @@ def test_the_session_ends_when_it_was_to_end(local: LocalServices, url: str) -> 
 
 
 @pytest.mark.parametrize("path", ["/", "/lab", "/api/status", "/api/contents", "/login", "/?token=x"])
-def test_nobody_gets_in_without_a_link(path: str, local: LocalServices) -> None:
+def test_a_notebook_does_not_open_without_a_link(path: str, local: LocalServices) -> None:
     answer = requests.get(f"{local.notebook_url('research')}{path}")
     assert answer.status_code in (403, 404)
     assert "welcome.ipynb" not in answer.text
@@ -146,7 +146,7 @@ def test_the_token_is_in_no_log_of_jupyter_even_at_debug(local: LocalServices) -
         assert token[start : start + 20] not in log
 
 
-def test_what_is_no_request_is_refused_and_harms_nobody(local: LocalServices, url: str) -> None:
+def test_a_malformed_request_is_rejected_without_side_effects(local: LocalServices, url: str) -> None:
     port = int((local.notebook_url("research") or "").rpartition(":")[2])
     heads = (b"hello\r\n\r\n", b"GET / HTTP/1.1\r\nbad header\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000)
     for head in heads:
@@ -164,7 +164,7 @@ def test_a_foreign_name_for_this_machine_leads_nowhere(url: str) -> None:
 def test_the_signing_key_is_neither_on_a_command_line_nor_in_an_environment(local: LocalServices) -> None:
     assert local.jupyter is not None
     if not Path("/proc/self").exists():
-        pytest.skip("there is no /proc here to look into")
+        pytest.skip("this system has no /proc")
     key = local.sagemaker.signing_key.hex().encode()
     for pid in local.jupyter.pids:
         for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:

@@ -1,4 +1,4 @@
-"""Each notebook instance has a JupyterLab of its own, open while the session lasts and the notebook is InService."""
+"""Each notebook instance has its own JupyterLab, open while the session lasts and the notebook is InService."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_neither_link_nor_session_opens_a_notebook_that_is_not_in_service(local:
     assert person.get("/lab").status_code == 200
 
 
-def test_a_deleted_notebook_opens_for_nobody_and_its_successor_not_for_those_of_the_first(
+def test_a_deleted_notebook_opens_for_no_user_and_its_successor_not_for_earlier_users(
     local: LocalServices,
 ) -> None:
     local.sagemaker.create_notebook("short-lived", "InService")
@@ -120,7 +120,7 @@ def test_a_session_ends_by_the_machines_time_as_well(local: LocalServices) -> No
 
 
 @pytest.mark.parametrize("by", ["the API", "the control"])
-def test_a_stop_closes_what_is_open_and_ends_kernels_terminals_and_what_they_left_behind(
+def test_a_stop_closes_connections_and_ends_kernels_terminals_and_their_child_processes(
     by: str, local: LocalServices, tmp_path: Path
 ) -> None:
     person = Person(local)

@@ -91,9 +91,7 @@ def test_failures_are_set_and_forgotten_over_http(local: LocalServices, client: 
         ("notebooks", {"name": "research"}),
     ],
 )
-def test_a_wrong_control_call_is_answered_with_what_was_wrong(
-    path: str, body: dict[str, Any], local: LocalServices
-) -> None:
+def test_an_invalid_control_call_returns_the_reason(path: str, body: dict[str, Any], local: LocalServices) -> None:
     requests.delete(f"{local.endpoint_url}/local/faults")
     local.sagemaker.status("research")
     answer = requests.post(f"{local.endpoint_url}/local/{path}", json=body)
@@ -102,7 +100,7 @@ def test_a_wrong_control_call_is_answered_with_what_was_wrong(
     assert requests.get(f"{local.endpoint_url}/local/faults").json() == {"starts": [], "calls": []}
 
 
-def test_each_http_call_that_the_help_names_is_answered(local: LocalServices, client: Any) -> None:
+def test_each_http_call_in_the_help_works(local: LocalServices, client: Any) -> None:
     calls = [shlex.split(line) for line in EPILOG.splitlines() if line.strip().startswith("curl ")]
     assert len(calls) == 12
     for call in calls:
@@ -125,7 +123,7 @@ def test_the_record_of_requests_is_readable_over_http_without_the_token(local: L
     assert url.partition("authToken=")[2] not in answer.text
 
 
-def test_a_page_elsewhere_cannot_reach_the_inbox_under_a_name_of_its_own(local: LocalServices) -> None:
+def test_a_foreign_page_cannot_reach_the_inbox_under_its_own_host_name(local: LocalServices) -> None:
     answer = requests.get(f"{local.inbox_url}/messages.json", headers={"Host": f"evil.example:{local.port}"})
     assert answer.status_code == 403
 
@@ -162,7 +160,7 @@ def test_the_aws_cli_starts_waits_and_presigns(local: LocalServices, client: Any
         return done.stdout.strip()
 
     run("start-notebook-instance")
-    wait_for(local, "InService")  # Its own first look comes at once, its second after 30 s.
+    wait_for(local, "InService")  # The waiter's first request is immediate, its second comes after 30 s.
     run("wait", "notebook-instance-in-service")
     assert "?authToken=" in run("create-presigned-notebook-instance-url")
 
@@ -188,7 +186,7 @@ def test_the_token_reaches_no_log_of_the_service(
     assert token not in caplog.text + printed.out + printed.err
 
 
-def test_of_two_starts_at_once_one_is_refused(local: LocalServices, session: boto3.Session) -> None:
+def test_one_of_two_concurrent_starts_is_rejected(local: LocalServices, session: boto3.Session) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     local.sagemaker.set_status("research", "Stopped")

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 
-# A command whose child is in a process group of its own, as Airflow's task supervisors are, and deaf to SIGTERM.
+# A command whose child is in its own process group, as Airflow's task supervisors are, and ignores SIGTERM.
 FAMILY = """
 import os, signal, sys, time
 from pathlib import Path

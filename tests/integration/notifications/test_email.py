@@ -84,7 +84,7 @@ def test_a_url_as_long_as_aws_makes_them_arrives_whole_in_both_parts(
     assert max(map(len, mail.raw[0].split(b"\r\n"))) <= 78
 
 
-def test_what_people_write_takes_the_direction_of_its_letters(
+def test_user_text_has_the_direction_of_its_letters(
     mail: Any, link_context: dict[str, Any], failure_context: dict[str, Any]
 ) -> None:
     _send(link_context, note="مرحبا\n\nhello <b>")
@@ -148,7 +148,7 @@ def test_a_link_that_outlives_the_day_says_which_day(mail: Any, link_context: di
         link_context["presigned_url"].url, before_midnight, session=timedelta(hours=8)
     )
     _send(link_context, timezone="UTC")
-    # The standard library breaks the line after "Subject:" for a subject that fits into one line of its own.
+    # The standard library breaks the line after "Subject:" for a subject that fits into one line by itself.
     text = "Notebook research is ready: open it by 00:00 UTC on Sunday, 22 November"
     assert mail.mails[0]["Subject"].strip() == text
 
@@ -195,7 +195,7 @@ def test_an_address_beyond_ascii_is_sent_with_smtputf8(mail: Any, link_context: 
         {"subject": "Hi\u2028Bcc: eve@example.com\x85Bcc: eve@example.com"},
     ],
 )
-def test_nobody_gets_a_header_in_through_a_name_or_subject(
+def test_a_name_or_subject_cannot_inject_a_header(
     mail: Any, link_context: dict[str, Any], attempt: dict[str, str]
 ) -> None:
     with contextlib.suppress(ValueError):  # of the parameter `to`
@@ -334,7 +334,7 @@ def test_a_connection_without_a_sender_is_an_error_that_says_where_to_put_one(
     assert mail.mails[0]["From"] == "me@example.org"
 
 
-def test_the_providers_hook_still_keeps_its_client_where_we_look(mail: Any) -> None:
+def test_the_providers_hook_still_keeps_its_client_in_the_attribute_that_we_read(mail: Any) -> None:
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     with SmtpHook() as hook:

@@ -1,4 +1,4 @@
-"""The bytes on the wire when addresses and names go beyond ASCII."""
+"""The bytes sent when addresses and names contain non-ASCII characters."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_a_stopped_notebook_stays_stopped_when_its_link_could_not_be_sent(
     assert local.sagemaker.status("research") == "Stopped"
 
 
-def test_one_that_cannot_send_is_no_error_if_any_one_is_enough(slack: Any, context: dict[str, Any]) -> None:
+def test_a_failed_notifier_is_no_error_if_any_one_is_enough(slack: Any, context: dict[str, Any]) -> None:
     slack.answers["auth.test"] = {"ok": False, "error": "invalid_auth"}
     notifiers = [NotebookUrlSlackNotifier(channel="#a"), NotebookUrlSlackNotifier(user="{{ recipient }}")]
     prepare(notifiers, context, "any")

@@ -117,7 +117,7 @@ def test_each_rejection_is_one_request(local: LocalServices, names: list[str]) -
     assert second.at - first.at > 0.4
 
 
-def test_what_has_to_stop_first_is_started(local: LocalServices, names: list[str]) -> None:
+def test_a_stopping_notebook_is_started_once_it_has_stopped(local: LocalServices, names: list[str]) -> None:
     for name in names:
         local.sagemaker.set_status(name, "Stopped")
     events = run(*(event_of(name, status="Stopping", moved=False) for name in names))

@@ -1,4 +1,4 @@
-"""Tasks of every kind that the launch page has to tell apart. They deliver to nobody."""
+"""Tasks of every kind that the launch page has to distinguish. They deliver no messages."""
 
 from __future__ import annotations
 

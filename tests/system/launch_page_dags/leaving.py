@@ -1,4 +1,4 @@
-"""A notebook whose DAG's author takes somebody out."""
+"""A notebook whose DAG's author removes an allowed user."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from tests.helpers.scripted_sagemaker import RESEARCH, URL, Clock
 Send = Callable[..., list[Delivery]]
 
 
-def test_each_notifier_gets_a_url_of_its_own_and_the_receipt_has_none(send: Send) -> None:
+def test_each_notifier_gets_its_own_url_and_the_receipt_has_none(send: Send) -> None:
     mail, slack = Recorder(), Other()
     first, second = send(mail, slack)
     assert len({*mail.sent, *slack.sent}) == 2
@@ -72,7 +72,7 @@ def test_a_recipient_of_any_type_is_named_or_left_out(send: Send, to: Any, named
 
 
 @pytest.mark.parametrize("error", [CannotSay(), Ended("no more")], ids=["cannot say", "ended"])
-def test_whatever_a_send_or_a_mint_raises_is_reported_with_its_type(send: Send, error: BaseException) -> None:
+def test_an_exception_of_a_send_or_a_mint_is_reported_with_its_type(send: Send, error: BaseException) -> None:
     with pytest.raises(LinkDeliveryError) as sending:
         send(Recorder(fail(error), fail(error), fail(error)))
     with pytest.raises(LinkDeliveryError) as minting:
@@ -164,7 +164,7 @@ def test_a_send_that_may_have_arrived_is_not_repeated(send: Send, error: Excepti
     assert mail.sent == []
 
 
-def test_one_that_fails_does_not_stop_the_others_and_is_named_with_its_recipient(send: Send) -> None:
+def test_a_failed_notifier_does_not_stop_the_others_and_is_named_with_its_recipient(send: Send) -> None:
     mail = Recorder(*[fail(OSError("no route to host"))] * 3, to="grace@example.com")
     slack, chime = Other(), Recorder()
     with pytest.raises(LinkDeliveryError) as raised:

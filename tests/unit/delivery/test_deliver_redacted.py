@@ -21,7 +21,7 @@ from tests.helpers.scripted_sagemaker import TOKEN
 Send = Callable[..., list[Delivery]]
 
 
-def test_what_a_mint_logs_after_the_answer_loses_the_url(
+def test_the_url_is_redacted_in_logs_after_the_mints_response(
     send: Send, mints: Callable[[], PresignedUrl], caplog: pytest.LogCaptureFixture
 ) -> None:
     def mint() -> PresignedUrl:
@@ -38,7 +38,7 @@ def test_what_a_mint_logs_after_the_answer_loses_the_url(
     assert TOKEN not in caplog.text
 
 
-def test_whatever_a_notifier_writes_the_url_is_not_in_it(
+def test_the_url_is_not_in_a_notifiers_output(
     send: Send, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Chatty(Recorder):

@@ -218,7 +218,7 @@ def test_a_notifier_that_fails_is_retried_without_a_mint(run: Run, sagemaker: Sc
 @pytest.mark.parametrize(
     ("given", "kept"), [(timedelta(days=2), 172800), (3600, 3600), (0.5, 1), (timedelta(milliseconds=1500), 2)]
 )
-def test_how_long_the_launch_page_opens_is_kept_as_whole_seconds(given: Any, kept: int) -> None:
+def test_the_launch_pages_duration_is_stored_as_whole_seconds(given: Any, kept: int) -> None:
     operator = Link(task_id="t", notebook_instance_name="r", notifiers=Recorder(), launch_page_valid_for=given)
     assert operator.launch_page_valid_for == kept
     assert isinstance(operator.launch_page_valid_for, int)

@@ -150,7 +150,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (of("aiohttp.client_exceptions", "ServerDisconnectedError"), True),
         (of("aiohttp.client_exceptions", "ClientPayloadError"), True),
         (of("aiohttp.client_exceptions", "ClientConnectorError"), False),
-        (requests.JSONDecodeError("no JSON", "", 0), True),  # An answer that nobody can read.
+        (requests.JSONDecodeError("no JSON", "", 0), True),  # An unreadable response.
         (requests.exceptions.ContentDecodingError(), True),
         (requests.exceptions.InvalidJSONError(), False),  # What was to be sent.
         (together(requests.ReadTimeout()), True),

@@ -32,7 +32,7 @@ from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInsta
 from tests.helpers.minted_urls import minted_url
 from tests.helpers.scripted_sagemaker import URL
 
-# By version, not by what is there: a name that a new Airflow moves or renames has to fail here.
+# By version, not by the names that exist: a name that a new Airflow moves or renames has to fail here.
 if IS_AIRFLOW_2:
     pytest.skip("Airflow 2 has no supervisor", allow_module_level=True)
 if AIRFLOW_VERSION == (3, 0, 0):

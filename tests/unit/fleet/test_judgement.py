@@ -55,7 +55,7 @@ def test_a_link_for_each_and_a_start_for_each_is_good() -> None:
     ],
     ids=["no link", "too old on arrival", "somebody else's", "opens nothing", "two within a try"],
 )
-def test_what_is_wrong_with_the_links(links: list[Link], found: dict[str, Any]) -> None:
+def test_the_judgement_names_each_fault_of_a_link(links: list[Link], found: dict[str, Any]) -> None:
     verdict = judge(WANTED, links, STARTS)
     assert verdict == Verdict(**found)
     assert not verdict.is_good

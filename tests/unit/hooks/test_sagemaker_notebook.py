@@ -191,7 +191,7 @@ def test_minting_leaves_nothing_in_the_log_at_debug(
 
 
 @pytest.mark.parametrize("answered", ["", "no URL"])
-def test_an_answer_without_a_url_in_it_is_no_mint(
+def test_a_response_without_a_url_is_no_mint(
     hook: SageMakerNotebookInstanceHook, sagemaker: Script, answered: str
 ) -> None:
     sagemaker.mint(url=answered)

@@ -120,7 +120,7 @@ def in_the_triggerer(aws_conn_id: str | None = "aws_default", **given: Any) -> N
 
 @pytest.mark.parametrize("ask", [in_the_worker, in_the_triggerer])
 @pytest.mark.parametrize(("extra", "given", "words"), CASES.values(), ids=CASES)
-def test_what_is_written_wrong_is_one_error_before_any_request(
+def test_invalid_connection_fields_raise_one_error_before_any_request(
     connect: Any, nobody_is_found: list[str], extra: Given, given: Given, words: str, ask: Any
 ) -> None:
     connect(extra)

@@ -16,7 +16,7 @@ from tests.helpers.airflow_database import Sessions, make_tables, opened
 
 @pytest.fixture
 def task() -> Callable[..., RenderedTask]:
-    """Make a rendered task, with what is given and else what is usual."""
+    """Make a rendered task from the given fields and defaults."""
     usual = RenderedTask(
         key=TaskKey("mornings", "manual__2026-06-15T09:30:00+00:00", "notebook_link"),
         try_number=1,
@@ -47,7 +47,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sessions(empty_database: Path, tmp_path: Path) -> Iterator[Sessions]:
-    """Sessions of a database of Airflow's, of which each test has one of its own."""
+    """Sessions of an Airflow database; each test has a separate one."""
     path = tmp_path / "airflow.db"
     shutil.copy(empty_database, path)
     with opened(path) as sessions:

@@ -30,7 +30,7 @@ def test_each_error_has_advice_for_the_page(kind: type[WorkspaceError]) -> None:
     assert "{" not in advice
 
 
-def test_an_error_that_nobody_has_listed_gets_the_advice_of_its_kind() -> None:
+def test_an_unlisted_error_gets_the_advice_of_its_kind() -> None:
     class SageMakerOnHoliday(SageMakerUnavailable):
         pass
 
@@ -38,7 +38,7 @@ def test_an_error_that_nobody_has_listed_gets_the_advice_of_its_kind() -> None:
 
 
 @pytest.mark.parametrize("kind", list(kinds()))
-def test_an_error_with_advice_of_its_own_for_the_author_does_not_show_it(kind: type[WorkspaceError]) -> None:
+def test_an_errors_own_advice_for_the_author_is_not_shown(kind: type[WorkspaceError]) -> None:
     seen = page_state_of_error(kind("research", "AWS said no.", "Fix the connection, then clear the task."), RESEARCH)
     assert "clear the task" not in seen.words
     assert seen.problem == "AWS said no."

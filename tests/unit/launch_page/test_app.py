@@ -1,4 +1,4 @@
-"""Requests to the launch page's app in the order in which things are looked at: who, then what, then whether."""
+"""Requests to the launch page's app in the order of its checks: the user, the page, then the permission."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LaunchPageClient:
         return asyncio.run(ask())
 
     async def endless(self) -> AsyncIterator[bytes]:
-        """A body without Content-Length, of 500 MB unless somebody stops reading it."""
+        """A body without Content-Length, of 500 MB unless the reader stops."""
         for _ in range(500 * 16):
             self.chunks += 1
             yield b"a" * 65536
@@ -66,7 +66,7 @@ def launch_page(monkeypatch: pytest.MonkeyPatch) -> LaunchPageClient:
     launch_page = LaunchPageClient()
 
     def check(_request: object, user: Any) -> None:
-        assert user is ADA, "Airflow is asked only about somebody"
+        assert user is ADA, "Airflow is asked only about a known user"
         if not launch_page.may_see:
             raise HTTPException(403, "Forbidden")
 
@@ -80,7 +80,7 @@ def launch_page(monkeypatch: pytest.MonkeyPatch) -> LaunchPageClient:
 
 
 @pytest.mark.parametrize("nobody", [None, ANONYMOUS])
-def test_nobody_in_particular_is_led_to_the_login(launch_page: LaunchPageClient, nobody: Any) -> None:
+def test_an_anonymous_user_is_redirected_to_the_login(launch_page: LaunchPageClient, nobody: Any) -> None:
     launch_page.user = nobody
     answer = launch_page.ask("GET", headers=HTML)
     assert answer.status_code == 303
@@ -90,7 +90,7 @@ def test_nobody_in_particular_is_led_to_the_login(launch_page: LaunchPageClient,
     assert launch_page.noted == []
 
 
-def test_where_airflow_lets_in_everybody_as_one_they_are_nobody(launch_page: LaunchPageClient) -> None:
+def test_users_are_anonymous_if_airflow_logs_all_of_them_in_as_one(launch_page: LaunchPageClient) -> None:
     launch_page.user = SimpleAuthManagerUser(username="Anonymous", role="ADMIN")
     for answer in (
         # The login would lead back here, and so on.
@@ -146,7 +146,7 @@ def test_a_form_that_cannot_be_read_is_refused(launch_page: LaunchPageClient, bo
     assert launch_page.ask("POST", headers={**OURS, **FORM}, content=body).status_code == 400
 
 
-def test_whom_airflow_lets_see_nothing_is_refused_and_a_click_is_noted(launch_page: LaunchPageClient) -> None:
+def test_a_user_without_airflow_permission_is_denied_and_a_click_is_logged(launch_page: LaunchPageClient) -> None:
     launch_page.may_see = False
     assert launch_page.ask("GET", headers=HTML).status_code == 403
     assert launch_page.noted == []

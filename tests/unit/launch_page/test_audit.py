@@ -50,7 +50,7 @@ def claim(
         return audit.claim(limit, task, current_user, now(), session)
 
 
-def test_of_40_clicks_at_once_six_may_mint(sessions: Sessions, rows: Any, task: Make) -> None:
+def test_six_of_40_concurrent_clicks_may_mint(sessions: Sessions, rows: Any, task: Make) -> None:
     together = threading.Barrier(40)
 
     def click() -> int:
@@ -64,7 +64,7 @@ def test_of_40_clicks_at_once_six_may_mint(sessions: Sessions, rows: Any, task: 
     assert [row[:2] for row in rows()] == [(audit.OPEN, "ada")] * 6
 
 
-def test_a_person_who_goes_on_clicking_is_let_in_after_a_minute(sessions: Sessions, task: Make) -> None:
+def test_a_user_who_keeps_clicking_may_mint_again_after_a_minute(sessions: Sessions, task: Make) -> None:
     for _ in range(6):
         assert claim(sessions, task()) == 0
     for _ in range(20):
@@ -83,7 +83,7 @@ def test_the_limit_is_of_a_person_and_a_task_instance(sessions: Sessions, task: 
     assert claim(sessions, task(), GRACE) == 0
     assert claim(sessions, task(key=replace(key, map_index=1))) == 0
     assert claim(sessions, task(key=replace(key, run_id="manual__2"))) == 0
-    # A start is no mint, and a refusal is none.
+    # Neither a start nor an HTTP error counts as a mint.
     assert claim(sessions, task(), ADA, audit.STARTS) == 0
 
 
@@ -95,7 +95,7 @@ def test_a_start_that_another_api_server_has_just_sent_is_not_sent_again(
     assert [row[:2] for row in rows()] == [(audit.START, "ada")]
 
 
-def test_who_was_refused_is_written_down(sessions: Sessions, rows: Any, task: Make) -> None:
+def test_denied_requests_are_written_to_the_audit_log(sessions: Sessions, rows: Any, task: Make) -> None:
     key = task().key
     insert(sessions, "task_instance", **asdict(key))
     denials = audit.DenialLog(sessions)

@@ -35,7 +35,7 @@ region = eu-west-1
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The api-server's machine has an identity of its own, and nothing else."""
+    """The api-server's machine has its own identity, and no other credentials exist."""
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", ALLOWED):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "credentials").write_text(PROFILES)
@@ -118,7 +118,7 @@ def test_no_connection_is_the_api_servers_own_only_where_that_is_allowed(
     assert acts_as(nameless) == "MACHINE"
 
 
-def test_where_it_is_allowed_a_connection_without_credentials_is_the_api_servers_own(
+def test_a_connection_without_credentials_uses_the_api_servers_own_if_allowed(
     task: Make, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ALLOWED, "True")
@@ -200,7 +200,7 @@ def test_a_package_missing_on_the_api_server_is_reported_in_plain_words(
             ask(task())
 
 
-def test_what_is_said_of_a_connection_has_no_password_in_it(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_description_of_a_connection_contains_no_password(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def find_connection(*_: object) -> None:
         raise RuntimeError("no answer from https://airflow:hunter2@vault.example.com")
 
@@ -210,7 +210,7 @@ def test_what_is_said_of_a_connection_has_no_password_in_it(task: Make, monkeypa
     assert "hunter2" not in error.value.problem
 
 
-def test_the_provider_does_not_look_up_again_what_the_launch_page_has_found(task: Make, connect: Connect) -> None:
+def test_the_provider_does_not_repeat_the_lookup_of_the_launch_page(task: Make, connect: Connect) -> None:
     connect(**KEYS)
     hook = SageMakerClient().hook(task())
     assert isinstance(hook, LaunchPageHook)

@@ -101,7 +101,7 @@ def test_a_token_ends(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"sec-fetch-site": "same-origin"}, True),
         ({"sec-fetch-site": "same-origin", "origin": "https://airflow.example.com"}, True),
         ({"origin": "https://airflow.example.com"}, True),
-        # TLS ends at a proxy, and nobody has set a base URL: the host is the same all the same.
+        # TLS ends at a proxy, and no base URL is set: the host is still the same.
         ({"origin": "https://inside:8080", "host": "inside:8080"}, True),
         ({"origin": "https://airflow.example.com:443"}, True),
         ({"origin": "https://AIRFLOW.example.com"}, True),
@@ -138,7 +138,7 @@ def test_a_token_ends(task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         ({}, False),
     ],
 )
-def test_whose_page_it_was(headers: dict[str, str], ours: bool) -> None:
+def test_the_headers_decide_whether_a_request_has_the_same_origin(headers: dict[str, str], ours: bool) -> None:
     assert is_same_origin(headers, BASE) is ours
 
 

@@ -63,7 +63,7 @@ def test_without_names_those_who_may_edit(task: Make) -> None:
         (current_user("eve", email="b\u043ess@example.com"), ("boss@example.com",), False),
         (current_user("ada", email="ada"), ("ada",), True),
         (current_user("eve", email="ada"), ("ada",), False),
-        # Keycloak keeps no address; what AWS's auth manager was not told is None.
+        # Keycloak keeps no address; attributes that AWS's auth manager did not receive are None.
         (current_user("boss@example.com"), ("boss@example.com",), True),
         (current_user("boss@example.com", username=None, email=None), ("boss@example.com",), True),
         # A name that is shown may be anybody's choice.
@@ -75,7 +75,7 @@ def test_with_names_exactly_those(task: Make, who: CurrentUser, allowed: tuple[s
 
 
 @pytest.mark.parametrize("may_edit", [True, False])
-def test_nobody_opens_what_they_may_not_see(task: Make, may_edit: bool) -> None:
+def test_a_user_opens_no_page_that_they_may_not_see(task: Make, may_edit: bool) -> None:
     blind = replace(current_user("ada", may_edit=may_edit), may_see=False)
     assert not may_open(blind, task())
     assert not may_open(blind, task(allowed_users=("ada",)))
@@ -96,7 +96,9 @@ def test_nobody_opens_what_they_may_not_see(task: Make, may_edit: bool) -> None:
         (None, (("ada",),), current_user("ada", may_edit=True), True),
     ],
 )
-def test_whom_the_dag_names_no_more_is_out(task: Make, rendered: Any, now: Any, who: CurrentUser, opens: bool) -> None:
+def test_a_user_removed_from_the_dag_loses_access(
+    task: Make, rendered: Any, now: Any, who: CurrentUser, opens: bool
+) -> None:
     assert may_open(who, task(allowed_users=rendered, allowed_now=now)) is opens
 
 
@@ -113,15 +115,15 @@ def test_whom_the_dag_names_no_more_is_out(task: Make, rendered: Any, now: Any, 
         user_of(""),
     ],
 )
-def test_who_is_nobody_in_particular_is_no_current_user(user: Any) -> None:
+def test_an_anonymous_user_is_no_current_user(user: Any) -> None:
     assert CurrentUser.of(user, address="127.0.0.1") is None
 
 
-def test_who_is_somebody_is_a_current_user() -> None:
+def test_a_named_user_is_a_current_user() -> None:
     assert CurrentUser.of(user_of("ada", "7", is_anonymous=False), address="127.0.0.1") is not None
     assert CurrentUser.of(user_of("ada", "0"), address="127.0.0.1") is not None
 
 
-def test_an_error_page_says_what_somebody_is_known_as() -> None:
+def test_an_error_page_names_the_current_user() -> None:
     assert current_user("boss@example.com", email="eve@evil.example").full_name == "boss@example.com (eve@evil.example)"
     assert current_user("ada").full_name == "ada"

@@ -48,7 +48,7 @@ ADA = "ada & co"
 
 
 @pytest.mark.parametrize("error", [HTTPException(403), HttpError(403, "You have no access", "Ask somebody.")])
-def test_whom_the_notebook_is_not_for_sees_who_they_are_and_may_be_somebody_else(error: Exception) -> None:
+def test_a_user_without_access_sees_their_name_and_may_switch_the_account(error: Exception) -> None:
     answer = answer_to("GET", error, ADA)
     assert answer.status_code == 403
     assert "Signed in as <b>ada &amp; co</b>" in answer.text
@@ -57,7 +57,7 @@ def test_whom_the_notebook_is_not_for_sees_who_they_are_and_may_be_somebody_else
 
 
 @pytest.mark.parametrize("error", [HTTPException(401), HTTPException(403, "Invalid JWT token")])
-def test_a_click_by_somebody_who_is_no_longer_signed_in_leads_to_the_login_and_back(error: Exception) -> None:
+def test_a_click_by_a_signed_out_user_redirects_to_the_login_and_back(error: Exception) -> None:
     answer = answer_to("POST", error)
     assert answer.status_code == 401
     assert f'<a class="button" href="{LOGIN}">Sign in</a>' in answer.text

@@ -3,7 +3,7 @@ from __future__ import annotations
 from airflow_sagemaker_presign.launch_page.lru_dict import LruDict
 
 
-def test_what_was_used_last_stays() -> None:
+def test_the_most_recently_used_entry_stays() -> None:
     kept: LruDict[str, int] = LruDict(2)
     kept["a"], kept["b"] = 1, 2
     assert kept.get("a") == 1
@@ -20,7 +20,7 @@ def test_a_default_that_is_set_counts_too() -> None:
     assert len(kept) == 3
 
 
-def test_what_is_not_there_is_not_there() -> None:
+def test_a_missing_key_is_not_found() -> None:
     kept: LruDict[str, int] = LruDict(1)
     assert kept.get("a") is None
     assert kept.get("a", 7) == 7

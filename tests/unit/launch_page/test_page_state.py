@@ -75,7 +75,7 @@ def test_outage_of_aws() -> None:
     assert (unusable.headline, unusable.problem) == ("Airflow cannot connect to AWS", "There is no connection.")
 
 
-def test_what_aws_refused_is_said_beside_the_state_and_is_no_other_state() -> None:
+def test_an_aws_error_is_shown_beside_the_state_and_does_not_change_it() -> None:
     before = page_state("InService")
     after = before.after(SageMakerAccessDenied("research", "AWS refused."))
     assert after.refused.startswith("AWS refused. ")
@@ -83,7 +83,7 @@ def test_what_aws_refused_is_said_beside_the_state_and_is_no_other_state() -> No
 
 
 @pytest.mark.parametrize("status", ["Pending", "Stopping", "Updating", "SomethingNew"])
-def test_what_takes_long_is_not_called_usual(status: str) -> None:
+def test_a_long_duration_is_not_called_usual(status: str) -> None:
     usual, long, very_long = page_state(status, 599), page_state(status, 601), page_state(status, 1801)
     if status == "Pending":
         assert "usually takes 2 to 10 minutes" in usual.words

@@ -39,7 +39,7 @@ def test_all_others_are_led_on_by_a_location(query: str) -> None:
 
 
 @pytest.mark.parametrize("location", ["/sagemaker-notebooks/a/b/c", "", "javascript://x/%0aalert(1)"])
-def test_what_leads_to_no_notebook_stays_what_it_is(location: str) -> None:
+def test_a_redirect_to_another_location_is_unchanged(location: str) -> None:
     answer = to(location)
     assert redirect_by_page(answer, templating.REDIRECT_BY_PAGE, "") is answer
 

@@ -33,7 +33,7 @@ def read(now: datetime = BEGAN, **others: Any) -> RenderedTask:
     return rendered_task_of(KEY, {**FIELDS, **others}, try_number=1, began=BEGAN, now=now)
 
 
-def test_what_a_task_rendered() -> None:
+def test_the_rendered_fields_of_a_task_are_read() -> None:
     task = read(
         session_expiration_duration="3600", allowed_users=["ada"], verify="/etc/ca.pem", region_name="eu-west-1"
     )
@@ -53,8 +53,8 @@ def test_what_a_task_rendered() -> None:
         ({"session_expiration_duration": 3600.0}, {"session_expiration_duration": timedelta(hours=1)}),
     ],
 )
-def test_what_the_worker_accepts_the_page_reads_alike(rendered: dict[str, Any], used: dict[str, Any]) -> None:
-    # Airflow stores the text of what is not JSON.
+def test_the_page_reads_fields_as_the_worker_does(rendered: dict[str, Any], used: dict[str, Any]) -> None:
+    # Airflow stores values that are not JSON as text.
     stored = json.loads(json.dumps(rendered, default=str))
     task = read(**stored)
     assert {name: getattr(task, name) for name in used} == used
@@ -75,7 +75,7 @@ def test_what_the_worker_accepts_the_page_reads_alike(rendered: dict[str, Any], 
         {"verify": "None"},
     ],
 )
-def test_what_the_worker_rejects_opens_nothing_and_the_page_says_which_field(rendered: dict[str, Any]) -> None:
+def test_fields_that_the_worker_rejects_open_nothing_and_the_page_names_the_field(rendered: dict[str, Any]) -> None:
     with pytest.raises(HttpError) as http_error:
         read(**rendered)
     ((name, value),) = rendered.items()
@@ -140,7 +140,7 @@ def test_a_task_of_another_kind_opens_nothing() -> None:
         {"allowed_users": 0},
     ],
 )
-def test_what_makes_no_sense_opens_nothing(odd: dict[str, Any]) -> None:
+def test_invalid_rendered_fields_open_nothing(odd: dict[str, Any]) -> None:
     with pytest.raises(HttpError) as http_error:
         read(**odd)
     assert http_error.value.status == 500
@@ -255,7 +255,7 @@ def test_the_latest_version_of_the_dag_counts(ran: Sessions, put: Set) -> None:
 
 @with_launch_page
 @pytest.mark.parametrize("state", [None, "scheduled", "queued", "restarting"])
-def test_what_a_cleared_task_rendered_before_opens_nothing(ran: Sessions, put: Set, state: str | None) -> None:
+def test_fields_rendered_before_a_task_was_cleared_open_nothing(ran: Sessions, put: Set, state: str | None) -> None:
     put("UPDATE task_instance SET state = :state", state=state)
     with pytest.raises(HttpError) as http_error:
         read_from(ran)

@@ -142,7 +142,7 @@ def test_concurrent_page_views_send_one_describe(task: Make, aws: Aws) -> None:
     assert sorted(aws.asked) == ["other", "research"]
 
 
-def test_who_presses_a_button_does_not_take_what_was_asked_before(task: Make, aws: Aws) -> None:
+def test_a_click_does_not_reuse_a_request_sent_before_it(task: Make, aws: Aws) -> None:
     aws.answers.clear()
     launch_page = SageMakerClient()
     with ThreadPoolExecutor(30) as pool:
@@ -175,7 +175,7 @@ def test_a_failure_is_remembered_for_a_moment(
     assert launch_page.describe(task())["NotebookInstanceStatus"] == "InService"
 
 
-def test_where_nothing_answers_the_next_notebook_does_not_wait_for_it_either(
+def test_an_unresponsive_endpoint_does_not_delay_the_next_notebook(
     launch_page: SageMakerClient, clock: SimpleNamespace, task: Make, aws: Aws
 ) -> None:
     aws.error = SageMakerUnavailable("research", "AWS could not describe it just now: timed out.")
@@ -206,7 +206,7 @@ def test_after_a_start_no_earlier_description_is_returned(launch_page: SageMaker
     assert launch_page.describe(task())["NotebookInstanceStatus"] == "Pending"
 
 
-def test_what_was_asked_before_a_start_is_forgotten_even_if_it_comes_after(task: Make, aws: Aws) -> None:
+def test_a_describe_sent_before_a_start_is_discarded_even_if_it_returns_later(task: Make, aws: Aws) -> None:
     launch_page = SageMakerClient()
     aws.answers.clear()
     with ThreadPoolExecutor(2) as pool:
@@ -221,7 +221,7 @@ def test_what_was_asked_before_a_start_is_forgotten_even_if_it_comes_after(task:
     assert len(aws.asked) == 2
 
 
-def test_of_all_who_start_at_once_one_does(task: Make, aws: Aws) -> None:
+def test_concurrent_starts_send_one_request(task: Make, aws: Aws) -> None:
     aws.status["research"] = "Stopped"
     launch_page = SageMakerClient()
     together = threading.Barrier(30)

@@ -87,7 +87,7 @@ def frame(**others: Any) -> str:
         {"path": "/b"},
     ],
 )
-def test_a_page_of_somebody_else_or_of_another_notebook_is_another_page(other: dict[str, str]) -> None:
+def test_a_page_of_another_user_or_notebook_is_another_page(other: dict[str, str]) -> None:
     assert frame(**other) != frame()
     assert frame(status="InService", token="another", region="us-east-1", reason="other") == frame()
 

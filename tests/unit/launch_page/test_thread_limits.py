@@ -1,4 +1,4 @@
-"""A connection behind which nothing answers holds up nobody else's page."""
+"""A connection to an unresponsive endpoint does not delay other users' pages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_45_pages_over_a_dead_connection_leave_the_others_alone(task: Make) -> N
     asyncio.run(people())
 
 
-def test_what_goes_wrong_reaches_whoever_waits_for_it(task: Make) -> None:
+def test_an_error_in_a_thread_is_raised_to_its_caller(task: Make) -> None:
     def fail() -> Any:
         raise ValueError("so")
 

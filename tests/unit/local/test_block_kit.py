@@ -77,7 +77,7 @@ def image(**more: Any) -> dict[str, Any]:
         bullets({"type": "rich_text_section", "elements": [{"type": "user", "user_id": "U012AB3CD"}]}),
     ],
 )
-def test_what_slack_takes_is_taken(block: dict[str, Any]) -> None:
+def test_blocks_that_slack_accepts_are_accepted(block: dict[str, Any]) -> None:
     assert slack_error_of({"blocks": [block]}) is None
     assert slack_error_of({"attachments": [{"color": "#fff", "blocks": [block]}]}) is None
 
@@ -142,7 +142,7 @@ def test_what_slack_takes_is_taken(block: dict[str, Any]) -> None:
         ({"type": "video", "title": text(1, "plain_text")}, "/blocks/0"),
     ],
 )
-def test_what_slack_refuses_is_refused_and_where_it_is_is_said(block: Any, where: str) -> None:
+def test_blocks_that_slack_would_reject_are_rejected_with_their_position(block: Any, where: str) -> None:
     slack_error = slack_error_of({"text": "x", "blocks": [block]})
     assert slack_error is not None
     assert slack_error.code == "invalid_blocks"
@@ -190,7 +190,7 @@ ANYTHING = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["text", "blocks", "attachments"]), ANYTHING))
-def test_whatever_is_sent_is_either_refused_or_can_be_shown(message: dict[str, Any]) -> None:
+def test_any_blocks_are_either_rejected_or_rendered(message: dict[str, Any]) -> None:
     if slack_error_of(message) is None:
         inbox = Inbox(LocalClock())
         inbox.receive_slack("#ml", None, json.loads(json.dumps(message)))

@@ -57,7 +57,7 @@ def button(url: str) -> dict[str, Any]:
         ({"text": "x" * 40001}, "msg_too_long"),
     ],
 )
-def test_what_slack_would_refuse_is_refused_by_its_error_code(message: dict[str, Any], problem: str | None) -> None:
+def test_invalid_text_is_rejected_with_slacks_error_code(message: dict[str, Any], problem: str | None) -> None:
     assert block_kit_problem(message) == problem
 
 

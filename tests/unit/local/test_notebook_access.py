@@ -92,7 +92,7 @@ def test_a_websockets_headers_stay_as_they_are() -> None:
 
 @given(st.binary(max_size=200))
 @example(b"GET //[ HTTP/1.1")
-def test_whatever_comes_is_read_or_is_a_bad_request(raw: bytes) -> None:
+def test_any_input_is_parsed_or_is_a_bad_request(raw: bytes) -> None:
     try:
         head = RequestHead.read(raw + b"\r\n\r\n")
     except BadRequest:

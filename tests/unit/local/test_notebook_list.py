@@ -56,7 +56,7 @@ def test_only_what_has_changed_since_is_listed(three: LocalSageMaker, client: An
     assert names(client, LastModifiedTimeBefore=before) == ["grace", "mary-ann"]
 
 
-def test_a_change_is_listed_that_nobody_observed_at_when_it_happened(three: LocalSageMaker, client: Any) -> None:
+def test_a_change_is_listed_even_if_no_poller_observed_it_when_it_happened(three: LocalSageMaker, client: Any) -> None:
     client.start_notebook_instance(NotebookInstanceName="ada")
     before = three.clock.now() + timedelta(seconds=5)
     three.clock.advance(100)

@@ -71,7 +71,7 @@ def test_when_a_link_expires_can_be_read_without_the_key(tokens: PresignedTokens
 
 
 @pytest.mark.parametrize("token", ["", "x", "A" * 3499, "A" * 3500, "A" * 5000, "ä", "a.b", " "])
-def test_what_is_no_token_at_all_is_refused(token: str, tokens: PresignedTokens) -> None:
+def test_a_malformed_token_is_rejected(token: str, tokens: PresignedTokens) -> None:
     with pytest.raises(LinkRefused, match="not made by this local SageMaker"):
         tokens.open_link(token)
 

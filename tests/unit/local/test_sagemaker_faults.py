@@ -136,13 +136,13 @@ def test_a_status_of_a_notebook_that_is_not_there_cannot_be_set(local_sagemaker:
 
 
 @pytest.mark.parametrize("times", [0, -1])
-def test_a_script_for_no_call_at_all_is_refused(times: int, local_sagemaker: LocalSageMaker) -> None:
+def test_a_script_without_calls_is_rejected(times: int, local_sagemaker: LocalSageMaker) -> None:
     with pytest.raises(ValueError, match="times must be"):
         local_sagemaker.faults.fail_calls("throttling", times=times)
 
 
 @pytest.mark.parametrize("outcome", ["quota", "does-not-take"])
-def test_what_concerns_a_start_only_waits_for_the_first_start(
+def test_a_fault_for_a_start_takes_effect_at_the_first_start(
     outcome: str, local_sagemaker: LocalSageMaker, client: Any
 ) -> None:
     client.create_notebook_instance(

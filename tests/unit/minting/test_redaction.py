@@ -44,7 +44,7 @@ def test_a_known_url_is_lost_in_every_form(text: str) -> None:
         '{"authToken": "unknown.secret"}',
     ],
 )
-def test_a_token_that_nobody_registered_is_lost_by_its_name(text: str) -> None:
+def test_an_unregistered_token_is_redacted_by_its_name(text: str) -> None:
     assert "secret" not in redact(text)
 
 
@@ -87,13 +87,13 @@ def test_no_piece_of_a_long_token_is_left_where_it_is_cut_or_broken_over_lines(w
     assert redact(LONG_TOKEN) == LONG_TOKEN
 
 
-def test_what_is_no_piece_of_a_token_stays_as_it_is() -> None:
+def test_text_that_is_no_part_of_a_token_is_unchanged() -> None:
     said = f"{__file__}:1 at 2026-11-28T04:16:05.912772+00:00 for {LONG_URL.partition('?')[0]} {'x' * 90} q001ZzqZz"
     with redacted(LONG_URL):
         assert redact(said) == said
 
 
-def test_what_a_record_is_given_besides_its_message_loses_the_url(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_url_is_redacted_in_extra_attributes_of_a_log_record(caplog: pytest.LogCaptureFixture) -> None:
     kept = object()
     with redacted(URL):
         logging.getLogger("of.a.notifier").info("sent", extra={"link": URL, "answer": {"text": [URL]}, "kept": kept})
@@ -104,7 +104,7 @@ def test_what_a_record_is_given_besides_its_message_loses_the_url(caplog: pytest
     assert later["link"] == URL
 
 
-def test_what_is_printed_in_parts_loses_the_url(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_url_printed_in_parts_is_redacted(capsys: pytest.CaptureFixture[str]) -> None:
     with redacted(LONG_URL):
         sys.stdout.writelines(["see ", LONG_URL, "\n"])
         for at in range(0, len(LONG_URL), 100):
@@ -114,7 +114,7 @@ def test_what_is_printed_in_parts_loses_the_url(capsys: pytest.CaptureFixture[st
     assert pieces_left(said) == []
 
 
-def test_what_becomes_known_in_an_inner_block_stays_redacted_until_the_outer_one_ends() -> None:
+def test_a_token_added_in_an_inner_block_stays_redacted_until_the_outer_block_ends() -> None:
     with redacted():
         with redacted() as redact_also:
             redact_also(URL)
@@ -122,7 +122,7 @@ def test_what_becomes_known_in_an_inner_block_stays_redacted_until_the_outer_one
     assert redact(TOKEN) == TOKEN
 
 
-def test_what_another_thread_holds_stays_redacted_after_this_ones_block() -> None:
+def test_a_token_held_by_another_thread_stays_redacted_after_this_threads_block() -> None:
     left_behind, over = threading.Event(), threading.Event()
 
     def hold() -> None:

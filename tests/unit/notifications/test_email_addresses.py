@@ -62,6 +62,6 @@ def test_addresses_are_read_as_people_write_them(written: object, read: list[tup
         42,
     ],
 )
-def test_what_is_no_address_is_refused_with_the_parameters_name(written: object) -> None:
+def test_an_invalid_address_raises_an_error_that_names_the_parameter(written: object) -> None:
     with pytest.raises(ValueError, match=r"^to=.*: must be an e-mail address such as"):
         mailboxes_of("to", written)

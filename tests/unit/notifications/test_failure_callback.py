@@ -88,7 +88,7 @@ def test_a_template_that_all_rows_share_is_rendered_for_the_row_that_is_bad() ->
     assert sent[0][0] == "boss@example.com"
 
 
-def test_what_a_person_typed_into_a_row_is_not_rendered() -> None:
+def test_user_input_in_a_row_is_not_rendered() -> None:
     _, context = mapped(ROWS)
     row = {"notebook_instance_name": "b", "recipient": "{{ 7 * 7 }}", "landing": "labs"}
     context["task"] = SimpleNamespace(
@@ -140,7 +140,7 @@ def test_another_field_that_cannot_be_rendered_does_not_hide_the_recipient() -> 
     assert message.title == "No notebook link"
 
 
-def test_what_a_person_typed_as_a_parameter_is_rendered_once() -> None:
+def test_user_input_in_params_is_rendered_once() -> None:
     task, context = single(recipient="{{ params.evil }}")
     running = task.prepare_for_execution()
     running.render_template_fields(context)
@@ -199,7 +199,7 @@ def test_a_dags_failure_names_dag_run_and_reason(reason: Any, problem: str) -> N
 
 @pytest.mark.parametrize("to", ["ops@example.com", "{{ reason }}@example.com", "{{ params.who }}"])
 def test_a_dag_from_the_database_is_enough_for_a_dags_failure(to: str) -> None:
-    """``airflow dags test`` passes one to the callback; it has no Jinja environment of its own."""
+    """``airflow dags test`` passes one to the callback; it does not have its own Jinja environment."""
     sent: list[Any] = []
     context = {"dag": SimpleNamespace(dag_id="mornings"), "run_id": "r", "reason": "timed_out", "params": {"who": "x"}}
     Recorder(sent, to=to)(context)

@@ -63,7 +63,7 @@ class TaskWithoutPage:
 
 @pytest.mark.parametrize("ti", [TaskWithoutPage(), SimpleNamespace(log_url="javascript:alert(1)"), None])
 @pytest.mark.parametrize("notebook_instance", [{}, None, {"NotebookInstanceArn": "arn:aws-iso:sagemaker:x"}])
-def test_what_cannot_be_known_is_left_out(
+def test_unknown_facts_are_omitted(
     link_context: dict[str, Any], ti: object, notebook_instance: dict[str, str] | None
 ) -> None:
     context = {**link_context, "ti": ti, "notebook_instance": notebook_instance}
@@ -151,7 +151,7 @@ def test_no_failure_shows_a_presigned_url(airflow_context: dict[str, Any], leak:
 
 
 @pytest.mark.parametrize("leak", [URL, URL.replace("=", "%3D"), "x" * 275 + "authToken=secret-a.b"])
-def test_a_token_shows_in_no_failure_even_when_nobody_registered_it(airflow_context: dict[str, Any], leak: str) -> None:
+def test_no_failure_shows_a_token_even_if_it_was_not_registered(airflow_context: dict[str, Any], leak: str) -> None:
     message = failure_message({**airflow_context, "exception": RuntimeError(leak)})
     assert "secret" not in repr(message)
 

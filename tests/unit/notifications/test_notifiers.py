@@ -60,7 +60,7 @@ def test_templates_are_not_checked_before_they_are_rendered() -> None:
 
 
 @pytest.mark.parametrize("recipient", [None, "", "ada"])
-def test_a_recipient_that_renders_to_nobody_is_an_error_that_names_the_parameter(
+def test_a_recipient_that_renders_to_nothing_raises_an_error_that_names_the_parameter(
     link_context: dict[str, Any], recipient: str | None
 ) -> None:
     context = {**link_context, "recipient": recipient}
@@ -124,7 +124,7 @@ def test_a_callback_leaves_airflows_context_as_it_was(airflow_context: dict[str,
     assert airflow_context == before
 
 
-def test_a_recipient_that_was_never_rendered_is_nobody(airflow_context: dict[str, Any]) -> None:
+def test_an_unrendered_recipient_counts_as_none(airflow_context: dict[str, Any]) -> None:
     """The callback of a task that was killed from outside runs from the DAG file, where nothing is rendered."""
     sent: list[tuple[Any, Any]] = []
     airflow_context["task"].recipient = "{{ params.recipient }}"
@@ -132,7 +132,7 @@ def test_a_recipient_that_was_never_rendered_is_nobody(airflow_context: dict[str
     assert sent[0][0] == "None"
 
 
-def test_what_a_person_typed_is_not_rendered_again(airflow_context: dict[str, Any]) -> None:
+def test_user_input_is_not_rendered_again(airflow_context: dict[str, Any]) -> None:
     sent: list[tuple[Any, Any]] = []
     airflow_context["task"].recipient = "{{ 7 * 7 }}"
     Recorder(sent)(airflow_context)

@@ -57,7 +57,7 @@ def rendered(dag: DAG, given: Any, who: Any) -> Any:
         (["ada\u2028"], r"allowed_users\[0\]=.*: must be"),
     ],
 )
-def test_what_names_nobody_is_refused_when_the_dag_is_parsed(given: Any, message: str) -> None:
+def test_allowed_users_without_a_name_raise_an_error_when_the_dag_is_parsed(given: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(allowed_users=given)
 
@@ -88,10 +88,10 @@ def test_templates_are_rendered_to_a_list(dag: DAG, given: Any, who: Any, users:
 )
 @pytest.mark.parametrize("who", [None, [], "", " ", "None", [None], [""], "Ada <ada@x>", ["ada", "<b>"], "{{ x }}"])
 @pytest.mark.parametrize("given", ["{{ params.who }}", ["{{ params.who }}"]])
-def test_a_template_that_names_nobody_ends_the_task_before_airflow_keeps_its_fields(
+def test_a_template_without_a_user_ends_the_task_before_airflow_stores_its_fields(
     dag: DAG, given: Any, who: Any
 ) -> None:
-    """The launch page reads the kept fields: what is in them decides who may open."""
+    """The launch page reads the stored fields: they decide who may open it."""
     with pytest.raises(ValueError, match="allowed_users"):
         rendered(dag, given, who)
 
@@ -127,15 +127,15 @@ def mapped(dag: DAG, **kwargs: Any) -> Any:
         return Link.partial(task_id="link", notifiers=[Silent()], **kwargs)
 
 
-def test_a_mapped_task_has_users_of_its_own(dag: DAG) -> None:
+def test_a_mapped_task_has_its_own_users(dag: DAG) -> None:
     task = mapped(dag, notebook_instance_name="r").expand(allowed_users=[["ada"], ["bob"]])
     users = ["ada"]
-    # The very same object: Airflow renders what it does not know by its identity, and with it what somebody typed.
+    # The same object: Airflow recognizes rendered values by identity, and renders a copy again, with its user input.
     assert task.unmap({"allowed_users": users}).allowed_users is users
 
 
 @pytest.mark.parametrize("users", [None, [], [None], "", "ada", [""]])
-def test_a_mapped_task_whose_users_went_missing_is_not_open_to_everybody(dag: DAG, users: Any) -> None:
+def test_a_mapped_task_with_missing_users_is_not_open_to_all(dag: DAG, users: Any) -> None:
     task = mapped(dag).expand_kwargs([{"notebook_instance_name": "r", "allowed_users": users}])
     with pytest.raises(ValueError, match="allowed_users"):
         task.unmap({"notebook_instance_name": "r", "allowed_users": users})

@@ -301,7 +301,7 @@ def test_a_session_is_taken_as_any_number_of_whole_seconds_and_as_its_digits(
 
 
 @pytest.mark.parametrize("given", ["3600.5", "1e4", "0x1000", "-3600", "+3600", "36_00", "inf", Decimal("nan"), 3600j])
-def test_a_session_is_not_guessed_from_what_is_no_number_of_seconds(make: Callable[..., Any], given: Any) -> None:
+def test_a_session_that_is_no_number_of_seconds_is_not_guessed(make: Callable[..., Any], given: Any) -> None:
     with pytest.raises(ValueError, match=r"session_expiration_duration=.*: must be 1800 to 43200"):
         make(session_expiration_duration=given)
 
@@ -329,7 +329,7 @@ def test_a_name_of_digits_that_native_rendering_made_a_number_is_that_name(
         ("session_expiration_duration", [1], r"is of type list: with render_template_as_native_obj=True"),
     ],
 )
-def test_what_native_rendering_made_something_else_is_refused_with_the_reason(
+def test_a_type_changed_by_native_rendering_raises_an_error_with_the_reason(
     make: Callable[..., Any], sagemaker: Script, context: dict[str, Any], field: str, rendered: Any, message: str
 ) -> None:
     operator = make(**{field: "{{ params.value }}"})
@@ -353,7 +353,7 @@ def test_a_button_that_cannot_be_kept_fails_no_task(
     assert make(Stop).execute(context) == "Stopped"
 
 
-def test_a_button_without_a_client_is_there_as_soon_as_aws_has_answered(
+def test_a_button_without_a_client_is_shown_once_aws_has_responded(
     make: Callable[..., Any],
     hook: SageMakerNotebookInstanceHook,
     sagemaker: Script,

@@ -1,4 +1,4 @@
-"""Which notebook instances a run's clean-up stops: those that the run started, cleared or not, and nobody else's."""
+"""Which notebook instances a run's clean-up stops: those that the run started, cleared or not, and no others."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ LONG_AGO = BEGAN - timedelta(days=30)
         "a logical date in the future",
     ],
 )
-def test_what_moved_since_the_run_first_began_is_the_runs(
+def test_a_notebook_that_changed_since_the_run_first_began_counts_as_the_runs(
     stops: Callable[..., bool], dag_run: Any, xcoms: Any, stopped: bool
 ) -> None:
     assert stops(chain(link, stop), dag_run, xcoms) is stopped

@@ -88,7 +88,7 @@ def test_a_wait_that_observed_the_start_detects_a_later_stop(status: str, outcom
         ("SomethingNew", Action.WAIT),
     ],
 )
-def test_a_wait_for_stopped_stops_what_runs_and_waits_for_what_is_on_its_way(status: str, action: Action) -> None:
+def test_a_wait_for_stopped_stops_a_running_notebook_and_waits_for_a_transition(status: str, action: Action) -> None:
     assert transition(replace(FRESH, goal=Goal.STOPPED), observation(status), 1001)[1] is action
 
 
@@ -129,13 +129,13 @@ def test_a_stop_that_does_not_take_is_sent_once_more_after_30_s_and_then_given_u
 
 
 @pytest.mark.parametrize("status", ["Updating", "InMaintenance", "PendingMaintenance"])
-def test_a_stopped_after_an_update_was_stopped_by_nobody_and_is_started(status: str) -> None:
+def test_a_notebook_stopped_by_an_update_is_started(status: str) -> None:
     wait, action = transition(MOVED, observation(status), 1060)
     assert action is Action.WAIT
     assert transition(wait, observation("Stopped", "after"), 1090)[1] is Action.START
 
 
-def test_somebody_elses_start_is_waited_for_like_our_own() -> None:
+def test_a_start_by_another_process_is_waited_for_like_our_own() -> None:
     wait, _ = transition(FRESH, observation("Pending"), 1001)
     assert wait.moved
     with pytest.raises(exceptions.NotebookInstanceStopped):

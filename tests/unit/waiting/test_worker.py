@@ -30,7 +30,7 @@ def wait(**values: Any) -> WaitState:
     return wait_state(deadline=2e9, **values)
 
 
-def test_a_step_of_a_wait_starts_what_is_stopped(worker: WorkerWait, sagemaker: Script, clock: Clock) -> None:
+def test_a_step_of_a_wait_starts_a_stopped_notebook(worker: WorkerWait, sagemaker: Script, clock: Clock) -> None:
     sagemaker.describe("Stopped").start().describe("Pending", modified=9).describe("InService", modified=10)
     step, done = worker.step(wait())
     assert (step.sends, step.sent_at, step.status, done) == (1, clock().timestamp(), "Stopped", False)

@@ -18,7 +18,7 @@ PAGE = '<input type="hidden" name="token" value="a.b&amp;c"><dd id="status-word"
 
 @dataclass
 class World:
-    """Airflow with its launch page, SageMaker and JupyterLab in one, and what is wrong with it."""
+    """Airflow with its launch page, SageMaker and JupyterLab in one server, with configurable faults."""
 
     page: tuple[int, str] = (200, PAGE.format("InService"))
     page_mints: int = 0

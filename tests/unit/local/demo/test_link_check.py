@@ -14,7 +14,7 @@ from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import Presi
 
 
 class Jupyter(BaseHTTPRequestHandler):
-    """Answers as JupyterLab does to somebody who holds a good link: redirects it to /lab."""
+    """Respond to a valid link as JupyterLab does, with a redirect to /lab."""
 
     def do_GET(self) -> None:
         if "authToken" in self.path:

@@ -116,7 +116,7 @@ def test_waits_that_come_one_after_another_share_the_incremental_lists(account: 
     assert account.connections == 1
 
 
-def test_those_who_come_in_the_same_rounds_of_the_triggerer_are_let_in_before_the_first_incremental_list(
+def test_waits_added_in_the_same_triggerer_loops_join_before_the_first_incremental_list(
     account: Account, waits: Waits
 ) -> None:
     for name in names(300):
@@ -127,7 +127,7 @@ def test_those_who_come_in_the_same_rounds_of_the_triggerer_are_let_in_before_th
     assert len(waits.outcomes) == 300
 
 
-def test_nobody_keeps_the_first_observation_waiting_for_long(account: Account, waits: Waits) -> None:
+def test_the_first_observation_is_not_delayed_for_long(account: Account, waits: Waits) -> None:
     for name in names(300):
         account.plan(name, (-1, "Pending"), (300, "InService"))
     waits.run(*(waits.wait(name, at=number * 0.2) for number, name in enumerate(names(300))))
@@ -174,7 +174,7 @@ def test_one_change_in_a_thousand_that_no_incremental_list_shows_is_found_in_abo
     assert account.per_minute(120, 390) <= 30
 
 
-def test_a_resync_of_thousands_takes_no_more_requests_in_any_minute(account: Account, waits: Waits) -> None:
+def test_a_resync_of_thousands_sends_no_more_requests_in_any_minute(account: Account, waits: Waits) -> None:
     for name in names(2500):
         account.plan(name, (-1, "Pending"), (600, "InService"))
     waits.run(*(waits.wait(name) for name in names(2500)))
@@ -202,7 +202,7 @@ def test_a_row_of_a_list_alone_ends_nothing_badly(account: Account, waits: Waits
     assert isinstance(waits.outcomes["notebook-0003"], WaitState)
 
 
-def test_one_that_somebody_stops_ends_its_wait_and_no_other(account: Account, waits: Waits) -> None:
+def test_a_manual_stop_ends_only_the_wait_for_that_notebook(account: Account, waits: Waits) -> None:
     for name in names(50):
         account.plan(name, (-1, "Pending"), (100, "InService"))
     account.plan("notebook-0007", (50, "Stopping"), (60, "Stopped"))
@@ -211,7 +211,7 @@ def test_one_that_somebody_stops_ends_its_wait_and_no_other(account: Account, wa
     assert all(isinstance(outcome, WaitState) for outcome in waits.outcomes.values())
 
 
-def test_one_that_is_gone_is_found_by_the_resync(account: Account, waits: Waits) -> None:
+def test_a_deleted_notebook_is_found_by_the_resync(account: Account, waits: Waits) -> None:
     for name in names(50):
         account.plan(name, (-1, "Pending"), (300, "InService"))
     account.plan("notebook-0007", (50, "gone"))
@@ -228,7 +228,7 @@ def test_a_stop_whose_notebook_is_gone_is_done(account: Account, waits: Waits, c
     assert [type(waits.outcomes[name]) for name in names(count)] == [WaitState] * count
 
 
-def test_what_has_to_stop_first_is_started_within_the_rate_limit(account: Account, waits: Waits) -> None:
+def test_stopping_notebooks_are_started_within_the_rate_limit(account: Account, waits: Waits) -> None:
     for name in names(100):
         account.plan(name, (-1, "Stopping"), (60, "Stopped"))
     waits.run(*(waits.wait(name, status="Stopping", moved=False) for name in names(100)))
@@ -253,7 +253,7 @@ def test_a_start_that_does_not_take_is_sent_again_and_then_given_up(account: Acc
 def test_a_row_that_each_incremental_list_repeats_hides_no_start_that_did_not_take(
     account: Account, waits: Waits
 ) -> None:
-    """Where no answer tells the time, each incremental list goes back for minutes."""
+    """If no response has a Date header, each incremental list goes back for minutes."""
     account.tells_time = False
     for name in names(20):
         account.plan(name, (-1, "Pending"), (300, "InService"))
@@ -277,7 +277,7 @@ def test_two_waits_for_one_notebook_both_end(account: Account, waits: Waits) -> 
     assert [outcome.status for outcome in outcomes] == ["InService", "InService"]
 
 
-def test_where_lists_are_denied_everybody_is_described_in_turn(account: Account, waits: Waits) -> None:
+def test_each_wait_is_described_in_turn_if_lists_are_denied(account: Account, waits: Waits) -> None:
     account.refuse = lambda operation, name: denied() if operation == "list" else None
     for name in names(20):
         account.plan(name, (-1, "Pending"), (300, "InService"))
@@ -289,7 +289,7 @@ def test_where_lists_are_denied_everybody_is_described_in_turn(account: Account,
     assert account.asked("list") == 1
 
 
-def test_a_list_that_fails_for_long_is_left_alone_and_everybody_described(account: Account, waits: Waits) -> None:
+def test_a_list_that_keeps_failing_is_paused_and_each_wait_is_described(account: Account, waits: Waits) -> None:
     broken = exceptions.SageMakerUnavailable("*", "AWS returned a list without names or statuses.")
     account.refuse = lambda operation, name: broken if operation == "list" else None
     for name in names(20):
@@ -318,7 +318,7 @@ def test_a_connection_that_is_not_usable_ends_all_waits_at_once(account: Account
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "InvalidClientTokenId"])
-def test_stale_credentials_are_looked_up_anew(account: Account, waits: Waits, code: str) -> None:
+def test_stale_credentials_are_looked_up_again(account: Account, waits: Waits, code: str) -> None:
     account.plan("research", (-1, "Pending"), (300, "InService"))
 
     def refuse(operation: str, name: str) -> Exception | None:
@@ -369,7 +369,7 @@ def test_the_deadline_of_many_ends_them_all_in_time(account: Account, waits: Wai
     assert max(waits.ended_at.values()) < 601
 
 
-def test_one_that_comes_after_its_deadline_still_gets_an_observation(account: Account, waits: Waits) -> None:
+def test_a_wait_added_after_its_deadline_still_gets_an_observation(account: Account, waits: Waits) -> None:
     now = account.clock.time()
     account.plan("research", (-1000, "Pending"), (-500, "InService"))
     waits.run(waits.wait("research", began_at=now - 3700, deadline=now - 100))
@@ -459,7 +459,7 @@ def test_fields_of_a_wait_that_ended_are_what_the_trigger_reports(account: Accou
     assert (outcome.status, outcome.sends) == ("InService", 1)
 
 
-def test_a_line_about_a_wait_goes_to_its_tasks_log_and_the_poller_has_a_context_of_its_own(
+def test_a_log_line_about_a_wait_goes_to_its_tasks_log_and_the_poller_has_its_own_context(
     account: Account, waits: Waits, caplog: pytest.LogCaptureFixture
 ) -> None:
     task: contextvars.ContextVar[str] = contextvars.ContextVar("task", default="nobody's")

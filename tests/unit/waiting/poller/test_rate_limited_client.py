@@ -15,7 +15,7 @@ async def here() -> asyncio.AbstractEventLoop:
     return asyncio.get_running_loop()
 
 
-def test_whoever_asks_airflow_from_a_thread_comes_back_to_the_event_loop_that_the_channel_belongs_to() -> None:
+def test_a_call_to_airflow_from_a_thread_runs_on_the_channels_event_loop() -> None:
     """So a triggerer before Airflow 3.2 asks; on another loop it reads answers that are not for it, and dies."""
 
     async def ask() -> None:
@@ -27,7 +27,7 @@ def test_whoever_asks_airflow_from_a_thread_comes_back_to_the_event_loop_that_th
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_who_is_cancelled_waits_for_the_call_to_end_and_is_cancelled(fails: bool) -> None:
+def test_a_cancelled_caller_waits_until_the_call_ends_before_it_is_cancelled(fails: bool) -> None:
     under_way, go_on = threading.Event(), threading.Event()
     complaints: list[dict[str, Any]] = []
 

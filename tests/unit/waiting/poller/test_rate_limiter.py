@@ -32,7 +32,7 @@ def test_no_second_sees_more_than_twice_the_limit_and_a_minute_no_more_than_the_
     assert len(sent) <= 5 * 60 + 5
 
 
-def test_throttling_halves_the_rate_and_answers_bring_it_back(rate_limiter: RateLimiter) -> None:
+def test_throttling_halves_the_rate_and_successful_responses_restore_it(rate_limiter: RateLimiter) -> None:
     rate_limiter.failed(0, throttled=True)
     assert rate_limiter.rate == 2.5
     for _ in range(100):
@@ -62,7 +62,7 @@ def test_a_slow_limit_still_sends() -> None:
 
 
 @pytest.mark.parametrize("per_second", [0, -1, float("nan")])
-def test_a_rate_limit_of_nothing_is_refused(per_second: float) -> None:
+def test_a_rate_limit_must_be_above_zero(per_second: float) -> None:
     with pytest.raises(ValueError, match="requests_per_second must be above 0"):
         RateLimiter(per_second, random.Random(1))
 

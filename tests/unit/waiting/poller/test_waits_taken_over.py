@@ -135,7 +135,7 @@ def test_each_gets_the_end_that_its_notebook_instance_has_come_to(triggerer: Tri
     assert {type(triggerer.waits.outcomes[name]) for name in failed} == {exceptions.NotebookInstanceFailed}
     assert {type(triggerer.waits.outcomes[name]) for name in gone} == {exceptions.NotebookInstanceDeleted}
     assert max(ended[name] for name in failed + gone) < 30
-    # A Start that did not take and one after which somebody stopped it look the same to whoever was away.
+    # After a gap, a Start without effect and a Start followed by a manual stop cannot be distinguished.
     assert triggerer.account.asked("start") == len(deaf + stopped)
     assert triggerer.account.asked("start", until=30) == len(deaf + stopped)
     assert triggerer.account.asked("describe") <= len(failed + deaf + gone + stopped) + 5
@@ -179,7 +179,7 @@ def test_an_account_in_which_much_changed_meanwhile_is_not_read_from_end_to_end(
     assert triggerer.account.per_minute(25, 145) <= 30
 
 
-def test_all_of_a_thousand_that_changed_while_nobody_observed_are_found_in_seconds(triggerer: Triggerer) -> None:
+def test_a_thousand_changes_without_a_poller_are_found_in_seconds(triggerer: Triggerer) -> None:
     took = (-AWAY + 1, "Pending")
     triggerer.waits.run(*(triggerer.started(name, took, (-30, "InService")) for name in names(1000)))
     assert all(triggerer.ended_well(name) for name in names(1000))
@@ -198,7 +198,7 @@ def test_a_start_that_never_takes_is_given_up_in_reasonable_time(triggerer: Trig
 
 @pytest.mark.parametrize("poll_interval", [5, 60])
 def test_starts_that_show_late_are_not_described_one_by_one(triggerer: Triggerer, poll_interval: float) -> None:
-    """With a long interval no incremental list came since they showed: the next one tells."""
+    """With a long interval no incremental list came since the change: the next one reports it."""
     waits = [
         triggerer.started(name, (3, "Pending"), (200, "InService"), age=0, poll_interval=poll_interval)
         for name in names(1000)
@@ -208,7 +208,7 @@ def test_starts_that_show_late_are_not_described_one_by_one(triggerer: Triggerer
     assert triggerer.account.asked("describe") == 0
 
 
-def test_a_long_interval_alone_makes_nobody_old(triggerer: Triggerer) -> None:
+def test_a_long_interval_alone_does_not_make_a_wait_old(triggerer: Triggerer) -> None:
     waits = [
         triggerer.started(name, (1, "Pending"), (330, "InService"), age=0, poll_interval=300) for name in names(2500)
     ]
@@ -219,7 +219,7 @@ def test_a_long_interval_alone_makes_nobody_old(triggerer: Triggerer) -> None:
 
 
 @pytest.mark.parametrize("age", [0.0, 20.0, AWAY])
-def test_throttling_right_after_they_came_describes_nobody(triggerer: Triggerer, age: float) -> None:
+def test_throttling_right_after_a_takeover_describes_no_notebook(triggerer: Triggerer, age: float) -> None:
     account = triggerer.account
     account.refuse = lambda operation, name: throttled() if 1 < account.clock.monotonic() < 50 else None
     waits = [triggerer.started(name, (3 - age, "Pending"), (300, "InService"), age=age) for name in names(500)]
@@ -245,7 +245,7 @@ def test_the_database_is_away_while_they_are_taken_over(triggerer: Triggerer, co
 
 
 def test_the_database_comes_and_goes_and_the_deadlines_pass_meanwhile(triggerer: Triggerer) -> None:
-    """They get their last look when there is somebody to look."""
+    """They get their last observation once a poller runs."""
     account = triggerer.account
     account.refuse = lambda operation, name: (
         unavailable() if operation == "connect" and account.clock.monotonic() < 60 else None
@@ -256,7 +256,7 @@ def test_the_database_comes_and_goes_and_the_deadlines_pass_meanwhile(triggerer:
     assert all(triggerer.ended_well(name) for name in names(200))
 
 
-def test_where_the_database_stays_away_the_deadline_ends_them_after_minutes(triggerer: Triggerer) -> None:
+def test_the_deadline_ends_waits_while_the_database_is_unavailable(triggerer: Triggerer) -> None:
     triggerer.account.refuse = lambda operation, name: unavailable()
     deadline = triggerer.account.clock.time() - 10
     triggerer.waits.run(*(triggerer.on_its_way(name, deadline=deadline) for name in names(5)))
@@ -283,7 +283,7 @@ def test_deadlines_that_passed_meanwhile_leave_everybody_a_last_observation(
 
 
 @pytest.mark.parametrize("count", [5, 20])
-def test_where_lists_are_denied_old_waits_are_described_one_after_another_over_the_interval(
+def test_old_waits_are_described_in_turn_over_the_interval_if_lists_are_denied(
     triggerer: Triggerer, count: int
 ) -> None:
     account = triggerer.account
@@ -342,7 +342,7 @@ def test_waits_for_stopped_are_taken_over_likewise(triggerer: Triggerer) -> None
     assert max(late) < 8
 
 
-def test_a_list_that_lags_while_they_are_taken_over_loses_nobody(triggerer: Triggerer) -> None:
+def test_a_list_that_lags_during_a_takeover_loses_no_wait(triggerer: Triggerer) -> None:
     triggerer.account.lag = 4
     in_service = {name: -2 + number * 0.02 for number, name in enumerate(names(600))}
     triggerer.waits.run(*(triggerer.on_its_way(name, at) for name, at in in_service.items()))
