@@ -21,6 +21,22 @@ window.setUnseen = (isUnseen) => {
 """
 """A browser without a window takes every tab for the one in front; tests say which is not."""
 
+IN_FLIGHT = """
+window.inFlight = 0;
+const send = window.fetch;
+window.fetch = async (...request) => {
+  window.inFlight += 1;
+  try {
+    const answer = await send(...request);
+    await answer.clone().text();
+    return answer;
+  } finally {
+    window.inFlight -= 1;
+  }
+};
+"""
+"""Counts what the page has asked for and has no answer to yet: its time stands still meanwhile."""
+
 
 @pytest.fixture
 def notebook() -> Iterator[Notebook]:
@@ -42,7 +58,7 @@ def page(browser: Any) -> Iterator[Any]:
     """A tab whose time a test can turn."""
     context = browser.new_context(viewport={"width": 640, "height": 900})
     context.set_default_timeout(10_000)
-    context.add_init_script(UNSEEN)
+    context.add_init_script(UNSEEN + IN_FLIGHT)
     page = context.new_page()
     page.clock.install()
     yield page
