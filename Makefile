@@ -32,7 +32,7 @@ matrix-lowest: MATRIX_TESTS = $(patsubst %,tests/unit/%,local notifications hook
 	$(patsubst %,tests/integration/%,local notifications delivery/test_any_notifier.py)
 
 # Without browser tests, which are slow and cover JavaScript rather than Python.
-COVERED_TESTS = --numprocesses auto -m "not browser" tests/unit tests/faults tests/integration
+COVERED_TESTS = --numprocesses auto --dist loadfile -m "not browser" tests/unit tests/faults tests/integration
 
 # $(call in_environment,GROUP) COMMAND: run a command in .venv. With exec, so that signals reach the command itself.
 in_environment = $(call python,.ci/environment.py $(1) $(2))

@@ -21,7 +21,8 @@ from fastapi.responses import HTMLResponse, Response
 from airflow_sagemaker_presign.compat import conf
 from airflow_sagemaker_presign.launch_page import csrf, form, templating
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
-from airflow_sagemaker_presign.launch_page.http_errors import HttpError, add_error_handlers, login_returns
+from airflow_sagemaker_presign.launch_page.error_pages import add_error_handlers, login_returns
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.launch_page.rendered_task import TaskKey
 from airflow_sagemaker_presign.launch_page.sagemaker_client import THREADS_PER_CONNECTION
 from airflow_sagemaker_presign.launch_page.service import LaunchService

@@ -20,7 +20,8 @@ from starlette.exceptions import HTTPException
 from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.launch_page import csrf, templating
 from airflow_sagemaker_presign.launch_page.app import redirect_by_page
-from airflow_sagemaker_presign.launch_page.http_errors import HttpError, add_error_handlers
+from airflow_sagemaker_presign.launch_page.error_pages import add_error_handlers
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.launch_page.page_state import page_state_of, page_state_of_error
 from airflow_sagemaker_presign.links import LAUNCH_PAGE_PREFIX
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance

@@ -38,7 +38,7 @@ def client(local: LocalServices, session: boto3.Session) -> Iterator[Any]:
     config = Config(retries={"total_max_attempts": 1})
     yield session.client("sagemaker", endpoint_url=local.endpoint_url, config=config)
     local.sagemaker.faults.clear()
-    local.sagemaker.set_status("research", "Stopped")
+    local.sagemaker.set_status("research", "Stopped", region="eu-central-1")
 
 
 def wait_for(local: LocalServices, status: str) -> None:
@@ -115,7 +115,7 @@ def test_each_http_call_in_the_help_works(local: LocalServices, client: Any) -> 
 
 
 def test_the_record_of_requests_is_readable_over_http_without_the_token(local: LocalServices, client: Any) -> None:
-    local.sagemaker.set_status("research", "InService")
+    local.sagemaker.set_status("research", "InService", region="eu-central-1")
     requests.delete(f"{local.endpoint_url}/local/requests")
     url = client.create_presigned_notebook_instance_url(NotebookInstanceName="research")["AuthorizedUrl"]
     answer = requests.get(f"{local.endpoint_url}/local/requests")
@@ -170,7 +170,7 @@ def test_the_token_reaches_no_log_of_the_service(
 ) -> None:
     import logging
 
-    local.sagemaker.set_status("research", "InService")
+    local.sagemaker.set_status("research", "InService", region="eu-central-1")
     config = Config(retries={"total_max_attempts": 1})
     client = session.client("sagemaker", endpoint_url=local.endpoint_url, config=config)
     for name in ("botocore", "urllib3"):  # The client's own log is not ours.
@@ -189,7 +189,7 @@ def test_the_token_reaches_no_log_of_the_service(
 def test_one_of_two_concurrent_starts_is_rejected(local: LocalServices, session: boto3.Session) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    local.sagemaker.set_status("research", "Stopped")
+    local.sagemaker.set_status("research", "Stopped", region="eu-central-1")
     config = Config(retries={"total_max_attempts": 1})
     client = session.client("sagemaker", endpoint_url=local.endpoint_url, config=config)
 

@@ -15,7 +15,8 @@ if not HAS_LAUNCH_PAGE:
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 
-from airflow_sagemaker_presign.launch_page.http_errors import HttpError, add_error_handlers, login_returns
+from airflow_sagemaker_presign.launch_page.error_pages import add_error_handlers, login_returns
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 
 PATH = "/sagemaker-notebooks/mornings/manual__1%2B00:00/notebook_link"
 LOGIN = (
