@@ -59,7 +59,7 @@ def test_a_mapped_task_is_recognised_and_its_row_is_read(plain_and_mapped: tuple
     assert compat.is_mapped(mapped)
     assert not compat.is_mapped(plain)
     ti = type("TaskInstance", (), {"map_index": 1, "run_id": "r"})()
-    row, not_to_render = compat.mapped_row_of(mapped, {"ti": ti, "task": mapped})
+    row, not_to_render = compat.mapped_row_of(mapped, {"ti": ti, "task": mapped, "run_id": "r"})
     assert row["value"] == "b"
     assert isinstance(not_to_render, set)
 
