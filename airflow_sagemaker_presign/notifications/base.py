@@ -79,11 +79,11 @@ class NotebookUrlNotifier(TemplatedNotifier):
                 why,
             )
         else:
+            from airflow_sagemaker_presign.notifications.failure_callback import send_failure_notification
+
             notifier = copy.copy(self)
             for name in self.link_fields:
                 setattr(notifier, name, None)
-            from airflow_sagemaker_presign.notifications.failure_callback import send_failure_notification
-
             send_failure_notification(notifier, context)
 
     def prepare(self, context: Mapping[str, Any]) -> None:

@@ -30,7 +30,7 @@ MAX_REASON_LENGTH = 300
 _DAG_FAILURE_REASONS = {
     "task_failure": "At least one of its tasks failed.",
     "timed_out": "The run took longer than the DAG's dagrun_timeout allows, so Airflow ended it.",
-    "all_tasks_deadlocked": ("None of the remaining tasks can run, because their dependencies can no longer be met."),
+    "all_tasks_deadlocked": "None of the remaining tasks can run, because their dependencies can no longer be met.",
 }
 
 

@@ -196,11 +196,11 @@ def _print_addresses(
     airflow: AirflowStandalone, launch_url: str, addresses: dict[str, Any], folder: Path, progress: Progress
 ) -> None:
     progress.write(f"""
-  The link, for five minutes   {addresses["inbox_url"]}
-  The launch page, for seven days     {launch_url}
-  The DAG in Airflow           {airflow.url}/dags/{DAG_ID}
-  Airflow's login              {airflow.username} with {airflow.password}
-  Logs                         {folder}""")
+  The link, for five minutes       {addresses["inbox_url"]}
+  The launch page, for seven days  {launch_url}
+  The DAG in Airflow               {airflow.url}/dags/{DAG_ID}
+  Airflow's login                  {airflow.username} with {airflow.password}
+  Logs                             {folder}""")
 
 
 def _check_links(messages_url: str, progress: Progress) -> None:
