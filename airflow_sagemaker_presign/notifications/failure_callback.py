@@ -11,8 +11,8 @@ from airflow_sagemaker_presign.notifications.failed_task import value_of
 from airflow_sagemaker_presign.notifications.rendering import TemplatedNotifier
 
 _ADVICE = (
-    "Give the notifier in on_failure_callback a fixed recipient: a templated one is not known if the task fails before "
-    "its templates are rendered, or if a whole DAG run fails."
+    "Give the notifier in on_failure_callback a fixed recipient: a templated one may be unknown if the task fails "
+    "before its templates are rendered, or if a whole DAG run fails."
 )
 
 

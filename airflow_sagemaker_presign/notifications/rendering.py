@@ -10,9 +10,6 @@ from airflow_sagemaker_presign.compat import BaseNotifier
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-KNOWN_ONCE_RUNNING = ("presigned_url", "notebook_instance")
-"""What the operator adds to the context once the notebook instance is InService."""
-
 
 class TemplatedNotifier(BaseNotifier):
     """A notifier whose fields are rendered one by one, so that an error can name the field."""
@@ -106,8 +103,11 @@ def _needs_running_notebook(value: Any, environment: Environment) -> bool:
     from jinja2 import nodes
 
     from airflow_sagemaker_presign.delivery.link_mode import texts_of
+    from airflow_sagemaker_presign.workspaces.kinds import kinds
 
     names = {
         name.name for text in texts_of(value) if "{" in text for name in environment.parse(text).find_all(nodes.Name)
     }
-    return not names.isdisjoint(KNOWN_ONCE_RUNNING)
+    return not names.isdisjoint(
+        ("presigned_url", "workspace_description", *(kind.description_variable() for kind in kinds()))
+    )

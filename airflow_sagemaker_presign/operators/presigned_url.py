@@ -60,8 +60,6 @@ class PresignedUrlOperator(WorkspaceOperator):
 
     landings: ClassVar[Sequence[str | None]] = (None,)
     """The values of ``landing``."""
-    describe_key: str
-    """The name of AWS's description in the notifiers' templates."""
     template_fields: Sequence[str] = (
         *WorkspaceOperator.template_fields,
         "session_expiration_duration",
@@ -158,7 +156,7 @@ class PresignedUrlOperator(WorkspaceOperator):
         workspace, in_receipt = self.workspace, self._in_receipt(description)
         deliveries = deliver(
             self.notifiers,
-            {**for_notifiers, self.describe_key: description, "workspace_description": description},
+            {**for_notifiers, workspace.description_variable(): description, "workspace_description": description},
             None if self.link == "launch_page" else self._mint,
             DeliveryPolicy(self.min_validity, self.delivery_attempts, self.require),
             workspace=workspace,

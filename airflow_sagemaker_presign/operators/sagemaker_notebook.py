@@ -68,7 +68,6 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
     """
 
     landings = NOTEBOOK_LANDINGS
-    describe_key = "notebook_instance"
     template_fields: Sequence[str] = ("notebook_instance_name", *PresignedUrlOperator.template_fields)
     operator_extra_links: Collection[BaseOperatorLink] = (
         _NotebookInstanceOperator.console_link,

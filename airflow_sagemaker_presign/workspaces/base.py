@@ -99,6 +99,11 @@ class Workspace(ABC):
     def __str__(self) -> str:
         return f"{self.noun} {self.name}"
 
+    @classmethod
+    def description_variable(cls) -> str:
+        """Return the variable of the notifiers' templates with AWS's description, such as ``notebook_instance``."""
+        return cls.noun.lower().replace(" ", "_")
+
     def as_dict(self) -> dict[str, Any]:
         """Return the identifiers as plain JSON values."""
         return asdict(self)  # type: ignore[call-overload, no-any-return]

@@ -25,6 +25,7 @@ from airflow_sagemaker_presign.launch_page.page_state import page_state_of, page
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey, rendered_task_of
 from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
 from airflow_sagemaker_presign.links import SageMakerConsoleLink
+from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.failure_message import failure_message
 from airflow_sagemaker_presign.notifications.link_message import link_message
 from airflow_sagemaker_presign.operators.presigned_url import PresignedUrlOperator
@@ -147,7 +148,6 @@ class TrackingServerTrigger(WorkspaceTrigger):
 class PresignedTrackingServerUrlOperator(PresignedUrlOperator):
     identifier_checks = {"tracking_server_name": str}
     console_link = ConsoleLink()
-    describe_key = "tracking_server"
     template_fields = ("tracking_server_name", *PresignedUrlOperator.template_fields)
 
     def __init__(self, *, tracking_server_name: str, notifiers: Any, deferrable: bool = False, **kwargs: Any) -> None:
@@ -265,6 +265,13 @@ def test_the_worker_starts_it_waits_for_it_and_delivers(
     assert subject.startswith("Tracking server experiments is ready: open it by ")
     assert receipt["tracking_server_name"] == "experiments"
     assert "authToken" not in repr(receipt)
+
+
+@pytest.mark.parametrize("variable", ["tracking_server", "workspace_description"])
+def test_a_template_with_its_description_is_not_rendered_before_it_runs(variable: str, context: dict[str, Any]) -> None:
+    notifier = NotebookUrlSmtpNotifier(to="bob@example.com", note="{{ " + variable + ".TrackingServerStatus }}")
+    assert not notifier.render_before_start("note", context)
+    assert notifier.render_before_start("to", context)
 
 
 @pytest.mark.parametrize(
