@@ -99,7 +99,7 @@ def test_a_connection_that_is_missing_is_an_error(task: Make, conn_id: str, monk
     ],
 )
 def test_a_connection_without_credentials_is_not_the_api_servers_own(
-    task: Make, connect: Connect, connection: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    task: Make, connect: Connect, connection: dict[str, Any]
 ) -> None:
     connect(**connection)
     with pytest.raises(UnusableConnection) as error:

@@ -192,7 +192,7 @@ def test_addresses_that_the_slack_client_can_call_are_fine(
     assert notifier.user == "{{ recipient }}", "it is checked, not rendered"
 
 
-def test_another_tasks_output_can_be_the_recipients_of_a_mail(connection: Any, context: dict[str, Any]) -> None:
+def test_another_tasks_output_can_be_the_recipients_of_a_mail() -> None:
     class Output(BaseOperator):
         def execute(self, context: Any) -> None: ...
 
