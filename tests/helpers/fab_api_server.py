@@ -38,7 +38,7 @@ with get_application_builder() as builder:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody whom Flask-AppBuilder knows."""
+    """A user of Flask-AppBuilder."""
 
     user_name: str
     email: str

@@ -45,7 +45,7 @@ def installed() -> str | None:
 
 
 def is_wanted() -> bool:
-    """Return whether nginx is installed. Without it tests are skipped, and fail in CI."""
+    """Return whether to run the tests of nginx: without it they are skipped, except in CI, where they fail."""
     return installed() is not None or bool(os.environ.get("CI"))
 
 

@@ -209,7 +209,7 @@ def test_a_mapped_task_opens_its_own_notebook(
 
 
 @pytest.mark.parametrize("by", BY)
-def test_ids_that_are_none(launch_page: LaunchPageClient, run: Run, by: str) -> None:
+def test_a_page_with_invalid_ids_is_not_found(launch_page: LaunchPageClient, run: Run, by: str) -> None:
     run_id = launch_page.path(run, "editors").split("/")[3]
     for path in (
         f"/sagemaker-notebooks/other/{run_id}/editors",

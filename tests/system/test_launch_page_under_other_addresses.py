@@ -99,7 +99,7 @@ def come_to_the_page(tab: Any, airflow: AirflowStandalone, base_url: str, run: R
 
 
 def opens_jupyterlab(tab: Any, local: LocalServices, leave_from: str) -> None:
-    """JupyterLab opens, and no request on the way there has a Referer."""
+    """Check that JupyterLab opens, without the token in its address, and that it got no Referer of the launch page."""
     tab.get_by_role("region", name="File Browser Section").wait_for()
     assert "authToken" not in tab.url
     assert leave_from not in tab.evaluate("document.referrer")

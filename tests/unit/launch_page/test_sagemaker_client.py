@@ -210,12 +210,12 @@ def test_a_describe_sent_before_a_start_is_discarded_even_if_it_returns_later(ta
     launch_page = SageMakerClient()
     aws.answers.clear()
     with ThreadPoolExecutor(2) as pool:
-        looking = pool.submit(launch_page.describe, task())
+        describing = pool.submit(launch_page.describe, task())
         until(lambda: aws.asked == ["research"])
         starting = pool.submit(launch_page.start, task())
         until(lambda: aws.started == ["research"])
         aws.answers.set()
-        looking.result(30)
+        describing.result(30)
         starting.result(30)
     launch_page.describe(task())
     assert len(aws.asked) == 2

@@ -170,7 +170,7 @@ def test_a_link_in_a_task_group_counts(stops: Callable[..., bool]) -> None:
 def test_a_task_writes_down_when_its_run_first_began_and_nothing_once_that_is_forgotten(
     hook: SageMakerNotebookInstanceHook, clock: Clock, sagemaker: Script, context: dict[str, Any]
 ) -> None:
-    for cleared, told in ((0, BEGAN.isoformat()), (1, None)):
+    for cleared, written in ((0, BEGAN.isoformat()), (1, None)):
         operator = Stop(task_id="stop", notebook_instance_name="research")
         operator.__dict__["hook"] = hook
         operator._runtime = clock
@@ -178,7 +178,7 @@ def test_a_task_writes_down_when_its_run_first_began_and_nothing_once_that_is_fo
         context["ti"].xcoms.clear()
         sagemaker.describe("Stopped")
         operator.execute(context)  # type: ignore[arg-type]
-        assert context["ti"].xcoms.get(RUN_BEGAN_KEY) == told
+        assert context["ti"].xcoms.get(RUN_BEGAN_KEY) == written
 
 
 def test_airflow_passes_to_a_task_what_clearing_keeps() -> None:

@@ -146,14 +146,14 @@ def test_each_gets_the_end_that_its_notebook_instance_has_come_to(triggerer: Tri
 def test_a_few_old_waits_get_the_ends_that_their_notebook_instances_have_come_to(
     triggerer: Triggerer, count: int
 ) -> None:
-    lives: list[tuple[tuple[float, str], ...]] = [
+    plans: list[tuple[tuple[float, str], ...]] = [
         ((-200, "Pending"), (100, "InService")),
         ((-200, "Pending"), (-30, "InService")),
         (),
         ((-200, "Pending"), (-30, "Failed")),
         ((-200, "Pending"), (-30, "gone")),
     ]
-    triggerer.waits.run(*(triggerer.started(name, *lives[n % 5]) for n, name in enumerate(names(count))))
+    triggerer.waits.run(*(triggerer.started(name, *plans[n % 5]) for n, name in enumerate(names(count))))
     right = ("WaitState", "WaitState", "WaitState", "NotebookInstanceFailed", "NotebookInstanceDeleted")
     outcomes = [type(triggerer.waits.outcomes[name]).__name__ for name in names(count)]
     assert outcomes == [right[n % 5] for n in range(count)]
