@@ -181,8 +181,10 @@ def test_the_token_reaches_no_log_of_the_service(
         url = client.create_presigned_notebook_instance_url(NotebookInstanceName="research")["AuthorizedUrl"]
         requests.get(f"{local.endpoint_url}/inbox/?{url.partition('?')[2]}")
         requests.get(f"{local.endpoint_url}/nowhere?{url.partition('?')[2]}")
+        logging.getLogger("werkzeug").debug("the log is captured")
     token = url.partition("authToken=")[2]
     printed = capfd.readouterr()
+    assert "the log is captured" in caplog.text
     assert token not in caplog.text + printed.out + printed.err
 
 
