@@ -16,7 +16,8 @@ from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStand
 from airflow_sagemaker_presign.local.sagemaker_api import notebook_operations
 from tests.helpers import chromium, nginx
 from tests.helpers.airflow_api import Run
-from tests.helpers.nginx import Nginx, free_port
+from tests.helpers.nginx import Nginx
+from tests.helpers.ports import free_port
 from tests.helpers.second_api_server import ApiServer
 from tests.helpers.system_settings import REGION, USERS, Start
 

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from botocore.config import Config
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.__main__ import EPILOG
+from tests.helpers.until import until
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,7 @@ def client(local: LocalServices, session: boto3.Session) -> Iterator[Any]:
 
 
 def wait_for(local: LocalServices, status: str) -> None:
-    give_up = time.monotonic() + 10
-    while local.sagemaker.status("research") != status:
-        assert time.monotonic() < give_up, local.sagemaker.status("research")
-        time.sleep(0.05)
+    until(lambda: local.sagemaker.status("research") == status, f"research is {status}", timeout=10)
 
 
 def test_a_notebook_starts_is_opened_and_stops_over_http(local: LocalServices, client: Any) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from airflow_sagemaker_presign.launch_page import aws_identity, sagemaker_client
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
 from airflow_sagemaker_presign.workspaces.base import Workspace
+from tests.helpers.until import until
 
 Make = Callable[..., RenderedTask]
 
@@ -257,10 +257,3 @@ def test_the_connections_own_settings_come_first(monkeypatch: pytest.MonkeyPatch
     client: Any = SageMakerClient().hook(task(aws_conn_id="page_test")).conn
     config = client.meta.config
     assert (config.read_timeout, config.connect_timeout) == (77, 5)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
