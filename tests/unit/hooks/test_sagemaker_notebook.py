@@ -100,6 +100,10 @@ def test_server_errors_and_rejections_are_distinguished_by_status(
     sagemaker.refuse("describe_notebook_instance", "Whatever", "Oops", status=503)
     with pytest.raises(exceptions.SageMakerUnavailable):
         hook.describe_notebook_instance("research")
+    sagemaker.refuse("describe_notebook_instance", "Whatever", "Oops", status=400)
+    with pytest.raises(exceptions.WorkspaceError) as raised:
+        hook.describe_notebook_instance("research")
+    assert type(raised.value) is exceptions.WorkspaceError
 
 
 def test_a_connection_without_credentials_says_so() -> None:

@@ -114,7 +114,7 @@ def test_concurrent_requests_share_one_client(task: Make, aws: Aws) -> None:
     assert len(aws.hooks) == 1
 
 
-def test_concurrent_page_views_share_a_response(
+def test_page_views_within_a_moment_share_a_response(
     launch_page: SageMakerClient, clock: SimpleNamespace, task: Make
 ) -> None:
     assert [launch_page.describe(task())["answer"] for _ in range(3)] == [1, 1, 1]

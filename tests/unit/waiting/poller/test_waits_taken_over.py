@@ -245,7 +245,7 @@ def test_the_database_is_away_while_they_are_taken_over(triggerer: Triggerer, co
 
 
 def test_the_database_comes_and_goes_and_the_deadlines_pass_meanwhile(triggerer: Triggerer) -> None:
-    """They get their last observation once a poller runs."""
+    """They get their last observation once the connection can be read."""
     account = triggerer.account
     account.refuse = lambda operation, name: (
         unavailable() if operation == "connect" and account.clock.monotonic() < 60 else None
