@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, DAG, AirflowSkipException, BaseNotifier, TaskGroup
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, DAG, AirflowSkipException, TaskGroup
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
@@ -18,16 +18,13 @@ from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerStopNotebookInstanceOperator as Stop,
 )
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY
+from tests.helpers.notifiers import Silent
 from tests.helpers.scripted_sagemaker import ARN, Clock, Script
 
 ARN_KEY = SageMakerNotebookConsoleLink.key
 BEGAN = datetime(2026, 3, 2, 7, 0, 10, tzinfo=UTC)
 STARTED = 20
 """The second of BEGAN's minute in which the notebook instance changed last."""
-
-
-class Silent(BaseNotifier):
-    def notify(self, context: Any) -> None: ...
 
 
 def link(task_id: str = "link", name: str = "research") -> Link:
