@@ -130,7 +130,7 @@ def _without_launch_page(sagemaker: Any, notebook: str) -> float:
 
 
 async def _at_once(launch_page: LaunchPageClient, sagemaker: Any) -> dict[str, float]:
-    """Everybody clicks at the same moment, each for a notebook of their own; seconds until the last is through."""
+    """Let all users click at once, each for their own notebook; return the seconds until the last is done."""
     pairs = list(zip(PEOPLE, NOTEBOOKS, strict=True))
     tokens = [await launch_page.open_page(*pair) for pair in pairs]
     began = time.perf_counter()

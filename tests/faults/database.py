@@ -32,7 +32,7 @@ class Database:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have Airflow ask here."""
-        # Without a supervisor, as here, Airflow 3.0's hooks read the first one.
+        # The first is where Airflow 3.0's hooks ask if there is no supervisor, as here.
         places = ["airflow.models.connection.ensure_secrets_loaded"]
         if AIRFLOW_VERSION >= (3, 0):
             places.append("airflow.sdk.execution_time.supervisor.ensure_secrets_backend_loaded")

@@ -49,7 +49,7 @@ class LeakDetector(logging.Handler):
             error = error.__cause__ or error.__context__
 
     def leaks(self) -> list[str]:
-        """Count the places that hold a piece of a token; never the piece itself."""
+        """Describe the places that hold a piece of a token, without the piece."""
         if not _has_a_piece("\n".join(self.lines)):
             return []
         places = [line for line in self.lines if _has_a_piece(line)] or ["two lines together"]

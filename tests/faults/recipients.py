@@ -40,7 +40,7 @@ FOR_EVER = 1e9
 
 
 class Inbox:
-    """What arrived, at whom."""
+    """The links that arrived, and for whom."""
 
     def __init__(self, time: VirtualTime) -> None:
         self.time = time

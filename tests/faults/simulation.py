@@ -21,7 +21,7 @@ from airflow_sagemaker_presign.waiting.poller.poller import StatusPoller
 from tests.faults.database import Database, TaskInstance
 from tests.faults.leak_detector import LeakDetector
 from tests.faults.recipients import Arrival, Inbox, Recipient, Send
-from tests.faults.transport import START, Fault, Transport
+from tests.faults.transport import Fault, Transport
 from tests.faults.virtual_time import VirtualRuntime, VirtualTime
 from tests.helpers.service_models import create_loader_once
 from tests.helpers.simulated_account import Account
@@ -135,10 +135,6 @@ class Simulation:
     def starts(self, name: str = "research") -> int:
         """Count the Starts that AWS took."""
         return [started for _, started in self.account.started].count(name)
-
-    def starts_sent(self) -> int:
-        """Count the Starts that were sent."""
-        return len(self.transport.asked(START))
 
     def arrivals(self, name: str = "research", to: str | None = None) -> list[Arrival]:
         """List the delivered links to a notebook instance."""

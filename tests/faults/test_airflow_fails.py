@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 
@@ -96,17 +95,17 @@ AT = {"before the answer of a request": 0.0, "after it": 0.06}
 def test_the_triggerer_is_restarted_at_each_point_of_the_wait(
     monkeypatch: pytest.MonkeyPatch, plan: StatusPlan, after: float
 ) -> None:
-    undisturbed = outcome_of(monkeypatch, plan, {})
+    undisturbed = run_restarted(monkeypatch, plan, {})
     requests = len(undisturbed.transport.requests)
     assert requests > 10
     for number in range(1, requests):
-        restarted = outcome_of(monkeypatch, plan, {number: after})
+        restarted = run_restarted(monkeypatch, plan, {number: after})
         assert len(restarted.account.started) <= len(undisturbed.account.started)
 
 
 def test_the_triggerer_is_restarted_after_every_single_request(monkeypatch: pytest.MonkeyPatch) -> None:
     always = dict.fromkeys(range(1000), 0.06)
-    restarted = outcome_of(monkeypatch, RESTARTED["from Stopping"], always)
+    restarted = run_restarted(monkeypatch, RESTARTED["from Stopping"], always)
     assert len(restarted.account.started) == 1
 
 
@@ -157,8 +156,8 @@ def test_a_triggerer_that_comes_back_after_five_minutes_finds_where_each_has_com
         expected[outcome.name].check(simulation, outcome)
 
 
-def outcome_of(monkeypatch: pytest.MonkeyPatch, plan: StatusPlan, kills: dict[int, float]) -> Any:
-    """Run a task to its link through these restarts, by the number of the request."""
+def run_restarted(monkeypatch: pytest.MonkeyPatch, plan: StatusPlan, kills: dict[int, float]) -> Simulation:
+    """Run a task to its link, and restart the triggerer some seconds after these requests, by their numbers."""
     with monkeypatch.context() as patches:
         simulation = Simulation(patches)
         apply_plan(simulation, "research", plan)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import ipaddress
-import itertools
 import json
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +21,7 @@ from airflow_sagemaker_presign import exceptions
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.runtime import RUNTIME
+from tests.faults.sockets import serving, take_request
 from tests.helpers.scripted_sagemaker import RESEARCH, wait_state, worker_wait
 
 ANSWER = json.dumps({"NotebookInstanceName": "research", "NotebookInstanceStatus": "InService"}).encode()
@@ -52,39 +50,6 @@ def certificate(folder: Path, host: str = "127.0.0.1", until: datetime.timedelta
     path = folder / "server.pem"
     path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + pem)
     return path
-
-
-@contextlib.contextmanager
-def serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Run a server that treats every connection the same way."""
-    done = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.1)
-
-        def forever() -> None:
-            while not done.is_set():
-                with contextlib.suppress(OSError):
-                    connection, _ = server.accept()
-                    connection.settimeout(5)
-                    with connection:
-                        serve(connection)
-
-        thread = threading.Thread(target=forever)
-        thread.start()
-        try:
-            yield server.getsockname()[1]
-        finally:
-            done.set()
-            thread.join(10)
-    assert not thread.is_alive()
-
-
-def take_request(connection: socket.socket) -> None:
-    """Read it to its end: closing a socket with something unread in it is a reset."""
-    with connection.makefile("rb") as stream:
-        lines = list(itertools.takewhile(lambda line: line not in (b"\r\n", b""), iter(stream.readline, None)))
-        lengths = [int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length")]
-        stream.read(sum(lengths))
 
 
 def over_tls(pem: Path) -> Callable[[socket.socket], None]:

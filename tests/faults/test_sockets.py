@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
-import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -18,27 +15,33 @@ from airflow_sagemaker_presign.hooks import aws_errors
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 from tests.faults import faults, transport
 from tests.faults.simulation import Simulation
+from tests.faults.sockets import Serve, serving, take_request
 from tests.helpers.simulated_account import PENDING, as_json
 
 READ_TIMEOUT = 0.3
 BODY = as_json({"NotebookInstanceName": "research", "NotebookInstanceStatus": PENDING})
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\n"
 
-Serve = Callable[[socket.socket], None]
-
 
 def send(data: bytes) -> Serve:
     """Answer this, and close."""
-    return lambda connection: connection.sendall(data)
+
+    def serve(connection: socket.socket) -> None:
+        take_request(connection)
+        connection.sendall(data)
+
+    return serve
 
 
 def reset(connection: socket.socket) -> None:
     """Close without a goodbye."""
+    take_request(connection)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def say_nothing(connection: socket.socket) -> None:
     """Wait until the other side gives up."""
+    take_request(connection)
     connection.settimeout(10)
     connection.recv(1)
 
@@ -72,7 +75,7 @@ FAULTS: dict[str, tuple[Serve, transport.What]] = {
 def test_simulated_transport_faults_match_real_sockets(
     monkeypatch: pytest.MonkeyPatch, serve: Serve, what: transport.What
 ) -> None:
-    with serving(serve) as port:
+    with serving(serve, connections=1) as port:
         real = outcome_at(port)
     simulation = Simulation(monkeypatch)
     simulation.account.plan("research", PENDING)
@@ -108,32 +111,3 @@ def outcome_at(port: int) -> tuple[str, str]:
         assert isinstance(translated, WorkspaceError)
         return type(error).__name__, type(translated).__name__
     return "an answer", ", ".join(sorted(answer))
-
-
-def take_request(connection: socket.socket) -> None:
-    """Read it to its end: closing a socket with something unread in it is a reset."""
-    with connection.makefile("rb") as stream:
-        head = iter(stream.readline, b"\r\n")
-        length = next(int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length"))
-        while stream.readline() != b"\r\n":
-            continue
-        stream.read(length)
-
-
-@contextlib.contextmanager
-def serving(serve: Serve) -> Iterator[int]:
-    """Have a server that does one thing to the first one who comes."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(10)
-
-        def once() -> None:
-            connection, _ = server.accept()
-            with connection:
-                take_request(connection)
-                serve(connection)
-
-        thread = threading.Thread(target=once)
-        thread.start()
-        yield server.getsockname()[1]
-        thread.join(10)
-        assert not thread.is_alive()

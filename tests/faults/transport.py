@@ -100,7 +100,7 @@ class Fault:
         return True
 
 
-FOR_EVER = 30 * 86400.0
+MONTH_SECONDS = 30 * 86400.0
 
 
 class NeverEnds(BaseException):
@@ -127,7 +127,7 @@ class Transport:
         headers = {name: _text(value) for name, value in sent["headers"].items()}
         key = re.search("Credential=([^/]*)/", headers["Authorization"])
         self.time.sleep(LATENCY / 2)
-        if self.time.seconds > FOR_EVER:
+        if self.time.seconds > MONTH_SECONDS:
             raise NeverEnds("A request after a month of waiting.")
         operation, asked = _asked(headers, _text(sent["body"]))
         request = Request(

@@ -60,7 +60,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """
     An event loop whose time jumps to the next timer when nothing else is to be done.
 
-    A call in a worker thread is made at once, and its end is result when it is time for it.
+    A call in a worker thread is made at once, and its result is set when it is time for it.
     """
 
     def __init__(self, time: VirtualTime) -> None:
@@ -111,7 +111,7 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         ready = super().select(0)
         if not ready and timeout is None:
-            raise RuntimeError("The event loop would wait for ever: no timer is due, and no thread would wake it.")
+            raise RuntimeError("The event loop would wait forever: no timer is due, and no thread would wake it.")
         if not ready and timeout is not None and timeout > 0:
             self._time.seconds += timeout
         return ready

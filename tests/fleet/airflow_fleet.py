@@ -16,7 +16,8 @@ import httpx
 from airflow_sagemaker_presign.local.demo.airflow_environment import environment, write_command, write_passwords
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 from tests.fleet.plan import DAG_ID, TRIGGERERS, WORKERS
-from tests.fleet.stores import LOOPBACK, free_port
+from tests.fleet.stores import LOOPBACK
+from tests.helpers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 HEALTHY = ("metadatabase", "scheduler", "triggerer", "dag_processor")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ import psycopg
 import redis
 
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
+from tests.helpers.ports import free_port
 
 LOOPBACK = "127.0.0.1"
 SERVANTS = ("postgres", "nobody")
@@ -81,12 +81,6 @@ def redis_server(program: Path, folder: Path) -> Iterator[str]:
         yield f"redis://{LOOPBACK}:{port}/0"
     finally:
         process.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as looked_up:
-        looked_up.bind((LOOPBACK, 0))
-        return int(looked_up.getsockname()[1])
 
 
 def _servant() -> pwd.struct_passwd | None:

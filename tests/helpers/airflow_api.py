@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone, TaskInstances
+from tests.helpers.until import until
 
 
 def logged_in(airflow: AirflowStandalone) -> httpx.Client:
@@ -45,7 +45,7 @@ class Run:
             run_ids[:] = [run["dag_run_id"] for run in answer.json()["dag_runs"]]
             return bool(run_ids)
 
-        until(due, f"{dag_id} has a scheduled run", 30)
+        until(due, f"{dag_id} has a scheduled run", interval=0.25)
         return cls(airflow, api, dag_id, run_ids[0])
 
     def end(self, timeout: float = 120) -> str:
@@ -72,12 +72,4 @@ class Run:
         return links
 
     def wait_for_task(self, state: str, task_id: str = "notebook_link", timeout: float = 60) -> None:
-        until(lambda: self.states().get(task_id) == state, f"{task_id} is {state}", timeout)
-
-
-def until(condition: Callable[[], bool], what: str, timeout: float) -> None:
-    """Wait for something that is about to be so."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not so after {timeout:g} s: {what}"
-        time.sleep(0.25)
+        until(lambda: self.states().get(task_id) == state, f"{task_id} is {state}", timeout, interval=0.25)

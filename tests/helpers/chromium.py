@@ -32,7 +32,7 @@ def installed() -> str | None:
 
 
 def is_wanted() -> bool:
-    """Return whether Chromium is installed. Without it tests are skipped, and fail in CI."""
+    """Return whether to run the tests of Chromium: without it they are skipped, except in CI, where they fail."""
     return installed() is not None or bool(os.environ.get("CI"))
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,8 @@ import httpx
 from airflow_sagemaker_presign.local.demo.airflow_environment import environment
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
+from tests.helpers.ports import free_port
+from tests.helpers.until import until
 
 PASSWORD = "of-these-tests-only"
 
@@ -38,7 +38,7 @@ with get_application_builder() as builder:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody whom Flask-AppBuilder knows."""
+    """A user of Flask-AppBuilder."""
 
     user_name: str
     email: str
@@ -54,7 +54,7 @@ class FabApiServer:
     """
 
     def __init__(self, airflow: AirflowStandalone, name: str, **settings: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.home = airflow.home
         self.log = airflow.home / f"{name}.log"
@@ -86,11 +86,13 @@ class FabApiServer:
         ]
         process = SupervisedProcess(command, log=self.log, env=self.env, cwd=self.home)
         try:
-            deadline = time.monotonic() + timeout
-            while not self._answers():
-                assert process.returncode() is None, f"it ended: {self.log.read_text()[-3000:]}"
-                assert time.monotonic() < deadline, f"it does not answer: {self.log.read_text()[-3000:]}"
-                time.sleep(0.25)
+            until(
+                lambda: self._answers() or process.returncode() is not None,
+                lambda: f"it responds. {self.log.read_text()[-3000:]}",
+                timeout,
+                interval=0.25,
+            )
+            assert process.returncode() is None, f"it ended: {self.log.read_text()[-3000:]}"
             yield self
         finally:
             process.stop()
@@ -106,9 +108,3 @@ class FabApiServer:
             return httpx.get(f"{self.url}/api/v2/monitor/health", timeout=10, trust_env=False).is_success
         except httpx.HTTPError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as looked_up:
-        looked_up.bind(("127.0.0.1", 0))
-        return int(looked_up.getsockname()[1])

@@ -65,7 +65,7 @@ class LaunchPageClient:
         token = self.tokens.get(user or "", user)
         signed_in = {} if token is None else {"cookie": {"Cookie": f"_token={token}"}, "bearer": _bearer(token)}[by]
         all_headers = {**BROWSER, **signed_in, **(headers or {})}
-        # Told apart from the URL, else the client would make the path nicer.
+        # Passed apart from the URL, whose path httpx would normalize.
         target = {"target": path.encode()}
         with httpx.Client(trust_env=False, timeout=timeout) as client:
             return client.request(

@@ -6,11 +6,10 @@ import os
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
+from tests.helpers.until import until
 
 NGINX = """
 daemon off;
@@ -45,15 +44,8 @@ def installed() -> str | None:
 
 
 def is_wanted() -> bool:
-    """Return whether nginx is installed. Without it tests are skipped, and fail in CI."""
+    """Return whether to run the tests of nginx: without it they are skipped, except in CI, where they fail."""
     return installed() is not None or bool(os.environ.get("CI"))
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 class Nginx:
@@ -86,25 +78,15 @@ class Nginx:
         log = self._folder / "nginx.log"
         command = [installed() or "nginx", "-p", str(self._folder), "-c", str(self._folder / "nginx.conf")]
         self._process = SupervisedProcess(command, log=log, env=dict(os.environ))
-        until(lambda: _is_open(self._port), "nginx listens", log)
+        until(self._listens, lambda: f"nginx listens. {log.read_text()[-3000:]}", timeout=120, interval=0.25)
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.stop()
 
-
-def _is_open(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-
-
-def until(condition: Callable[[], bool], what: str, log: Path, timeout: float = 120) -> None:
-    deadline = time.monotonic() + timeout
-    while True:
+    def _listens(self) -> bool:
         try:
-            if condition():
-                return
+            socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
         except OSError:
-            pass
-        assert time.monotonic() < deadline, f"Not after {timeout:g} s: {what}. {log.read_text()[-3000:]}"
-        time.sleep(0.25)
+            return False
+        return True

@@ -12,6 +12,13 @@ from airflow_sagemaker_presign.delivery.attempts import DeliveryPolicy
 POLICY = DeliveryPolicy(min_validity=timedelta(minutes=4), attempts=3, require="all")
 
 
+class Silent(BaseNotifier):
+    """A notifier that sends nothing."""
+
+    def notify(self, context: Any) -> None:
+        pass
+
+
 class Recorder(BaseNotifier):
     """A notifier that does to each message what its plan says, and remembers what it would have sent."""
 

@@ -21,6 +21,12 @@ ARN = "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research"
 URL = "https://research.notebook.eu-central-1.sagemaker.aws?authToken=eyJhbGciOi.J9%2Bsecret%2FtokenOfAda.x-Y_z"
 TOKEN = "eyJhbGciOi.J9+secret/tokenOfAda.x-Y_z"
 RESEARCH = NotebookInstance("research")
+DENIED = (
+    "User: arn:aws:sts::123456789012:assumed-role/airflow/worker is not authorized to perform: "
+    f"sagemaker:StartNotebookInstance on resource: {ARN} because no identity-based policy allows the "
+    "sagemaker:StartNotebookInstance action"
+)
+"""AWS's message when a Start is denied."""
 
 H = TypeVar("H", bound=WorkspaceHook)
 

@@ -11,7 +11,7 @@ import httpx
 from airflow_sagemaker_presign.local.demo.airflow_environment import environment
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
-from tests.helpers.nginx import until
+from tests.helpers.until import until
 
 
 class ApiServer:
@@ -46,7 +46,12 @@ class ApiServer:
     def start(self) -> None:
         self._process = SupervisedProcess(self._command, log=self._log, env=self._environment, cwd=self._home)
         health = f"http://127.0.0.1:{self.port}{urlsplit(self.base_url).path}/api/v2/monitor/health"
-        until(lambda: _is_well(health), f"{health} answers", self._log)
+        until(
+            lambda: _is_well(health),
+            lambda: f"{health} responds. {self._log.read_text()[-3000:]}",
+            timeout=120,
+            interval=0.25,
+        )
 
     def stop(self) -> None:
         if self._process is not None:
@@ -56,5 +61,5 @@ class ApiServer:
 def _is_well(health: str) -> bool:
     try:
         return httpx.get(health, trust_env=False).is_success
-    except httpx.HTTPError:
+    except (httpx.HTTPError, OSError):
         return False

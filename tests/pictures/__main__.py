@@ -85,7 +85,7 @@ def _trigger(page: Page, hours: str) -> None:
 
 
 def card(browser: Browser, local: LocalServices, kind: str, width: int = 600, dark: bool = False) -> bytes:
-    """Look at a message on the inbox page."""
+    """Take a picture of a message on the inbox page."""
     with page_of(browser, width=width, dark=dark) as page:
         page.goto(local.inbox_url)
         message = page.locator(f"article.{kind}")

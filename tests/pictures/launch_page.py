@@ -63,7 +63,7 @@ class Reader:
         self.launch_url = launch_url
 
     def at_the_launch_page(self, headline: str, size: tuple[int, int], dark: bool = False) -> bytes:
-        """Look at the launch page."""
+        """Take a picture of the launch page."""
         with self._page(size, dark) as page:
             _see(page, headline)
             return shot(page)
@@ -79,7 +79,7 @@ class Reader:
         return picture
 
     def at_the_task(self) -> bytes:
-        """Look at the task in Airflow, where the button to the launch page is."""
+        """Take a picture of the task in Airflow, where the button to the launch page is."""
         with self._page((1100, 420)) as page:
             page.get_by_role("link", name="The task in Airflow").click()
             page.get_by_role("link", name="Details", exact=True).click()

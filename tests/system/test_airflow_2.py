@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +23,7 @@ from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 from tests.helpers.messages import Visit, mail_to, slack_to, url_in
 from tests.helpers.secret_search import columns, files, found_in
 from tests.helpers.system_settings import DAGS, MARKER, REGION
+from tests.helpers.until import until
 
 pytestmark = pytest.mark.skipif(AIRFLOW_VERSION >= (3, 0), reason="the other system tests run all of Airflow 3")
 
@@ -93,10 +93,12 @@ class Airflow2:
 
     def wait_for(self, seconds: float, query: str, *values: str) -> None:
         """Wait until the query answers with something."""
-        give_up = time.monotonic() + seconds
-        while not self.database(query, *values):
-            assert time.monotonic() < give_up, (query, self.database("SELECT task_id, state FROM task_instance"))
-            time.sleep(0.25)
+        until(
+            lambda: self.database(query, *values),
+            lambda: f"{query} {self.database('SELECT task_id, state FROM task_instance')}",
+            timeout=seconds,
+            interval=0.25,
+        )
 
     def states(self, run_id: str) -> dict[str, str]:
         query = "SELECT task_id, state FROM task_instance WHERE run_id = ?"

@@ -10,9 +10,10 @@ import pytest
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
-from tests.helpers.airflow_api import Run, until
+from tests.helpers.airflow_api import Run
 from tests.helpers.messages import mail_to, mails_to, urls_in
 from tests.helpers.system_settings import REGION
+from tests.helpers.until import until
 
 DAG_ID = "notebook_with_approval"
 ASKS, APPROVES, OPENS = "ed", "ellen", "zoe@example.com"
@@ -38,9 +39,12 @@ def ask(airflow: AirflowStandalone, api: httpx.Client) -> Ask:
             answer = person.post(f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None, "conf": conf})
         run = Run(airflow, api, DAG_ID, answer.raise_for_status().json()["dag_run_id"])
         # Faster than any person: the scheduler fails a task that resumes before it has processed the deferral.
-        heard = f"TaskInstance Finished: dag_id={DAG_ID}, task_id=approve, run_id={run.run_id}"
+        line = f"TaskInstance Finished: dag_id={DAG_ID}, task_id=approve, run_id={run.run_id}"
         until(
-            lambda: heard in airflow.console.read_text(errors="replace"), "the task waits, and the scheduler knows", 60
+            lambda: line in airflow.console.read_text(errors="replace"),
+            "the task waits, and the scheduler knows",
+            timeout=60,
+            interval=0.25,
         )
         return run
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from tests.helpers.until import until
+
 CHECKOUT = Path(__file__).parents[2]
 DEMO = (sys.executable, "-m", "airflow_sagemaker_presign.local.demo")
 MARK = "DEMO_TEST_MARK"
@@ -122,8 +124,5 @@ def test_a_port_in_use_is_reported_at_once(environment: dict[str, str]) -> None:
 
 
 def wait_for(output: Path, text: str, demo: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while text not in output.read_text():
-        assert demo.poll() is None, output.read_text()
-        assert time.monotonic() < deadline, output.read_text()
-        time.sleep(0.1)
+    until(lambda: text in output.read_text() or demo.poll() is not None, output.read_text, timeout=60, interval=0.1)
+    assert text in output.read_text(), output.read_text()

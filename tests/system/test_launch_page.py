@@ -20,9 +20,10 @@ import pytest
 from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
-from tests.helpers.airflow_api import Run, until
+from tests.helpers.airflow_api import Run
 from tests.helpers.launch_page_client import MINT, OURS, START, LaunchPageClient, leads_to_notebook
 from tests.helpers.system_settings import JWT_SECRET, REGION, Start
+from tests.helpers.until import until
 
 pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")
 
@@ -209,7 +210,7 @@ def test_a_mapped_task_opens_its_own_notebook(
 
 
 @pytest.mark.parametrize("by", BY)
-def test_ids_that_are_none(launch_page: LaunchPageClient, run: Run, by: str) -> None:
+def test_a_page_with_invalid_ids_is_not_found(launch_page: LaunchPageClient, run: Run, by: str) -> None:
     run_id = launch_page.path(run, "editors").split("/")[3]
     for path in (
         f"/sagemaker-notebooks/other/{run_id}/editors",
@@ -444,7 +445,7 @@ def test_a_removed_user_loses_access_and_clearing_the_task_closes_the_page(
     file.write_text(file.read_text().replace('ALLOWED = ["vera", "ed"]', 'ALLOWED = ["ed"]'))
     token_of_file = api.get("/api/v2/dags/leaving/details").raise_for_status().json()["file_token"]
     api.put(f"/api/v2/parseDagFile/{token_of_file}").raise_for_status()
-    until(lambda: launch_page.ask("GET", path, "vera").status_code == 403, "vera is out", 90)
+    until(lambda: launch_page.ask("GET", path, "vera").status_code == 403, "vera is out", timeout=90, interval=0.25)
     assert launch_page.press("open", path, "vera", token=tokens["vera"]).status_code == 403
     assert leads_to_notebook(launch_page.press("open", path, "ed", token=tokens["ed"]))
 

@@ -16,7 +16,8 @@ from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStand
 from airflow_sagemaker_presign.local.sagemaker_api import notebook_operations
 from tests.helpers import chromium, nginx
 from tests.helpers.airflow_api import Run
-from tests.helpers.nginx import Nginx, free_port
+from tests.helpers.nginx import Nginx
+from tests.helpers.ports import free_port
 from tests.helpers.second_api_server import ApiServer
 from tests.helpers.system_settings import REGION, USERS, Start
 
@@ -99,7 +100,7 @@ def come_to_the_page(tab: Any, airflow: AirflowStandalone, base_url: str, run: R
 
 
 def opens_jupyterlab(tab: Any, local: LocalServices, leave_from: str) -> None:
-    """JupyterLab opens, and no request on the way there has a Referer."""
+    """Check that JupyterLab opens, without the token in its address, and that it got no Referer of the launch page."""
     tab.get_by_role("region", name="File Browser Section").wait_for()
     assert "authToken" not in tab.url
     assert leave_from not in tab.evaluate("document.referrer")

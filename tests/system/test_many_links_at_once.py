@@ -129,7 +129,7 @@ def test_all_links_arrive_at_the_first_attempt(airflow_of_many: AirflowStandalon
     assert 50 < memory.megabytes < USUAL_MB
 
 
-def test_so_do_those_that_are_waited_for_in_the_triggerer(
+def test_links_waited_for_in_the_triggerer_arrive_at_the_first_attempt(
     airflow_of_many: AirflowStandalone, local: LocalServices
 ) -> None:
     """There the lookups of many triggers share the channel of one process."""
@@ -139,7 +139,7 @@ def test_so_do_those_that_are_waited_for_in_the_triggerer(
     all_have_their_links(airflow_of_many, local, run_all(airflow_of_many, waited_for))
 
 
-def test_so_do_those_that_are_waited_for_in_the_worker_and_their_notebooks_are_stopped(
+def test_links_waited_for_in_the_worker_arrive_at_the_first_attempt_and_their_notebooks_are_stopped(
     airflow_of_many: AirflowStandalone, local: LocalServices
 ) -> None:
     stopped = {f"stops-{n}@example.com": f"stopped-{n}" for n in range(FEWER)}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +19,7 @@ from airflow_sagemaker_presign.delivery.attempts import DeliveryPolicy
 from airflow_sagemaker_presign.delivery.deliver import deliver
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
+from tests.helpers.http_server import QuietHandler, serving
 from tests.helpers.minted_urls import minted_url
 
 DO_NOT_IMPORT = ((3, 0, 0), (3, 1, 0))
@@ -48,22 +48,14 @@ def webhook() -> Iterator[tuple[str, list[str]]]:
     """A server on loopback that takes any POST: its address, and the bodies that it received."""
     bodies: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}", bodies
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(HTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url.removeprefix("http://"), bodies
 
 
 @pytest.fixture

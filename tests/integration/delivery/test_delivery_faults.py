@@ -18,30 +18,11 @@ from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifie
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
 from airflow_sagemaker_presign.runtime import Runtime
+from tests.helpers.scripted_sagemaker import TaskInstance
 
 MAIL = "NotebookUrlSmtpNotifier to ada@example.com"
 SLACK = "NotebookUrlSlackNotifier to ada@example.com"
 Run = Callable[..., dict[str, Any]]
-
-
-class TaskInstance:
-    dag_id, run_id, task_id, map_index = "mornings", "manual__1", "link", -1
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        pass
-
-
-class SlowThenSent(NotebookUrlSmtpNotifier):
-    """Sends by mail, with something slow before the end of the first sends."""
-
-    def __init__(self, *pauses: Callable[[], object]) -> None:
-        super().__init__()
-        self.pauses = list(pauses)
-
-    def send_link(self, message: Any) -> None:
-        super().send_link(message)
-        if self.pauses:
-            self.pauses.pop(0)()
 
 
 class QuickRuntime(Runtime):
@@ -266,9 +247,7 @@ def test_minting_over_http_leaves_nothing_in_the_log_at_debug(
 @pytest.mark.skipif(
     AIRFLOW_VERSION == (3, 1, 0), reason="outside a task, Airflow 3.1.0 breaks on a connection that is not there"
 )
-def test_a_message_without_recipients_is_an_error_before_the_first_aws_call(
-    run: Run, local: LocalServices, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_message_without_recipients_is_an_error_before_the_first_aws_call(run: Run, local: LocalServices) -> None:
     asked = len(local.sagemaker.requests)
     with pytest.raises(ValueError, match=r"to=.*: must be"):
         run(NotebookUrlSmtpNotifier(to="{{ params.nobody }}"), NotebookUrlSlackNotifier(channel="#research"))

@@ -15,6 +15,7 @@ if not HAS_LAUNCH_PAGE:
     pytest.skip("there is no launch page before Airflow 3.1.1", allow_module_level=True)
 
 from tests.helpers.launch_page_server import PATH, Notebook, page_app, served
+from tests.helpers.ports import free_port
 
 HEADERS = {"Sec-Fetch-Site": "same-origin"}
 
@@ -31,7 +32,7 @@ def notebook() -> Notebook:
 def proxy(notebook: Notebook, tmp_path: Path) -> Iterator[httpx.Client]:
     if not nginx.is_wanted():
         pytest.skip("no nginx on this machine")
-    port = nginx.free_port()
+    port = free_port()
     with served(page_app(notebook)) as upstream:
         proxy = nginx.Nginx(port, upstream, "", tmp_path)
         try:

@@ -113,7 +113,7 @@ def test_a_user_who_returns_before_the_notebook_is_ready_is_redirected(page: Any
     until_landed(page, notebook)
 
 
-def test_the_person_who_reloads_has_stayed(page: Any, notebook: Notebook) -> None:
+def test_a_user_who_reloads_the_page_is_redirected(page: Any, notebook: Notebook) -> None:
     start(page, notebook)
     page.reload()
     page.get_by_text("the notebook opens here by itself").wait_for()

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 import requests
 
 from tests.helpers.local_client import sagemaker_client
+from tests.helpers.until import until
 
 COMMAND = [sys.executable, "-m", "airflow_sagemaker_presign.local", "--port", "0"]
 
@@ -32,11 +32,8 @@ class Service:
         )
 
     def addresses(self) -> dict[str, Any]:
-        give_up = time.monotonic() + 60
-        while not self.ready_file.exists():
-            assert self.process.poll() is None, self.process.communicate()[0]
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        until(lambda: self.ready_file.exists() or self.process.poll() is not None, timeout=60)
+        assert self.process.poll() is None, self.process.communicate()[0]
         return dict(json.loads(self.ready_file.read_text()))
 
     def end(self, number: int) -> tuple[int, str]:
@@ -52,15 +49,6 @@ def started(tmp_path: Path) -> Iterator[list[Service]]:
     for service in services:
         service.process.kill()
         service.process.wait()
-
-
-def all_gone(pids: list[int], seconds: float = 15) -> bool:
-    give_up = time.monotonic() + seconds
-    while time.monotonic() < give_up:
-        if not any(alive(pid) for pid in pids):
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def alive(pid: int) -> bool:
@@ -115,19 +103,17 @@ def test_no_process_is_left_however_it_ends(number: int, tmp_path: Path, started
     below = [child.pid for child in supervisor.children(recursive=True)]
     assert len(below) >= 2  # JupyterLab and the kernel.
     os.kill(service.process.pid, number)
-    assert all_gone([supervisor.pid, *below])
+    until(lambda: not any(alive(pid) for pid in [supervisor.pid, *below]), timeout=15)
 
 
 def test_no_process_is_left_when_it_is_killed_while_jupyterlab_starts(tmp_path: Path, started: list[Service]) -> None:
     service = Service(tmp_path, "--folder", str(tmp_path / "folder"))
     started.append(service)
     parent = psutil.Process(service.process.pid)
-    give_up = time.monotonic() + 30
-    while not (children := parent.children(recursive=True)):
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+    until(parent.children, interval=0.01)
+    children = parent.children(recursive=True)
     service.process.kill()
-    assert all_gone([child.pid for child in children])
+    until(lambda: not any(alive(child.pid) for child in children), timeout=15)
 
 
 def start_a_kernel(addresses: dict[str, Any]) -> None:

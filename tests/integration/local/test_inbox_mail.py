@@ -97,7 +97,9 @@ def test_no_line_of_a_mail_is_logged(
 ) -> None:
     with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="mail.log"):
         send(local)
+        logging.getLogger("airflow_sagemaker_presign").debug("the log is captured")
     printed = capfd.readouterr()
+    assert "the log is captured" in caplog.text
     assert "authToken" not in caplog.text + printed.out + printed.err
 
 

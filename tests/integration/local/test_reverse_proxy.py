@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import websocket
 
 from airflow_sagemaker_presign.local import LocalServices
 from tests.helpers.notebook_person import Person
+from tests.helpers.until import until
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +30,6 @@ def local(services: LocalServices) -> LocalServices:
     for name in ("research", "training"):
         services.sagemaker.set_status(name, "InService")
     return services
-
-
-def until(wanted: Callable[[], bool], seconds: float = 20) -> bool:
-    give_up = time.monotonic() + seconds
-    while time.monotonic() < give_up:
-        if wanted():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def is_closed(connection: Any) -> bool:
@@ -58,7 +49,7 @@ def detached_process(tmp_path: Path, connection: Any) -> psutil.Process:
     file = tmp_path / "pid"
     script = f"echo $$ > {file}.new; mv {file}.new {file}; exec sleep 600"
     connection.send(json.dumps(["stdin", f"setsid nohup sh -c '{script}' >/dev/null 2>&1 &\r"]))
-    assert until(file.exists)
+    until(file.exists, timeout=20)
     return psutil.Process(int(file.read_text()))
 
 
@@ -132,7 +123,7 @@ def test_a_stop_closes_connections_and_ends_kernels_terminals_and_their_child_pr
     else:
         local.sagemaker.set_status("research", "Stopped")
     assert is_closed(connection)
-    assert until(lambda: not detached.is_running())
+    until(lambda: not detached.is_running(), timeout=20)
     assert person.get(f"/api/kernels/{kernel}").status_code == 403
     local.sagemaker.set_status("research", "InService")
     assert person.get("/api/kernels").json() == []
@@ -160,7 +151,7 @@ def test_a_jupyterlab_that_ended_by_itself_is_started_anew(local: LocalServices)
     (pid,) = set(local.jupyter.pids) - before
     for process in psutil.Process(pid).children(recursive=True):
         process.kill()
-    assert until(lambda: psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, timeout=20)
     assert person.get("/lab").status_code == 200
 
 

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from botocore.config import Config
 
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.__main__ import EPILOG
+from tests.helpers.until import until
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,7 @@ def client(local: LocalServices, session: boto3.Session) -> Iterator[Any]:
 
 
 def wait_for(local: LocalServices, status: str) -> None:
-    give_up = time.monotonic() + 10
-    while local.sagemaker.status("research") != status:
-        assert time.monotonic() < give_up, local.sagemaker.status("research")
-        time.sleep(0.05)
+    until(lambda: local.sagemaker.status("research") == status, f"research is {status}", timeout=10)
 
 
 def test_a_notebook_starts_is_opened_and_stops_over_http(local: LocalServices, client: Any) -> None:
@@ -181,12 +178,14 @@ def test_the_token_reaches_no_log_of_the_service(
         url = client.create_presigned_notebook_instance_url(NotebookInstanceName="research")["AuthorizedUrl"]
         requests.get(f"{local.endpoint_url}/inbox/?{url.partition('?')[2]}")
         requests.get(f"{local.endpoint_url}/nowhere?{url.partition('?')[2]}")
+        logging.getLogger("werkzeug").debug("the log is captured")
     token = url.partition("authToken=")[2]
     printed = capfd.readouterr()
+    assert "the log is captured" in caplog.text
     assert token not in caplog.text + printed.out + printed.err
 
 
-def test_one_of_two_concurrent_starts_is_rejected(local: LocalServices, session: boto3.Session) -> None:
+def test_one_of_eight_concurrent_starts_is_accepted(local: LocalServices, session: boto3.Session) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     local.sagemaker.set_status("research", "Stopped", region="eu-central-1")

@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
+from tests.helpers.until import until
 
 # A command whose child is in its own process group, as Airflow's task supervisors are, and ignores SIGTERM.
 FAMILY = """
@@ -42,15 +41,11 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def until(condition: Callable[[], bool], timeout: float = 10) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def pids_in(folder: Path) -> list[int]:
-    until(lambda: all((folder / name).exists() and (folder / name).read_text() for name in ("parent", "child")))
+    until(
+        lambda: all((folder / name).exists() and (folder / name).read_text() for name in ("parent", "child")),
+        timeout=10,
+    )
     return [int((folder / name).read_text()) for name in ("parent", "child")]
 
 
@@ -77,7 +72,7 @@ def test_all_end_when_the_one_who_started_them_is_killed(tmp_path: Path, number:
     starter.send_signal(number)
     starter.wait(10)
 
-    until(lambda: all(is_gone(pid) for pid in family))
+    until(lambda: all(is_gone(pid) for pid in family), timeout=10)
 
 
 def test_children_that_outlive_the_command_are_ended_with_it(tmp_path: Path) -> None:
@@ -87,7 +82,7 @@ def test_children_that_outlive_the_command_are_ended_with_it(tmp_path: Path) -> 
 
     os.kill(parent, signal.SIGKILL)
 
-    until(lambda: process.returncode() is not None)
+    until(lambda: process.returncode() is not None, timeout=10)
     assert is_gone(child)
 
 
@@ -95,7 +90,7 @@ def test_the_exit_code_and_the_end_of_the_output_are_kept(tmp_path: Path) -> Non
     command = [sys.executable, "-c", "import sys; print('one'); print('two', file=sys.stderr); sys.exit(7)"]
     process = SupervisedProcess(command, log=tmp_path / "log", env=os.environ)
 
-    until(lambda: process.returncode() is not None)
+    until(lambda: process.returncode() is not None, timeout=10)
 
     assert process.returncode() == 7
     assert sorted(process.tail().split()) == ["one", "two"]
@@ -111,6 +106,6 @@ def test_killing_ends_all_descendants_without_sigterm(tmp_path: Path) -> None:
     process.kill()
 
     assert process.killed
-    until(lambda: all(is_gone(pid) for pid in [*family, process.pid]))
+    until(lambda: all(is_gone(pid) for pid in [*family, process.pid]), timeout=10)
     assert "told" not in process.tail()
     process.stop()

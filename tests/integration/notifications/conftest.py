@@ -20,6 +20,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from airflow_sagemaker_presign.notifications.email import fewest_retries
+from tests.helpers.http_server import QuietHandler, serving
 from tests.helpers.minted_urls import minted_url
 
 # As long as a real one, with all that HTML, quoted-printable and URL quoting like to change.
@@ -104,24 +105,15 @@ class SlackStandIn:
 def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackStandIn]:
     stand_in = SlackStandIn()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             stand_in.handle(self)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    extra = {"base_url": f"http://127.0.0.1:{server.server_port}/api/"}
-    connection = {"conn_type": "slack", "password": "xoxb-test", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(connection))
-    yield stand_in
-    stand_in.release.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        connection = {"conn_type": "slack", "password": "xoxb-test", "extra": {"base_url": f"{url}/api/"}}
+        monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(connection))
+        yield stand_in
+        stand_in.release.set()
 
 
 class MailStandIn:

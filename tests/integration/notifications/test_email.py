@@ -373,10 +373,12 @@ def test_the_lowest_retry_limit_is_the_installed_providers(
 def test_nothing_is_logged_that_holds_the_url(
     mail: Any, link_context: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.INFO, logger="mail.log")  # the stand-in's own
+    caplog.set_level(logging.DEBUG)  # the last call sets what caplog keeps
     _send(link_context)
+    logging.getLogger("of.a.client").debug("the log is captured")
     assert len(mail.mails) == 1
+    assert "the log is captured" in caplog.text
     assert "authToken" not in caplog.text
 
 

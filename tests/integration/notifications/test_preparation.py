@@ -13,6 +13,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator
+from tests.helpers.scripted_sagemaker import TaskInstance
 
 
 @pytest.fixture
@@ -86,13 +87,6 @@ def test_a_password_that_smtplib_cannot_send_is_an_error_without_the_password(
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
     assert "cret" not in str(raised.value)
-
-
-class TaskInstance:
-    dag_id, run_id, task_id, map_index = "mornings", "manual__1", "link", -1
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        pass
 
 
 @pytest.mark.parametrize(

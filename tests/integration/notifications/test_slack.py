@@ -212,7 +212,9 @@ def test_nothing_is_logged_that_holds_the_url(
     else:
         with pytest.raises(SendFailed):
             notifier(link_context)
+    logging.getLogger("slack_sdk").debug("the log is captured")
     assert len(slack.posted()) == 1
+    assert "the log is captured" in caplog.text
     assert "authToken" not in caplog.text
 
 

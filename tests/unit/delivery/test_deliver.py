@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_sagemaker_presign.compat import BaseNotifier
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.delivery.attempts import Delivery, DeliveryPolicy
 from airflow_sagemaker_presign.delivery.deliver import deliver
 from airflow_sagemaker_presign.exceptions import (
@@ -56,7 +56,7 @@ def test_a_notifier_whose_send_is_a_coroutine_is_waited_for(send: Send) -> None:
     assert (delivery.attempts, delivery.failure, len(mail.sent)) == (2, "", 1)
 
 
-@pytest.mark.skipif(not hasattr(BaseNotifier, "async_notify"), reason="this Airflow has no async_notify")
+@pytest.mark.skipif(AIRFLOW_VERSION < (3, 1), reason="this Airflow has no async_notify")
 def test_a_notifier_with_only_the_asynchronous_method_is_called_with_it(send: Send) -> None:
     mail = OnlyAwaitable()
     (delivery,) = send(mail)

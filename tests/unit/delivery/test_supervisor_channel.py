@@ -244,7 +244,8 @@ def test_a_task_that_is_killed_during_its_sends_can_still_report_it(monkeypatch:
 def test_the_supervisor_in_the_tasks_own_process_logs_a_mask_without_the_url(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    structlog = pytest.importorskip("structlog")
+    import structlog
+
     from airflow_sagemaker_presign.compat import mask_secret
 
     def mint_and_mask() -> PresignedUrl:

@@ -95,7 +95,9 @@ def test_a_page_by_another_server_amid_a_wait_passes(
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
-def test_retry_after_is_respected(connection: object, answer: Answer, clock: Clock, status: int) -> None:
+def test_a_transient_status_of_another_server_is_waited_out(
+    connection: object, answer: Answer, clock: Clock, status: int
+) -> None:
     answer(status)
     seconds, error = ends_after(clock)
     assert isinstance(error, exceptions.NotebookInstanceWaitTimeout)

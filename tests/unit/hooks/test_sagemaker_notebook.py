@@ -20,17 +20,12 @@ from airflow_sagemaker_presign.minting import redaction
 from airflow_sagemaker_presign.minting.url_capture import MINT_EVENT
 from airflow_sagemaker_presign.workspaces.base import Observation, Phase
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance, Status
-from tests.helpers.scripted_sagemaker import ARN, RESEARCH, TOKEN, URL, Clock, Script
+from tests.helpers.scripted_sagemaker import ARN, DENIED, RESEARCH, TOKEN, URL, Clock, Script
 
 NOT_STARTABLE = [status for status in Status if status not in ("Stopped", "Failed")]
 NOT_STOPPABLE = [status for status in Status if status != "InService"]
 IN_STOPPING = (
     f"Status (Stopping) not in ([Stopped, Failed]). Unable to transition to (Pending) for Notebook Instance ({ARN})"
-)
-DENIED = (
-    "User: arn:aws:sts::123456789012:assumed-role/airflow/worker is not authorized to perform: "
-    f"sagemaker:StartNotebookInstance on resource: {ARN} because no identity-based policy allows the "
-    "sagemaker:StartNotebookInstance action"
 )
 QUOTA = (
     "The account-level service limit 'ml.g5.xlarge for notebook instance usage' is 0 Instances, with current "
@@ -105,6 +100,10 @@ def test_server_errors_and_rejections_are_distinguished_by_status(
     sagemaker.refuse("describe_notebook_instance", "Whatever", "Oops", status=503)
     with pytest.raises(exceptions.SageMakerUnavailable):
         hook.describe_notebook_instance("research")
+    sagemaker.refuse("describe_notebook_instance", "Whatever", "Oops", status=400)
+    with pytest.raises(exceptions.WorkspaceError) as raised:
+        hook.describe_notebook_instance("research")
+    assert type(raised.value) is exceptions.WorkspaceError
 
 
 def test_a_connection_without_credentials_says_so() -> None:

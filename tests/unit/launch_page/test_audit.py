@@ -83,7 +83,7 @@ def test_the_limit_is_of_a_person_and_a_task_instance(sessions: Sessions, task: 
     assert claim(sessions, task(), GRACE) == 0
     assert claim(sessions, task(key=replace(key, map_index=1))) == 0
     assert claim(sessions, task(key=replace(key, run_id="manual__2"))) == 0
-    # Neither a start nor an HTTP error counts as a mint.
+    # A mint does not count as a start.
     assert claim(sessions, task(), ADA, audit.STARTS) == 0
 
 

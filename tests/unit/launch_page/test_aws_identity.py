@@ -13,6 +13,7 @@ import pytest
 from airflow.models.connection import Connection
 from cryptography.fernet import Fernet
 
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.exceptions import WorkspaceError
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.launch_page import aws_identity
@@ -23,6 +24,7 @@ from airflow_sagemaker_presign.launch_page.sagemaker_client import LaunchPageHoo
 Make = Callable[..., RenderedTask]
 Connect = Callable[..., None]
 ALLOWED = "AIRFLOW__SAGEMAKER_PRESIGN__ALLOW_DEFAULT_CREDENTIALS"
+HAS_TEAMS = AIRFLOW_VERSION >= (3, 2)
 KEYS = {"login": "THEIRS", "password": "s"}
 PROFILES = """
 [keys]
@@ -97,7 +99,7 @@ def test_a_connection_that_is_missing_is_an_error(task: Make, conn_id: str, monk
     ],
 )
 def test_a_connection_without_credentials_is_not_the_api_servers_own(
-    task: Make, connect: Connect, connection: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    task: Make, connect: Connect, connection: dict[str, Any]
 ) -> None:
     connect(**connection)
     with pytest.raises(UnusableConnection) as error:
@@ -225,15 +227,7 @@ def teams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
 
 
-def has_teams() -> bool:
-    import inspect
-
-    from airflow.models.connection import Connection
-
-    return "team_name" in inspect.signature(Connection.get_connection_from_secrets).parameters
-
-
-@pytest.mark.skipif(not has_teams(), reason="teams have connections since Airflow 3.2")
+@pytest.mark.skipif(not HAS_TEAMS, reason="teams have connections since Airflow 3.2")
 def test_a_team_has_its_own_connection(task: Make, connect: Connect, teams: None) -> None:
     connect(**KEYS)
     connect("_red___aws_default", login="RED", password="s")
@@ -249,7 +243,7 @@ def test_a_team_has_its_own_connection(task: Make, connect: Connect, teams: None
         SageMakerClient().hook(task(team_name="blue", aws_conn_id="_red___of_red"))
 
 
-@pytest.mark.skipif(not has_teams(), reason="teams have connections since Airflow 3.2")
+@pytest.mark.skipif(not HAS_TEAMS, reason="teams have connections since Airflow 3.2")
 def test_teams_share_no_client(task: Make, connect: Connect, teams: None) -> None:
     connect(**KEYS)
     connect("_red___aws_default", login="RED", password="s")
@@ -257,7 +251,7 @@ def test_teams_share_no_client(task: Make, connect: Connect, teams: None) -> Non
     assert notebooks.hook(task(team_name="red")) is not notebooks.hook(task(team_name="blue"))
 
 
-@pytest.mark.skipif(has_teams(), reason="this Airflow can look up a team's connection")
+@pytest.mark.skipif(HAS_TEAMS, reason="this Airflow can look up a team's connection")
 def test_an_airflow_that_cannot_look_up_a_teams_connection_is_refused(
     task: Make, connect: Connect, teams: None
 ) -> None:

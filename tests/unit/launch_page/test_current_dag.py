@@ -7,18 +7,15 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.compat import DAG, HAS_LAUNCH_PAGE, BaseNotifier
+from airflow_sagemaker_presign.compat import DAG, HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.launch_page.current_dag import tasks_of
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator,
     SageMakerStopNotebookInstanceOperator,
 )
+from tests.helpers.notifiers import Silent
 
 pytestmark = pytest.mark.skipif(not HAS_LAUNCH_PAGE, reason="there is no launch page before Airflow 3.1.1")
-
-
-class Silent(BaseNotifier):
-    def notify(self, context: Any) -> None: ...
 
 
 def serialized(dag: DAG) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_a_user_without_access_sees_their_name_and_may_switch_the_account(error:
 
 
 @pytest.mark.parametrize("error", [HTTPException(401), HTTPException(403, "Invalid JWT token")])
-def test_a_click_by_a_signed_out_user_redirects_to_the_login_and_back(error: Exception) -> None:
+def test_a_signed_out_users_click_shows_the_login_and_a_view_redirects_to_it(error: Exception) -> None:
     answer = answer_to("POST", error)
     assert answer.status_code == 401
     assert f'<a class="button" href="{LOGIN}">Sign in</a>' in answer.text

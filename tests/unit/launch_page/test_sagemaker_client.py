@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from airflow_sagemaker_presign.launch_page import aws_identity, sagemaker_client
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask
 from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
 from airflow_sagemaker_presign.workspaces.base import Workspace
+from tests.helpers.until import until
 
 Make = Callable[..., RenderedTask]
 
@@ -114,7 +114,7 @@ def test_concurrent_requests_share_one_client(task: Make, aws: Aws) -> None:
     assert len(aws.hooks) == 1
 
 
-def test_concurrent_page_views_share_a_response(
+def test_page_views_within_a_moment_share_a_response(
     launch_page: SageMakerClient, clock: SimpleNamespace, task: Make
 ) -> None:
     assert [launch_page.describe(task())["answer"] for _ in range(3)] == [1, 1, 1]
@@ -210,12 +210,12 @@ def test_a_describe_sent_before_a_start_is_discarded_even_if_it_returns_later(ta
     launch_page = SageMakerClient()
     aws.answers.clear()
     with ThreadPoolExecutor(2) as pool:
-        looking = pool.submit(launch_page.describe, task())
+        describing = pool.submit(launch_page.describe, task())
         until(lambda: aws.asked == ["research"])
         starting = pool.submit(launch_page.start, task())
         until(lambda: aws.started == ["research"])
         aws.answers.set()
-        looking.result(30)
+        describing.result(30)
         starting.result(30)
     launch_page.describe(task())
     assert len(aws.asked) == 2
@@ -257,10 +257,3 @@ def test_the_connections_own_settings_come_first(monkeypatch: pytest.MonkeyPatch
     client: Any = SageMakerClient().hook(task(aws_conn_id="page_test")).conn
     config = client.meta.config
     assert (config.read_timeout, config.connect_timeout) == (77, 5)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.compat import DAG, BaseOperator
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, DAG, BaseOperator
 from airflow_sagemaker_presign.notifications.callback_kind import has_link, nothing_to_send
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
@@ -154,8 +155,9 @@ def test_failure_callbacks_and_other_peoples_callbacks_are_fine() -> None:
     assert operator.notifiers == (notifier,)
 
 
+@pytest.mark.skipif(AIRFLOW_VERSION < (3, 1), reason="this Airflow has no deadlines")
 def test_a_deadline_does_not_accept_a_ready_made_notifier() -> None:
-    callback = pytest.importorskip("airflow.sdk.definitions.callback", reason="Airflow has no deadlines")
+    callback = import_module(f"airflow.sdk.definitions.{'callback' if AIRFLOW_VERSION >= (3, 2) else 'deadline'}")
     with pytest.raises(AttributeError, match="not awaitable"):
         callback.AsyncCallback(NotebookUrlSlackNotifier, kwargs={"channel": "#a"})
 

@@ -192,7 +192,7 @@ def test_addresses_that_the_slack_client_can_call_are_fine(
     assert notifier.user == "{{ recipient }}", "it is checked, not rendered"
 
 
-def test_another_tasks_output_can_be_the_recipients_of_a_mail(connection: Any, context: dict[str, Any]) -> None:
+def test_another_tasks_output_can_be_the_recipients_of_a_mail() -> None:
     class Output(BaseOperator):
         def execute(self, context: Any) -> None: ...
 
@@ -243,7 +243,7 @@ def test_a_person_is_read_as_people_paste_one(written: str, read: str) -> None:
         "ada\n@example.com", "https://acme.slack.com/archives/C012AB3CD",
     ],
 )  # fmt: skip
-def test_a_user_that_matches_no_person_or_several_is_an_error(written: Any) -> None:
+def test_a_user_that_names_no_person_or_several_is_an_error(written: Any) -> None:
     with pytest.raises(ValueError, match=r"^user=.*: must be an e-mail address, or a Slack user id"):
         slack_user_of(written)
 

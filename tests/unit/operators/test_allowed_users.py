@@ -9,14 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.compat import DAG, HAS_LAUNCH_PAGE, BaseNotifier
+from airflow_sagemaker_presign.compat import DAG, HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerPresignedNotebookUrlOperator as Link
 from airflow_sagemaker_presign.validation import rendered_allowed_users_of
-
-
-class Silent(BaseNotifier):
-    def notify(self, context: Any) -> None:
-        pass
+from tests.helpers.notifiers import Silent
 
 
 def make(**kwargs: Any) -> Link:

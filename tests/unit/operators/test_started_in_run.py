@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, DAG, AirflowSkipException, BaseNotifier, TaskGroup
+from airflow_sagemaker_presign.compat import AIRFLOW_VERSION, DAG, AirflowSkipException, TaskGroup
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
@@ -18,16 +18,13 @@ from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerStopNotebookInstanceOperator as Stop,
 )
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY
+from tests.helpers.notifiers import Silent
 from tests.helpers.scripted_sagemaker import ARN, Clock, Script
 
 ARN_KEY = SageMakerNotebookConsoleLink.key
 BEGAN = datetime(2026, 3, 2, 7, 0, 10, tzinfo=UTC)
 STARTED = 20
 """The second of BEGAN's minute in which the notebook instance changed last."""
-
-
-class Silent(BaseNotifier):
-    def notify(self, context: Any) -> None: ...
 
 
 def link(task_id: str = "link", name: str = "research") -> Link:
@@ -170,7 +167,7 @@ def test_a_link_in_a_task_group_counts(stops: Callable[..., bool]) -> None:
 def test_a_task_writes_down_when_its_run_first_began_and_nothing_once_that_is_forgotten(
     hook: SageMakerNotebookInstanceHook, clock: Clock, sagemaker: Script, context: dict[str, Any]
 ) -> None:
-    for cleared, told in ((0, BEGAN.isoformat()), (1, None)):
+    for cleared, written in ((0, BEGAN.isoformat()), (1, None)):
         operator = Stop(task_id="stop", notebook_instance_name="research")
         operator.__dict__["hook"] = hook
         operator._runtime = clock
@@ -178,7 +175,7 @@ def test_a_task_writes_down_when_its_run_first_began_and_nothing_once_that_is_fo
         context["ti"].xcoms.clear()
         sagemaker.describe("Stopped")
         operator.execute(context)  # type: ignore[arg-type]
-        assert context["ti"].xcoms.get(RUN_BEGAN_KEY) == told
+        assert context["ti"].xcoms.get(RUN_BEGAN_KEY) == written
 
 
 def test_airflow_passes_to_a_task_what_clearing_keeps() -> None:

@@ -12,13 +12,7 @@ from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebook
 from airflow_sagemaker_presign.waiting.polling_schedule import next_poll_delay
 from airflow_sagemaker_presign.waiting.state_machine import Goal, WaitState
 from airflow_sagemaker_presign.waiting.worker import WorkerWait
-from tests.helpers.scripted_sagemaker import ARN, Clock, Script, wait_state, worker_wait
-
-DENIED = (
-    "User: arn:aws:sts::123456789012:assumed-role/airflow/worker is not authorized to perform: "
-    f"sagemaker:StartNotebookInstance on resource: {ARN} because no identity-based policy allows the "
-    "sagemaker:StartNotebookInstance action"
-)
+from tests.helpers.scripted_sagemaker import DENIED, Clock, Script, wait_state, worker_wait
 
 
 @pytest.fixture

@@ -294,7 +294,7 @@ def test_a_name_that_is_not_there(make: Callable[..., Any], aws: Aws, context: d
         make().execute(context)
 
 
-def test_another_process_may_start_the_notebook_first(tracking_hook: WorkspaceHook, aws: Aws) -> None:
+def test_another_process_may_start_the_tracking_server_first(tracking_hook: WorkspaceHook, aws: Aws) -> None:
     refusal = f"Tracking Server with ARN {ARN} is currently in status STARTING, can't be started."
     aws.refuse("start_mlflow_tracking_server", "ValidationException", refusal)
     assert tracking_hook.start(TrackingServer("experiments")) is False

@@ -1,4 +1,4 @@
-"""Whoever tries an example in the demo finds its notebook there."""
+"""The demo has the notebook of each example."""
 
 from __future__ import annotations
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,13 +11,14 @@ import pytest
 
 from airflow_sagemaker_presign.local.demo.launch_page_check import check_launch_page
 from airflow_sagemaker_presign.local.demo.link_check import LinkCheckError
+from tests.helpers.http_server import QuietHandler, serving
 
 PAGE = '<input type="hidden" name="token" value="a.b&amp;c"><dd id="status-word" data-state="x">{}</dd>'
 
 
 @dataclass
-class World:
-    """Airflow with its launch page, SageMaker and JupyterLab in one server, with configurable faults."""
+class Services:
+    """What the launch page, SageMaker and JupyterLab return, and what they received."""
 
     page: tuple[int, str] = (200, PAGE.format("InService"))
     page_mints: int = 0
@@ -30,33 +30,33 @@ class World:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a world."""
+    """Airflow with its launch page, SageMaker and JupyterLab in one."""
 
-    world: World
+    services: Services
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     server: Server
 
     def do_GET(self) -> None:
-        world = self.server.world
+        services = self.server.services
         if self.path == "/launch-page":
-            world.minted += world.page_mints
-            self.answer(*world.page)
+            services.minted += services.page_mints
+            self.answer(*services.page)
         elif self.path == "/requests":
             mint = {"operation": "CreatePresignedNotebookInstanceUrl"}
-            self.answer(200, json.dumps([{"operation": "DescribeNotebookInstance"}, *[mint] * world.minted]))
+            self.answer(200, json.dumps([{"operation": "DescribeNotebookInstance"}, *[mint] * services.minted]))
         elif "authToken" in self.path:
             self.answer(302, "", "/lab")
         else:
-            self.answer(world.lab_status, '{"kernels": 0}')
+            self.answer(services.lab_status, '{"kernels": 0}')
 
     def do_POST(self) -> None:
-        world = self.server.world
+        services = self.server.services
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        world.clicks.append((form, self.headers["Cookie"], self.headers["Sec-Fetch-Site"]))
-        world.minted += world.click_mints
-        self.answer(303, "", world.leads_to and f"http://{self.headers['Host']}{world.leads_to}")
+        services.clicks.append((form, self.headers["Cookie"], self.headers["Sec-Fetch-Site"]))
+        services.minted += services.click_mints
+        self.answer(303, "", services.leads_to and f"http://{self.headers['Host']}{services.leads_to}")
 
     def answer(self, status: int, body: str, location: str | None = None) -> None:
         self.send_response(status)
@@ -65,20 +65,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body.encode())
 
-    def log_message(self, *_: Any) -> None:
-        pass
-
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server(("127.0.0.1", 0), Handler)
-    server.world = World()
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server.services = Services()
+    with serving(server):
+        yield server
 
 
 def check(server: Server) -> None:
@@ -89,7 +82,7 @@ def check(server: Server) -> None:
 def test_the_button_is_pressed_once_as_somebody_signed_in_with_the_forms_own_token(server: Server) -> None:
     check(server)
 
-    assert server.world.clicks == [({"action": ["open"], "token": ["a.b&c"]}, "_token=ada", "same-origin")]
+    assert server.services.clicks == [({"action": ["open"], "token": ["a.b&c"]}, "_token=ada", "same-origin")]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +101,7 @@ def test_the_button_is_pressed_once_as_somebody_signed_in_with_the_forms_own_tok
 def test_an_unexpected_launch_page_is_reported_without_the_link(
     server: Server, wrong: dict[str, Any], reason: str
 ) -> None:
-    server.world = World(**wrong)
+    server.services = Services(**wrong)
 
     with pytest.raises(LinkCheckError, match=reason) as refused:
         check(server)

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -11,9 +10,10 @@ import pytest
 from airflow_sagemaker_presign.local.clock import LocalClock
 from airflow_sagemaker_presign.local.demo.link_check import LinkCheckError, check_newest, link_in
 from airflow_sagemaker_presign.local.sagemaker_api.presigned_tokens import PresignedTokens
+from tests.helpers.http_server import QuietHandler, serving
 
 
-class Jupyter(BaseHTTPRequestHandler):
+class Jupyter(QuietHandler):
     """Respond to a valid link as JupyterLab does, with a redirect to /lab."""
 
     def do_GET(self) -> None:
@@ -27,31 +27,21 @@ class Jupyter(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b'{"kernels": 0}')
 
-    def log_message(self, *_: Any) -> None:
-        pass
-
 
 class BrokenServer(ThreadingHTTPServer):
     """Its /api/status refuses."""
 
 
-def serve(server: ThreadingHTTPServer) -> Iterator[str]:
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.fixture
 def jupyter() -> Iterator[str]:
-    yield from serve(ThreadingHTTPServer(("127.0.0.1", 0), Jupyter))
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Jupyter)) as url:
+        yield f"{url}/"
 
 
 @pytest.fixture
 def broken_jupyter() -> Iterator[str]:
-    yield from serve(BrokenServer(("127.0.0.1", 0), Jupyter))
+    with serving(BrokenServer(("127.0.0.1", 0), Jupyter)) as url:
+        yield f"{url}/"
 
 
 def mail(address: str, arrived_after: float = 0) -> dict[str, Any]:

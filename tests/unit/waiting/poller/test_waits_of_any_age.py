@@ -29,14 +29,14 @@ ENDS: dict[str, type[object]] = {
 class Came:
     """A wait that comes to the poller, and what its notebook instance does."""
 
-    life: str
+    course: str
     age: float
     at: float
     takes: float
 
     def plan(self, account: Account, name: str) -> None:
         sent, half = self.at - self.age, self.at - self.age / 2
-        lives: dict[str, list[tuple[float, str]]] = {
+        plans: dict[str, list[tuple[float, str]]] = {
             "is on its way": [(sent + 2, "Pending"), (self.at + self.takes, "InService")],
             "got there meanwhile": [(sent + 2, "Pending"), (max(half, sent + 3), "InService")],
             "did not take its Start": [],
@@ -45,13 +45,13 @@ class Came:
             "fails later": [(sent + 2, "Pending"), (self.at + self.takes, "Failed")],
             "is deleted later": [(sent + 2, "Pending"), (self.at + self.takes, "gone")],
         }
-        account.plan(name, (sent - 1000, "Stopped"), *lives[self.life])
+        account.plan(name, (sent - 1000, "Stopped"), *plans[self.course])
 
     def by(self, fault_ends: float) -> float:
         """Return by when it should have ended if AWS can be observed from then on."""
-        if self.life == "did not take its Start":
+        if self.course == "did not take its Start":
             return max(self.at + max(0.0, 36 - self.age), fault_ends) + 120
-        later = self.life in ("is on its way", "fails later", "is deleted later")
+        later = self.course in ("is on its way", "fails later", "is deleted later")
         return max(self.at + (self.takes if later else 3), fault_ends)
 
 
@@ -121,10 +121,10 @@ def test_each_wait_ends_as_its_notebook_instance_did_and_soon(
     waits.run(*coming)
     for number, each in enumerate(many):
         name = f"notebook-{number:02}"
-        assert type(waits.outcomes[name]) is ENDS[each.life], (each, waits.outcomes[name])
+        assert type(waits.outcomes[name]) is ENDS[each.course], (each, waits.outcomes[name])
         fault_ends = fault.since + fault.seconds if fault else 0.0
         assert waits.ended_at[name] < each.by(fault_ends) + SOON, each
     starts = [at for at, what, _ in account.requests if what == "start"]
     taken = [at for at in starts if not (fault and fault.refuses("start", at))]
-    assert len(taken) == sum(each.life == "did not take its Start" for each in many)
+    assert len(taken) == sum(each.course == "did not take its Start" for each in many)
     assert account.busiest_second() <= 10

@@ -146,14 +146,14 @@ def test_each_gets_the_end_that_its_notebook_instance_has_come_to(triggerer: Tri
 def test_a_few_old_waits_get_the_ends_that_their_notebook_instances_have_come_to(
     triggerer: Triggerer, count: int
 ) -> None:
-    lives: list[tuple[tuple[float, str], ...]] = [
+    plans: list[tuple[tuple[float, str], ...]] = [
         ((-200, "Pending"), (100, "InService")),
         ((-200, "Pending"), (-30, "InService")),
         (),
         ((-200, "Pending"), (-30, "Failed")),
         ((-200, "Pending"), (-30, "gone")),
     ]
-    triggerer.waits.run(*(triggerer.started(name, *lives[n % 5]) for n, name in enumerate(names(count))))
+    triggerer.waits.run(*(triggerer.started(name, *plans[n % 5]) for n, name in enumerate(names(count))))
     right = ("WaitState", "WaitState", "WaitState", "NotebookInstanceFailed", "NotebookInstanceDeleted")
     outcomes = [type(triggerer.waits.outcomes[name]).__name__ for name in names(count)]
     assert outcomes == [right[n % 5] for n in range(count)]
@@ -245,7 +245,7 @@ def test_the_database_is_away_while_they_are_taken_over(triggerer: Triggerer, co
 
 
 def test_the_database_comes_and_goes_and_the_deadlines_pass_meanwhile(triggerer: Triggerer) -> None:
-    """They get their last observation once a poller runs."""
+    """They get their last observation once the connection can be read."""
     account = triggerer.account
     account.refuse = lambda operation, name: (
         unavailable() if operation == "connect" and account.clock.monotonic() < 60 else None
