@@ -19,7 +19,7 @@ PATHS = tests/unit $(patsubst %,tests/integration/%, \
 NOT_OF_AIRFLOW = $(patsubst %,tests/unit/%,local fleet) \
 	$(patsubst %,tests/unit/hooks/test_%.py,responses_not_from_aws unusable_connections) \
 	$(patsubst %,tests/unit/waiting/poller/test_%.py,describe_queue rate_limiter poller \
-	waits_of_any_age waits_taken_over) tests/integration/notifications/test_email_in_browser.py
+	waits_of_any_age) tests/integration/notifications/test_email_in_browser.py
 MATRIX_TESTS = $(PATHS) $(NOT_OF_AIRFLOW:%=--ignore=%) $(MORE_TESTS) $(SYSTEM_TESTS:%=tests/system/test_%.py)
 matrix-2.11.2 matrix-3.0.6 matrix-3.1.8 matrix-3.2.2: SYSTEM_TESTS = \
 	airflow_2 many_links_at_once dags_test_command launch_page
