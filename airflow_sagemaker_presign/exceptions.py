@@ -24,6 +24,7 @@ All errors of this package. Each states what happened, to which workspace, and w
     * NotebookInstanceStopped
     * NotebookInstanceStartNotTaken
     * NotebookInstanceStopNotTaken
+    * NotebookInstanceUsageUnknown
     * NotebookInstanceWaitTimeout
 
   * LinkDeliveryError
@@ -51,6 +52,7 @@ __all__ = [
     "NotebookInstanceStartNotTaken",
     "NotebookInstanceStopNotTaken",
     "NotebookInstanceStopped",
+    "NotebookInstanceUsageUnknown",
     "NotebookInstanceWaitTimeout",
     "SageMakerAccessDenied",
     "SageMakerOutOfReach",
@@ -271,6 +273,16 @@ class NotebookInstanceWaitTimeout(WorkspaceError):
     advice = (
         "Clear the task to wait again; if starts always take that long, give the operator a longer `timeout` "
         "or shorten the lifecycle configuration."
+    )
+
+
+class NotebookInstanceUsageUnknown(WorkspaceError):
+    """Nobody knows whether the notebook instance is in use, since its Jupyter server cannot be asked."""
+
+    advice = (
+        "Check that the workers and triggerers may connect to the notebook's address (network, proxy, and the policy's "
+        "`aws:SourceIp`), and that Jupyter responds when you open the notebook; then clear the task. The notebook was "
+        "not stopped."
     )
 
 
