@@ -38,6 +38,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             f"{package}.links.SageMakerNotebookConsoleLink",
             f"{package}.links.SageMakerNotebookLaunchLink",
+            f"{package}.links.SageMakerNotebookKeepLink",
             # DAGs that were serialized before an upgrade name it, until they are parsed again.
             f"{package}.links.SageMakerNotebookDoorLink",
         ],

@@ -28,6 +28,9 @@ All errors of this package. Each states what happened, to which workspace, and w
     * NotebookInstanceWaitTimeout
 
   * LinkDeliveryError
+
+    * StopWarningDeliveryError
+
   * SendFailed, SendOutcomeUnknown, SentToSomeOnly (in :mod:`airflow_sagemaker_presign.delivery.send_errors`)
 """
 
@@ -58,6 +61,7 @@ __all__ = [
     "SageMakerOutOfReach",
     "SageMakerPresignError",
     "SageMakerUnavailable",
+    "StopWarningDeliveryError",
     "WorkspaceError",
 ]
 
@@ -299,6 +303,7 @@ class LinkDeliveryError(SageMakerPresignError):
 
     advice = "Fix the notifier's recipient or connection, then clear the task."
     consequence = "Clearing the task sends a link to everybody, also to those who have one."
+    what = "The link"
 
     def __init__(
         self,
@@ -315,7 +320,7 @@ class LinkDeliveryError(SageMakerPresignError):
         self.advice = f"{_combined_advice(self.advice_for) or self.advice} {self.consequence}"
         reasons = "; ".join(f"{notifier}: {reason}" for notifier, reason in failures.items())
         others = f" Delivered by: {', '.join(delivered)}." if delivered else ""
-        self.problem = f"The link was not delivered in time by {len(failures)} notifier(s). {reasons}.{others}"
+        self.problem = f"{self.what} was not delivered in time by {len(failures)} notifier(s). {reasons}.{others}"
         super().__init__(f"{_subject(noun, name)}: {self.problem} {self.advice}")
 
     @property
@@ -325,6 +330,13 @@ class LinkDeliveryError(SageMakerPresignError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.name, self.failures, self.delivered, self.advice_for, self.noun)
+
+
+class StopWarningDeliveryError(LinkDeliveryError):
+    """At least one notifier did not deliver the warning of a stop, so the workspace was not stopped."""
+
+    consequence = "Clearing the task watches the workspace again, and warns everybody."
+    what = "The warning of the stop"
 
 
 def _combined_advice(advice_for: Mapping[str, str]) -> str:

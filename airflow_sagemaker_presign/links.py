@@ -127,6 +127,16 @@ class SageMakerNotebookLaunchLink(BaseOperatorLink):
         return launch_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index) or ""
 
 
+class SageMakerNotebookKeepLink(SageMakerNotebookLaunchLink):
+    """The button of a task that stops an idle notebook, to the page where people keep it running."""
+
+    name = "Keep notebook running"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the link to the page; empty where there is none, or the task does not wait for idleness."""
+        return "" if getattr(operator, "idle_for", None) is None else super().get_link(operator, ti_key=ti_key)
+
+
 class SageMakerNotebookDoorLink(SageMakerNotebookLaunchLink):
     """
     The old name of :class:`SageMakerNotebookLaunchLink`, for DAGs that were serialized before an upgrade.

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, NoReturn
@@ -142,6 +142,28 @@ def positive_duration_of(name: str, value: object) -> timedelta:
     if not isinstance(duration, timedelta) or duration <= timedelta(0):
         reject(name, value, "a timedelta, or a number of seconds, above 0")
     return duration
+
+
+def idle_for_of(name: str, value: object) -> timedelta | None:
+    """Check a positive duration: a timedelta, or seconds as a number or (from a template) as digits; or ``None``."""
+    if value is None:
+        return None
+    duration = _timedelta_of(value)
+    if duration is None or duration <= timedelta(0):
+        reject(name, value, f"a timedelta, or a number of seconds, above 0, or None{_made_native(value)}")
+    return duration
+
+
+def at_latest_of(value: object) -> time | timedelta | None:
+    """Check the time of a stop: a time of day, also as text such as ``"20:00"``, a positive timedelta, or ``None``."""
+    if isinstance(value, str):
+        try:
+            return time.fromisoformat(value)
+        except ValueError:
+            reject("at_latest", value, "a time of day such as '20:00'")
+    if value is None or isinstance(value, time) or (isinstance(value, timedelta) and value > timedelta(0)):
+        return value
+    return reject("at_latest", value, "a datetime.time, a time of day such as '20:00', a positive timedelta, or None")
 
 
 def min_validity_of(value: object) -> timedelta:

@@ -131,7 +131,7 @@ class DeliveryAttempts:
         arrived = self.runtime.utc_now()
         if presigned_url is None:
             self.delivery = Delivery(self.name, attempt, delivered_at=arrived)
-            log.info("%s delivered the launch URL.", self.name)
+            log.info("%s delivered the message.", self.name)
             return None
         left = presigned_url.remaining(arrived)
         if left < self.policy.min_validity:

@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from airflow_sagemaker_presign import metrics
 from airflow_sagemaker_presign.delivery.attempts import Delivery, DeliveryAttempts, DeliveryPolicy
@@ -34,6 +34,7 @@ def deliver(
     *,
     workspace: Named,
     runtime: Runtime = RUNTIME,
+    of: Literal["links", "stop_warnings"] = "links",
 ) -> list[Delivery]:
     """
     Send the link through every notifier, each with a fresh URL unless the message has none.
@@ -43,6 +44,7 @@ def deliver(
     :param notifiers: Airflow notifiers. They are copied, never changed.
     :param mint: called once per notifier and attempt, from that notifier's thread. With ``None`` nothing is minted, and
         the notifiers see no ``presigned_url``.
+    :param of: what is delivered, for the metrics.
     :return: the outcome of each notifier, in their order.
     :raises LinkDeliveryError: if a notifier (with ``require="any"``: every one) failed, after all were tried.
     """
@@ -65,7 +67,7 @@ def deliver(
         for attempts in all_attempts:
             attempts.abandon()
     deliveries = [attempts.delivery for attempts in all_attempts]
-    record_metrics(deliveries, context)
+    record_metrics(deliveries, context, of)
     _raise_if_not_delivered(deliveries, policy, workspace)
     return deliveries
 
@@ -97,14 +99,14 @@ def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) 
         raise errors[0]
 
 
-def record_metrics(deliveries: Iterable[Delivery], context: Mapping[str, Any]) -> None:
-    """Count delivered and failed links, and record their remaining validity and the time since InService."""
-    in_service_since = _in_service_since(context)
+def record_metrics(deliveries: Iterable[Delivery], context: Mapping[str, Any], of: str = "links") -> None:
+    """Count what was delivered and failed; of links, record the remaining validity and the time since InService."""
+    in_service_since = _in_service_since(context) if of == "links" else None
     for delivery in deliveries:
         if delivery.failure or delivery.delivered_at is None:
-            metrics.incr("links_failed")
+            metrics.incr(f"{of}_failed")
             continue
-        metrics.incr("links_delivered")
+        metrics.incr(f"{of}_delivered")
         if delivery.expires_at is not None:
             metrics.timing("validity_left", delivery.expires_at - delivery.delivered_at)
         if in_service_since is not None:

@@ -19,6 +19,7 @@ from airflow_sagemaker_presign.hooks.transport_errors import Route
 from airflow_sagemaker_presign.minting.presigned_url import URL_VALIDITY, PresignedUrl
 from airflow_sagemaker_presign.minting.url_capture import capture_minted_urls, redacted_before_logging
 from airflow_sagemaker_presign.runtime import utc_now
+from airflow_sagemaker_presign.usage.http_options import HttpOptions
 from airflow_sagemaker_presign.validation import ca_bundle_of, extra_of, text_of, verify_of
 from airflow_sagemaker_presign.workspaces.base import Observation, Page, Workspace
 
@@ -141,6 +142,12 @@ class WorkspaceHook(AwsBaseHook):
         """Whether, or with which CA bundle, TLS certificates are checked; the connection's value may be text."""
         verify: bool | str | None = ca_bundle_of(verify_of(super().verify))
         return verify
+
+    @property
+    def http_options(self) -> HttpOptions:
+        """How requests reach a notebook's Jupyter server: with the certificates and proxies of those to AWS."""
+        verify = self.verify
+        return HttpOptions(True if verify is None else verify, getattr(self.config, "proxies", None))
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Any:

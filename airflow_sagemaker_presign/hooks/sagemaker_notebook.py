@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any, Literal
 
 from airflow_sagemaker_presign.deprecation import renamed
+from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
 from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedUrl
+from airflow_sagemaker_presign.usage.activity import Usage
 from airflow_sagemaker_presign.validation import session_expiration_duration_of
 from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP, Phase, Workspace
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance, Status
@@ -85,6 +88,34 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
             else session_expiration_duration_of(session_expiration_duration)
         )
         return self.mint(NotebookInstance(name), duration, NotebookInstance.landing_of(landing))
+
+    def notebook_instance_usage(self, name: str, *, count_connections: bool = False) -> Usage:
+        """
+        Return the use of a notebook instance, as its Jupyter server shows it. The question itself does not count.
+
+        It mints a URL for a session of 30 minutes, and opens it from this machine, which must reach the notebook.
+
+        https://jupyter-server.readthedocs.io/en/latest/developers/rest-api.html
+
+        :param name: the notebook instance; it must be InService.
+        :param count_connections: whether a kernel with a connection, such as an open browser tab's, is in use.
+        :raises ValueError: when AWS would refuse the name.
+        :raises NotebookInstanceUsageUnknown: when the Jupyter server cannot be asked.
+        :raises WorkspaceError: when AWS refuses the request; its class gives the reason.
+        """
+        from airflow_sagemaker_presign.usage.jupyter_session import SESSION, JupyterSession, JupyterUnavailable
+
+        notebook_instance = NotebookInstance(name)
+        presigned_url = self.mint(notebook_instance, SESSION, None)
+
+        async def ask() -> Usage:
+            session = await JupyterSession.open(presigned_url, self.http_options)
+            return await session.usage(self._clock, count_connections=count_connections)
+
+        try:
+            return asyncio.run(ask())
+        except JupyterUnavailable as error:
+            raise NotebookInstanceUsageUnknown(name, error.problem, f"{error.advice}; then try again.") from None
 
     def _send_if(
         self, phases: Collection[Phase], name: str, send: Callable[[Workspace], bool], status_after: Status

@@ -82,9 +82,7 @@ def redacted(url: str | None = None) -> Iterator[Callable[[str], None]]:
 
     def add(late_url: str) -> None:
         urls.append(late_url)
-        with _lock:
-            _registered.update(_spelled(quoted_forms(late_url)))
-            _pieces.update(_pieces_of(late_url))
+        _register(late_url)
 
     _enter()
     _of_thread.urls = urls
@@ -96,12 +94,43 @@ def redacted(url: str | None = None) -> Iterator[Callable[[str], None]]:
         if outer is None:
             _of_thread.urls = None
             for known in urls:
-                _forget(_registered, _spelled(quoted_forms(known)))
-                _forget(_pieces, _pieces_of(known))
+                _unregister(known)
         _leave()
 
 
+@contextmanager
+def redacted_during(*secrets: str) -> Iterator[None]:
+    """
+    Redact URLs, or other secrets such as cookies, while the block runs: for coroutines, whose blocks interleave.
+
+    Unlike with :func:`redacted`, what is registered does not depend on other blocks of the same thread.
+    """
+    _enter()
+    for secret in secrets:
+        _register(secret)
+    try:
+        yield
+    finally:
+        for secret in secrets:
+            _unregister(secret)
+        _leave()
+
+
+def _register(secret: str) -> None:
+    with _lock:
+        _registered.update(_spelled(quoted_forms(secret)))
+        _pieces.update(_pieces_of(secret))
+
+
+def _unregister(secret: str) -> None:
+    _forget(_registered, _spelled(quoted_forms(secret)))
+    _forget(_pieces, _pieces_of(secret))
+
+
 def _tokens_in(url: str) -> list[str]:
+    """Return the secrets in a URL's query; a text that is no URL, such as a cookie, is a secret as a whole."""
+    if "://" not in url:
+        return [url]
     return [value for name, value in parse_qsl(urlsplit(url).query) if len(value) >= 16 or name == "authToken"]
 
 

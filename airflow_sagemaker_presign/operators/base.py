@@ -225,16 +225,19 @@ class WorkspaceOperator(BaseOperator):
     def _defer(self, wait: WaitState) -> None:
         self.defer(
             trigger=self._trigger_class()(
-                wait=wait.as_dict(),
-                poll_interval=self.poll_interval,
-                aws_conn_id=self._connection_in_triggerer(),
-                region_name=self.region_name,
-                verify=self.verify,
-                botocore_config=self.botocore_config,
+                wait=wait.as_dict(), poll_interval=self.poll_interval, **self._client_in_triggerer()
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=max(0.0, wait.deadline - self._runtime.time())) + _TRIGGERER_MARGIN,
         )
+
+    def _client_in_triggerer(self) -> dict[str, Any]:
+        return {
+            "aws_conn_id": self._connection_in_triggerer(),
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "botocore_config": self.botocore_config,
+        }
 
     def _connection_in_triggerer(self) -> str | None:
         """

@@ -17,16 +17,15 @@ from airflow_sagemaker_presign.delivery.link_mode import (
 )
 from airflow_sagemaker_presign.deprecation import with_old_keys
 from airflow_sagemaker_presign.links import SageMakerNotebookLaunchLink
+from airflow_sagemaker_presign.operators.allowed_users import AllowedUsers, WithAllowedUsers
 from airflow_sagemaker_presign.operators.base import WorkspaceOperator
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseNotifier, Context
     from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 
-AllowedUsers = Sequence[str] | Literal["editors"]
 
-
-class PresignedUrlOperator(WorkspaceOperator):
+class PresignedUrlOperator(WithAllowedUsers, WorkspaceOperator):
     """
     Base of the operators that deliver a presigned URL; use a subclass.
 
@@ -102,16 +101,6 @@ class PresignedUrlOperator(WorkspaceOperator):
         warn_of_old_names_in_templates(self.notifiers)
         if self.link == "launch_page":
             reject_presigned_url_in_templates(self.notifiers)
-
-    @property
-    def allowed_users(self) -> Any:
-        """The users who may open the launch page; the setter checks the rendered value before Airflow stores it."""
-        return self._allowed_users
-
-    @allowed_users.setter
-    def allowed_users(self, rendered: object) -> None:
-        # An error here is raised before the launch page can read the field.
-        self._allowed_users = validation.rendered_allowed_users_of(rendered)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the workspace, wait until it is ready, and deliver the link."""

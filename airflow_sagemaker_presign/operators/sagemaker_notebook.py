@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_sagemaker_presign.delivery.link_mode import LinkMode
 from airflow_sagemaker_presign.deprecation import renamed_parameter
-from airflow_sagemaker_presign.links import SageMakerNotebookConsoleLink, SageMakerNotebookLaunchLink
+from airflow_sagemaker_presign.links import (
+    SageMakerNotebookConsoleLink,
+    SageMakerNotebookKeepLink,
+    SageMakerNotebookLaunchLink,
+)
 from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION
+from airflow_sagemaker_presign.operators.allowed_users import AllowedUsers
 from airflow_sagemaker_presign.operators.base import WorkspaceOperator
-from airflow_sagemaker_presign.operators.presigned_url import AllowedUsers, PresignedUrlOperator
+from airflow_sagemaker_presign.operators.idle_stop import IdleStopOperator
+from airflow_sagemaker_presign.operators.presigned_url import PresignedUrlOperator
 from airflow_sagemaker_presign.operators.started_in_run import RUN_BEGAN_KEY, began, was_not_started_by_run
 from airflow_sagemaker_presign.validation import NOTEBOOK_LANDINGS, notebook_instance_name_of
 
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseNotifier, BaseOperatorLink, Context
     from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-    from airflow_sagemaker_presign.triggers.base import WorkspaceTrigger
+    from airflow_sagemaker_presign.triggers.base import IdleTrigger, WorkspaceTrigger
     from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
 __all__ = ["SageMakerPresignedNotebookUrlOperator", "SageMakerStopNotebookInstanceOperator"]
@@ -47,6 +53,11 @@ class _NotebookInstanceOperator(WorkspaceOperator):
         from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceTrigger
 
         return SageMakerNotebookInstanceTrigger
+
+    def _idle_trigger_class(self) -> type[IdleTrigger]:
+        from airflow_sagemaker_presign.triggers.sagemaker_notebook import SageMakerNotebookInstanceIdleTrigger
+
+        return SageMakerNotebookInstanceIdleTrigger
 
 
 class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, PresignedUrlOperator):
@@ -127,19 +138,19 @@ class SageMakerPresignedNotebookUrlOperator(_NotebookInstanceOperator, Presigned
         return {"notebook_instance_arn": description.get("NotebookInstanceArn", "")}
 
 
-class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
+class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator, IdleStopOperator):
     """
-    Stop a SageMaker notebook instance in any status; suitable as a teardown task.
+    Stop a SageMaker notebook instance, at once or when it is idle; suitable as a teardown task.
 
     AWS stops InService instances only. The operator waits for a Pending one (for instance after a task that failed
     during the start) and stops it then; for one that is Stopped, Failed or Deleting it does nothing.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopNotebookInstance.html
 
-    The parameters that are not listed here are those of :class:`~.base.WorkspaceOperator` (wait, connection).
+    The parameters that are not listed here are those of :class:`~.idle_stop.IdleStopOperator` (idleness, warning) and
+    :class:`~.base.WorkspaceOperator` (wait, connection).
 
     :param notebook_instance_name: the notebook instance. (templated)
-    :param wait_for_completion: wait until it is Stopped; otherwise only until it is Stopping.
     :param only_if_started_in_run: for cleanup: stop it only if its status has changed since this DAG run first began,
         and skip the task otherwise, since a notebook that ran before may be in use. In a cleared run, the start is
         known from upstream tasks of this package that were not cleared; if all were cleared, every change since the
@@ -148,15 +159,27 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
     :raises ValueError: for a parameter with a wrong value: when the DAG is parsed, or for a template before the first
         AWS call.
     :raises WorkspaceError: in the task, when the notebook instance does not stop; its class gives the reason.
+    :raises NotebookInstanceUsageUnknown: in the task, when nobody has known for an hour whether it is in use.
+    :raises StopWarningDeliveryError: in the task, when a notifier did not deliver the warning.
     """
 
-    template_fields: Sequence[str] = ("notebook_instance_name", *WorkspaceOperator.template_fields)
-    operator_extra_links: Collection[BaseOperatorLink] = (_NotebookInstanceOperator.console_link,)
+    template_fields: Sequence[str] = ("notebook_instance_name", *IdleStopOperator.template_fields)
+    operator_extra_links: Collection[BaseOperatorLink] = (
+        _NotebookInstanceOperator.console_link,
+        SageMakerNotebookKeepLink(),
+    )
 
     def __init__(
         self,
         *,
         notebook_instance_name: str,
+        idle_for: timedelta | float | str | None = None,
+        warn_before: timedelta | float = timedelta(minutes=15),
+        notifiers: BaseNotifier | Sequence[BaseNotifier] = (),
+        at_latest: time | timedelta | str | None = None,
+        count_connections: bool = False,
+        recipient: str | None = None,
+        allowed_users: AllowedUsers = "editors",
         wait_for_completion: bool = True,
         only_if_started_in_run: bool = False,
         poll_interval: float | timedelta = 5,
@@ -170,6 +193,14 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
     ) -> None:
         super().__init__(
             identifiers={"notebook_instance_name": notebook_instance_name},
+            wait_for_completion=wait_for_completion,
+            idle_for=idle_for,
+            warn_before=warn_before,
+            notifiers=notifiers,
+            at_latest=at_latest,
+            count_connections=count_connections,
+            recipient=recipient,
+            allowed_users=allowed_users,
             poll_interval=poll_interval,
             timeout=timeout,
             deferrable=deferrable,
@@ -179,17 +210,14 @@ class SageMakerStopNotebookInstanceOperator(_NotebookInstanceOperator):
             botocore_config=botocore_config,
             **kwargs,
         )
-        self.wait_for_completion = wait_for_completion
         self.only_if_started_in_run = only_if_started_in_run
 
     def execute(self, context: Context) -> str:
-        """Stop the notebook instance, wait, and return the final status."""
-        from airflow_sagemaker_presign.waiting.state_machine import Goal
-
+        """Stop the notebook instance, at once or when it is idle, wait, and return the final status."""
         self._check()
         if self.only_if_started_in_run:
             self._skip_unless_started_in_run(context)
-        return self.reach(context, Goal.STOPPED if self.wait_for_completion else Goal.STOPPING)
+        return self.stop(context)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
         """Return the final status in the trigger's event."""

@@ -32,8 +32,13 @@ async def wait_for(
     key = client_key, kind
     poller = pollers.get(key)
     if poller is None:
-        per_second = conf.getfloat("sagemaker_presign", "requests_per_second", fallback=REQUESTS_PER_SECOND)
         poller = pollers[key] = StatusPoller(
-            kind, client_key.connect, per_second, on_end=lambda: pollers.pop(key, None), runtime=runtime
+            kind, client_key.connect, requests_per_second(), on_end=lambda: pollers.pop(key, None), runtime=runtime
         )
     return await poller.wait_for(wait, poll_interval)
+
+
+def requests_per_second() -> float:
+    """Return the limit of requests for a client key, from Airflow's configuration."""
+    per_second: float = conf.getfloat("sagemaker_presign", "requests_per_second", fallback=REQUESTS_PER_SECOND)
+    return per_second

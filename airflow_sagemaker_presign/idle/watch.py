@@ -1,0 +1,214 @@
+"""The watch of a workspace that is to be stopped once it is idle: decisions without side effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
+from airflow_sagemaker_presign.usage.activity import Usage
+from airflow_sagemaker_presign.usage.stop_warning import StopWarning
+from airflow_sagemaker_presign.workspaces.base import Workspace
+
+LOOK_INTERVAL_SECONDS = 1800.0
+"""The maximum number of seconds between two looks; each needs a session of its own, which AWS logs."""
+
+RETRY_SECONDS = 600.0
+"""Seconds until the next look after one that failed."""
+
+MIN_LOOK_SECONDS = 1.0
+"""The minimum number of seconds between two looks: the time in a response has whole seconds."""
+
+UNKNOWN_SECONDS = 3600.0
+"""Seconds after which looks that all failed end the watch."""
+
+MAX_FAILED_LOOKS_BEFORE_STOP = 6
+"""The number of looks right before the stop, in workers, of which the last ends a watch if all of them failed."""
+
+VERSION = 1
+"""The format of :meth:`IdleWatch.as_dict`. A triggerer must be at least as new as the workers that defer to it."""
+
+
+class Verdict(StrEnum):
+    """What follows from a look."""
+
+    WAIT = "wait"
+    WARN = "warn"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class IdleWatch:
+    """
+    The state of a watch. It fits into a trigger's arguments; times and durations are in seconds (since the epoch).
+
+    :param workspace: the workspace.
+    :param idle_for: how long it must be idle.
+    :param warn_before: how long before a stop people are warned.
+    :param stop_at: when it is stopped whatever runs in it; ``None``: never.
+    :param count_connections: whether a kernel with a connection is in use.
+    :param status: AWS's status of the workspace when the watch began.
+    :param active_at: when something last happened in it; 0: unknown.
+    :param running: what was in use at the last look, in words.
+    :param looked_at: the last look; 0: none yet.
+    :param unknown_since: when the first of the failed looks in a row failed; ``None``: the last one succeeded.
+    :param unknown: why the last look failed, as a sentence.
+    :param advice: what the reader can do about it.
+    :param warned_of_idle_at: when people were warned, since it was idle; ``None``: not since something last happened.
+    :param warned_of_latest_at: when people were warned of ``stop_at``.
+    :param failed_looks_before_stop: how many looks right before a stop failed.
+    """
+
+    workspace: Workspace
+    idle_for: float
+    warn_before: float
+    stop_at: float | None = None
+    count_connections: bool = False
+    status: str = ""
+    active_at: float = 0.0
+    running: str = ""
+    looked_at: float = 0.0
+    unknown_since: float | None = None
+    unknown: str = ""
+    advice: str = ""
+    warned_of_idle_at: float | None = None
+    warned_of_latest_at: float | None = None
+    failed_looks_before_stop: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the watch as plain JSON values."""
+        return {**asdict(self), "version": VERSION, "workspace": self.workspace.as_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], kind: type[Workspace]) -> Self:
+        """
+        Return the watch that :meth:`as_dict` wrote.
+
+        :raises ValueError: when a newer version wrote it.
+        """
+        values = dict(values)
+        if (version := values.pop("version")) != VERSION:
+            raise ValueError(
+                f"A watch of version {version} was stored by a newer airflow-sagemaker-presign: restart this process "
+                "with the version that the workers have."
+            )
+        return cls(**{**values, "workspace": kind.from_fields(values["workspace"])})
+
+    def observed(self, usage: Usage) -> Self:
+        """Return the watch after a look."""
+        seen = replace(
+            self,
+            looked_at=usage.observed_at.timestamp(),
+            running=usage.running,
+            unknown_since=None,
+            unknown="",
+            advice="",
+        )
+        return seen._active_at(usage.last_active_at.timestamp())
+
+    def unobserved(self, problem: str, advice: str, now: float) -> Self:
+        """Return the watch after a look that failed: what nobody can see counts as in use."""
+        since = now if self.unknown_since is None else self.unknown_since
+        return replace(self, looked_at=now, unknown_since=since, unknown=problem, advice=advice, running="")
+
+    def changing(self, now: float) -> Self:
+        """Return the watch while the workspace starts, or is being updated."""
+        return self.observed(Usage(_moment(now), "", _moment(now)))
+
+    def kept(self, at: float) -> Self:
+        """Return the watch after somebody asked at this time to keep the workspace running."""
+        return self._active_at(at)
+
+    def before_stop(self) -> Self:
+        """
+        Return the watch after a look right before the stop, in a worker, which may see less than the triggerer.
+
+        :raises NotebookInstanceUsageUnknown: when too many of these looks failed.
+        """
+        failed = 0 if self.unknown_since is None else self.failed_looks_before_stop + 1
+        watch = replace(self, failed_looks_before_stop=failed)
+        if failed >= MAX_FAILED_LOOKS_BEFORE_STOP and self.stop_at is None:
+            raise watch.given_up(f"in a worker, right before {failed} stops,")
+        return watch
+
+    def warned(self, now: float) -> Self:
+        """Return the watch after the warning of the stop that is due first."""
+        if self._due()[1]:
+            return replace(self, warned_of_latest_at=now)
+        return replace(self, warned_of_idle_at=now)
+
+    def warning(self, now: float) -> StopWarning:
+        """Return what to say about the stop that is due first."""
+        due, of_latest = self._due()
+        is_idle = not self.running and self.unknown_since is None
+        return StopWarning(
+            stops_at=_moment(max(due, now + self.warn_before)),
+            idle_for=timedelta(seconds=self.idle_for),
+            idle_since=_moment(self.active_at) if is_idle else None,
+            at_latest=of_latest,
+            running=self.running,
+            unknown=self.unknown,
+        )
+
+    def verdict(self, now: float) -> Verdict:
+        """
+        Return what to do after a look.
+
+        :raises NotebookInstanceUsageUnknown: when nobody has known for too long whether the workspace is in use.
+        """
+        if self.stop_at is None and self.unknown_since is not None and now - self.unknown_since >= UNKNOWN_SECONDS:
+            raise self.given_up(f"for {(now - self.unknown_since) / 60:.0f} min")
+        due, warned_at = self._due()[0], self._warned_at()
+        if warned_at is not None:
+            return Verdict.STOP if now >= max(due, warned_at + self.warn_before) else Verdict.WAIT
+        if now >= due - self.warn_before:
+            return Verdict.WARN
+        return Verdict.WAIT
+
+    def words(self) -> str:
+        """Return the workspace's use at the last look, as a line for the task's log."""
+        if self.unknown_since is not None:
+            return f"The {self.workspace} counts as in use, since nobody knows: {self.unknown} {self.advice}."
+        if self.running:
+            return f"The {self.workspace} is in use: {self.running}."
+        return f"Nothing has happened in the {self.workspace} since {_moment(self.active_at):%Y-%m-%d %H:%M} UTC."
+
+    def next_look_at(self) -> float:
+        """Return when to look next: before a stop is due, nothing can follow from a look."""
+        if not self.looked_at:
+            return 0.0
+        due, warned_at = self._due()[0], self._warned_at()
+        next_step = due - self.warn_before if warned_at is None else max(due, warned_at + self.warn_before)
+        pause = LOOK_INTERVAL_SECONDS if self.unknown_since is None else RETRY_SECONDS
+        return max(self.looked_at + MIN_LOOK_SECONDS, min(next_step, self.looked_at + pause))
+
+    def given_up(self, how_long: str) -> NotebookInstanceUsageUnknown:
+        """Return the error of a watch that learns nothing."""
+        return NotebookInstanceUsageUnknown(
+            self.workspace.name,
+            f"Nobody has known {how_long} whether it is in use. {self.unknown}",
+            f"{self.advice}; then clear the task. It was not stopped.",
+            noun=self.workspace.noun,
+        )
+
+    def _due(self) -> tuple[float, bool]:
+        """Return when the first stop is due, and whether that is ``stop_at``; an unknown use is no idle one."""
+        idle = float("inf") if self.unknown_since is not None else self.active_at + self.idle_for
+        latest = float("inf") if self.stop_at is None else self.stop_at
+        return (latest, True) if latest <= idle else (idle, False)
+
+    def _warned_at(self) -> float | None:
+        return self.warned_of_latest_at if self._due()[1] else self.warned_of_idle_at
+
+    def _active_at(self, at: float) -> Self:
+        # A warning holds for as long as nothing happens.
+        warned = self.warned_of_idle_at
+        still = warned if warned is not None and at <= warned else None
+        return replace(self, active_at=max(self.active_at, at), warned_of_idle_at=still)
+
+
+def _moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

@@ -1,0 +1,286 @@
+"""Base of the operators that stop a workspace, at once or when it is idle: watch, warn, look again, stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
+
+from airflow_sagemaker_presign import validation
+from airflow_sagemaker_presign.delivery.link_mode import reject_presigned_url_in_templates
+from airflow_sagemaker_presign.links import SageMakerNotebookKeepLink, launch_url
+from airflow_sagemaker_presign.operators.allowed_users import AllowedUsers, WithAllowedUsers
+from airflow_sagemaker_presign.operators.base import WorkspaceOperator
+from airflow_sagemaker_presign.usage.stop_warning import KEEP_KEY, StopWarning
+from airflow_sagemaker_presign.wording import format_duration
+
+if TYPE_CHECKING:
+    from airflow_sagemaker_presign.compat import BaseNotifier, Context
+    from airflow_sagemaker_presign.hooks.base import WorkspaceHook
+    from airflow_sagemaker_presign.idle.watch import IdleWatch, Verdict
+    from airflow_sagemaker_presign.triggers.base import IdleTrigger
+    from airflow_sagemaker_presign.waiting.state_machine import Goal
+
+
+class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
+    """
+    Base of the operators that stop a workspace; use a subclass.
+
+    With ``idle_for``, the task first watches the workspace until it has been idle for so long: no kernel is busy, and
+    nothing has happened in a kernel or a terminal. Nobody can see what shows nowhere: processes started with ``nohup``
+    or in ``tmux``, a terminal without output, reading without a kernel. An endless loop or an open ``input()`` is never
+    idle. What cannot be seen, since the Jupyter server cannot be asked, counts as in use; after an hour it is an error.
+
+    The worker and the triggerer ask the Jupyter server itself, so both must reach the notebook's address. Each look
+    mints a session of 30 minutes, whose cookie stays in the memory of the process.
+
+    :param wait_for_completion: wait until it is stopped; otherwise only until the stop is under way.
+    :param idle_for: how long it must be idle until it is stopped, as a timedelta or in seconds; ``None``: it is stopped
+        at once. (templated; as text in seconds)
+    :param warn_before: how long before the stop people are warned, as a timedelta or in seconds; below ``idle_for``. It
+        is never stopped sooner than that after the warning.
+    :param notifiers: one or more Airflow notifiers, which send the warning. Their templates have ``stop_warning``
+        (``.stops_at``, ``.idle_since``, ``.idle_for``, ``.at_latest``, ``.running``, ``.unknown``), ``workspace``
+        (``.name``), AWS's description (``notebook_instance``), ``recipient``, ``launch_url`` (the page with the button
+        "Keep it running"; empty where there is none), and the whole Airflow context.
+    :param at_latest: when it is stopped, whatever runs in it, after the same warning: a time of day (the next one, in
+        its own time zone or the DAG's), also as text such as ``"20:00"``, or a timedelta from the start of the task.
+        (templated)
+    :param count_connections: whether a kernel with a connection, such as an open browser tab's, is in use.
+    :param recipient: the person whom the warning is for; a variable of the notifiers' templates. (templated)
+    :param allowed_users: the users who may keep it running: ``"editors"`` for all who may edit the task instance, or a
+        list of Airflow user names or e-mail addresses. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        *WorkspaceOperator.template_fields,
+        "idle_for",
+        "at_latest",
+        "recipient",
+        "allowed_users",
+    )
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool,
+        idle_for: timedelta | float | str | None,
+        warn_before: timedelta | float,
+        notifiers: BaseNotifier | Sequence[BaseNotifier],
+        at_latest: time | timedelta | str | None,
+        count_connections: bool,
+        recipient: str | None,
+        allowed_users: AllowedUsers,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.idle_for: Any = idle_for
+        self.at_latest: Any = at_latest
+        self.wait_for_completion = wait_for_completion
+        self.warn_before = validation.positive_duration_of("warn_before", warn_before).total_seconds()
+        self.notifiers = () if notifiers == () else validation.notifiers_of(notifiers)
+        self.count_connections = validation.one_of("count_connections", count_connections, (True, False))
+        self.recipient = recipient
+        self._allowed_users = validation.allowed_users_of(allowed_users)
+        self._check_watch(rendered=False)
+        reject_presigned_url_in_templates(self.notifiers)
+
+    def _check(self, *, rendered: bool = True) -> None:
+        super()._check(rendered=rendered)
+        if rendered:
+            self._check_watch(rendered=True)
+
+    def _check_watch(self, *, rendered: bool) -> None:
+        if rendered or not validation.is_template(self.at_latest):
+            self.at_latest = validation.at_latest_of(self.at_latest)
+        if not rendered and validation.is_template(self.idle_for):
+            return
+        idle_for = validation.idle_for_of("idle_for", self.idle_for)
+        # As seconds, which the launch page reads in Airflow's database.
+        self.idle_for = None if idle_for is None else idle_for.total_seconds()
+        if idle_for is None:
+            for name, value in (("notifiers", self.notifiers), ("at_latest", self.at_latest)):
+                if value:
+                    validation.reject(name, value, "None unless idle_for is set")
+        elif self.warn_before >= self.idle_for:
+            validation.reject("warn_before", timedelta(seconds=self.warn_before), f"below idle_for, {idle_for}")
+
+    def stop(self, context: Context) -> str:
+        """Stop the workspace, at once or when it is idle, wait, and return the final status."""
+        if self.idle_for is None:
+            return self.reach(context, self._goal)
+        validation.rendered_allowed_users_of(self.allowed_users)
+        from airflow_sagemaker_presign.delivery.deliver import prepare
+        from airflow_sagemaker_presign.idle.watch import IdleWatch
+
+        # Detect undeliverable warnings now, not hours later.
+        prepare(self.notifiers, self._for_notifiers(context), "all")
+        self._try("show the button to the launch page", lambda: SageMakerNotebookKeepLink().persist(context))
+        self._show_console_button(context)
+        status = self.workspace.observation_of(self.describe()).status
+        stop_at = stop_at_of(self.at_latest, self._runtime.utc_now(), _zone_of(context))
+        watch = IdleWatch(
+            self.workspace,
+            self.idle_for,
+            self.warn_before,
+            stop_at=None if stop_at is None else stop_at.timestamp(),
+            count_connections=self.count_connections,
+            status=status,
+        )
+        self.log.info(
+            "The %s is stopped once it has been idle for %s%s.",
+            self.workspace,
+            format_duration(timedelta(seconds=self.idle_for)),
+            "" if stop_at is None else f", at {stop_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC at the latest",
+        )
+        return self._watch(context, watch)
+
+    def execute_watch(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
+        """Continue after the trigger's event: warn, or look again and stop, unless somebody keeps it running."""
+        from airflow_sagemaker_presign.exceptions import WorkspaceError
+        from airflow_sagemaker_presign.idle.watch import IdleWatch, Verdict
+
+        self._check()
+        if not event:
+            raise WorkspaceError(self.workspace.name, "The trigger ended without an event.", noun=self.workspace.noun)
+        if event["status"] == "error":
+            raise WorkspaceError.from_event(event)
+        return self._continue(context, IdleWatch.from_dict(event["watch"], self._kind()), Verdict(event["status"]))
+
+    @property
+    def _goal(self) -> Goal:
+        from airflow_sagemaker_presign.waiting.state_machine import Goal
+
+        return Goal.STOPPED if self.wait_for_completion else Goal.STOPPING
+
+    def _idle_trigger_class(self) -> type[IdleTrigger]:
+        raise NotImplementedError
+
+    def _watch(self, context: Context, watch: IdleWatch) -> str:
+        """Watch in the triggerer, or here, until something is due; then do it."""
+        if self.deferrable:
+            self.defer(
+                trigger=self._idle_trigger_class()(watch=watch.as_dict(), **self._client_in_triggerer()),
+                method_name="execute_watch",
+            )
+        from airflow_sagemaker_presign.idle.look import until_due
+
+        watch, verdict = asyncio.run(until_due(watch, self._request, self._runtime, self.log))
+        return self._continue(context, watch, verdict)
+
+    def _continue(self, context: Context, watch: IdleWatch, verdict: Verdict) -> str:
+        from airflow_sagemaker_presign.idle.look import look
+        from airflow_sagemaker_presign.idle.watch import Verdict
+
+        watch = self._kept(context, watch)
+        if verdict is Verdict.STOP:
+            # The connection is looked up before there is an event loop, in which Airflow refuses to.
+            self._show_console_button(context)
+            last = asyncio.run(look(watch, None, self._request, self._runtime))
+            if not last.is_running:
+                return self._stop(context, watch)
+            watch = last.watch.before_stop()
+        verdict = watch.verdict(self._runtime.time())
+        if verdict is Verdict.STOP:
+            return self._stop(context, watch)
+        if verdict is Verdict.WARN:
+            watch = self._warn(context, watch)
+        return self._watch(context, watch)
+
+    def _stop(self, context: Context, watch: IdleWatch) -> str:
+        self.log.info("%s", watch.words())
+        wait = replace(self._new_wait(self._goal, self.timeout), status=watch.status)
+        return self._wait(context, wait)
+
+    def _warn(self, context: Context, watch: IdleWatch) -> IdleWatch:
+        """Send the warning; without it, nothing is stopped."""
+        from airflow_sagemaker_presign.delivery.attempts import DeliveryPolicy
+        from airflow_sagemaker_presign.delivery.deliver import deliver
+        from airflow_sagemaker_presign.exceptions import LinkDeliveryError, StopWarningDeliveryError
+
+        warning = watch.warning(self._runtime.time())
+        self.log.info("The %s is stopped at %s.", self.workspace, f"{warning.stops_at:%Y-%m-%d %H:%M} UTC")
+        try:
+            deliver(
+                self.notifiers,
+                self._for_warning(context, warning),
+                None,
+                DeliveryPolicy(timedelta(minutes=4), attempts=3, require="all"),
+                workspace=self.workspace,
+                runtime=self._runtime,
+                of="stop_warnings",
+            )
+        except LinkDeliveryError as error:
+            raise StopWarningDeliveryError(
+                error.name, error.failures, error.delivered, error.advice_for, error.noun
+            ) from None
+        return watch.warned(self._runtime.time())
+
+    def _for_notifiers(self, context: Context) -> dict[str, Any]:
+        """Return the variables of the notifiers' templates that are known before the watch."""
+        return {
+            **context,
+            "workspace": self.workspace,
+            "recipient": self.recipient,
+            "launch_url": self._launch_url(context),
+        }
+
+    def _for_warning(self, context: Context, warning: StopWarning) -> dict[str, Any]:
+        description: dict[str, Any] = {}
+        self._try("describe it for the warning", lambda: description.update(self.describe()))
+        return {
+            **self._for_notifiers(context),
+            "stop_warning": warning,
+            # Nobody can keep it running then.
+            **({"launch_url": ""} if warning.at_latest else {}),
+            self.workspace.description_variable(): description,
+            "workspace_description": description,
+        }
+
+    def _launch_url(self, context: Context) -> str:
+        ti: Any = context["ti"]
+        return launch_url(ti.dag_id, ti.run_id, ti.task_id, ti.map_index) or ""
+
+    def _kept(self, context: Context, watch: IdleWatch) -> IdleWatch:
+        """Return the watch after the last request to keep the workspace running, which the launch page stores."""
+        ti: Any = context["ti"]
+        asked_at = ti.xcom_pull(task_ids=ti.task_id, key=KEEP_KEY, map_indexes=ti.map_index)
+        if asked_at is None:
+            return watch
+        try:
+            at = datetime.fromisoformat(asked_at).timestamp()
+        except (TypeError, ValueError, OverflowError):
+            self.log.warning("The XCom %s is not a time, so it is ignored.", KEEP_KEY)
+            return watch
+        kept = watch.kept(min(at, self._runtime.time()))
+        if kept != watch:
+            self.log.info("Somebody asked at %s to keep the %s running.", asked_at, self.workspace)
+        return kept
+
+    async def _request(self, send: Callable[[WorkspaceHook], Any]) -> Any:
+        return send(self.hook)
+
+
+def stop_at_of(at_latest: time | timedelta | None, now: datetime, zone: tzinfo) -> datetime | None:
+    """
+    Return when a workspace is stopped at the latest.
+
+    :param at_latest: a time of day, or a duration from now.
+    :param now: the time (aware).
+    :param zone: the time zone of a time that has none.
+    """
+    if at_latest is None:
+        return None
+    if isinstance(at_latest, timedelta):
+        return now + at_latest
+    zone = at_latest.tzinfo or zone
+    today = now.astimezone(zone).date()
+    days = (datetime.combine(today + timedelta(days=day), at_latest.replace(tzinfo=None), zone) for day in (0, 1, 2))
+    return next(moment for moment in days if moment > now)
+
+
+def _zone_of(context: Context) -> tzinfo:
+    zone = getattr(context.get("dag"), "timezone", None)
+    return zone if isinstance(zone, tzinfo) else UTC
