@@ -201,7 +201,9 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         from airflow_sagemaker_presign.exceptions import LinkDeliveryError, StopWarningDeliveryError
 
         warning = watch.warning(self._runtime.time())
-        self.log.info("The %s is stopped at %s.", self.workspace, f"{warning.stops_at:%Y-%m-%d %H:%M} UTC")
+        stops_at = f"{warning.stops_at:%Y-%m-%d %H:%M} UTC"
+        unless = "whatever runs in it" if warning.at_latest else "unless somebody uses or keeps it"
+        self.log.info("The %s will be stopped at %s, %s.", self.workspace, stops_at, unless)
         try:
             deliver(
                 self.notifiers,

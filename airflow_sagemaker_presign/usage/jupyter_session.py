@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -198,10 +199,17 @@ async def _get(url: str, options: HttpOptions, headers: Mapping[str, str]) -> As
     except aiohttp.ClientHttpProxyError as error:
         problem = f"The proxy refused the connection to {host} (HTTP status {error.status})."
     except aiohttp.ClientConnectorError as error:
-        problem = f"{host} could not be reached: {error.os_error.strerror or type(error.os_error).__name__}."
+        problem = f"{host} could not be reached: {_reason_of(error.os_error)}."
     except (aiohttp.ClientError, OSError, ValueError) as error:
         problem, advice = f"{host} gave no HTTP answer ({type(error).__name__}).", _CHECK_JUPYTER
     raise JupyterUnavailable(problem, advice) from None
+
+
+def _reason_of(error: OSError) -> str:
+    # In asyncio's own text the address is in the place of the reason. A name that is not found has no system's number.
+    if error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return error.strerror or type(error).__name__
 
 
 async def _bounded(response: aiohttp.ClientResponse, host: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -36,6 +37,7 @@ class Clock(Runtime):
 
     def __init__(self) -> None:
         self.now = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+        self.on_advance: Callable[[float], None] = lambda _: None
 
     def __call__(self) -> datetime:
         return self.now
@@ -56,6 +58,7 @@ class Clock(Runtime):
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+        self.on_advance(seconds)
 
 
 def wait_state(name: str = "research", goal: Goal = Goal.READY, began_at: float = 0.0, **values: Any) -> WaitState:

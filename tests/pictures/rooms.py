@@ -24,10 +24,12 @@ PURPOSES = {
     "triggers": "stored in Airflow's database",
     "notifications": "what a message says, on Slack, by mail",
     "waiting": "state machine, worker's wait, poller",
+    "idle": "when to warn, when to stop what is idle",
     "delivery": "each notifier's attempts",
     "hooks": "AWS calls, AWS's errors",
     "workspaces": "statuses and what they mean",
     SHARED: "errors, links, parameters, compat",
+    "usage": "what a Jupyter server says about use",
     "minting": "the presigned URL, redaction",
 }
 """What each room is for; rooms on one floor stand in this order."""

@@ -1,0 +1,212 @@
+"""When a watch warns and stops: never what is busy or unknown, never without a warning, never sooner than it said."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
+from airflow_sagemaker_presign.idle.watch import LOOK_INTERVAL_SECONDS, RETRY_SECONDS, IdleWatch, Verdict
+from airflow_sagemaker_presign.usage.activity import Usage
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
+
+RESEARCH = NotebookInstance("research")
+MINUTE = 60.0
+HOUR = 3600.0
+NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC).timestamp()
+
+
+def watch(**values: Any) -> IdleWatch:
+    return IdleWatch(RESEARCH, **{"idle_for": HOUR, "warn_before": 15 * MINUTE, **values})
+
+
+def seen(before: IdleWatch, now: float, *, idle: float = 0.0, running: str = "") -> IdleWatch:
+    """Look at something that has been idle for some seconds."""
+    observed_at = datetime.fromtimestamp(now, UTC)
+    return before.observed(Usage(observed_at - timedelta(seconds=idle), running, observed_at))
+
+
+def test_what_is_in_use_is_looked_at_again_when_it_could_be_idle() -> None:
+    busy = seen(watch(idle_for=40 * MINUTE), NOW, running="a busy kernel (python3)")
+    assert busy.verdict(NOW) is Verdict.WAIT
+    assert busy.next_look_at() == NOW + 25 * MINUTE
+
+
+def test_nothing_waits_longer_than_half_an_hour_for_a_look() -> None:
+    assert seen(watch(idle_for=8 * HOUR), NOW).next_look_at() == NOW + LOOK_INTERVAL_SECONDS
+
+
+def test_a_warning_comes_before_the_stop_and_the_stop_when_it_said() -> None:
+    idle = seen(watch(), NOW, idle=45 * MINUTE)
+    assert idle.verdict(NOW) is Verdict.WARN
+    assert idle.warning(NOW).stops_at.timestamp() == NOW + 15 * MINUTE
+    warned = idle.warned(NOW)
+    assert warned.next_look_at() == NOW + 15 * MINUTE
+    assert seen(warned, NOW + 14 * MINUTE, idle=59 * MINUTE).verdict(NOW + 14 * MINUTE) is Verdict.WAIT
+    assert seen(warned, NOW + 15 * MINUTE, idle=HOUR).verdict(NOW + 15 * MINUTE) is Verdict.STOP
+
+
+def test_what_has_been_idle_for_long_is_stopped_only_after_the_whole_warning() -> None:
+    idle = seen(watch(), NOW, idle=9 * HOUR)
+    assert idle.warning(NOW).stops_at.timestamp() == NOW + 15 * MINUTE
+    warned = idle.warned(NOW)
+    assert warned.verdict(NOW + 14 * MINUTE) is Verdict.WAIT
+    assert warned.next_look_at() == NOW + 15 * MINUTE
+    assert warned.verdict(NOW + 15 * MINUTE) is Verdict.STOP
+
+
+def test_a_late_warning_moves_the_stop() -> None:
+    warned = seen(watch(), NOW, idle=45 * MINUTE).warned(NOW + 10 * MINUTE)
+    assert warned.verdict(NOW + 24 * MINUTE) is Verdict.WAIT
+    assert warned.verdict(NOW + 25 * MINUTE) is Verdict.STOP
+
+
+def test_use_after_the_warning_needs_another_warning() -> None:
+    warned = seen(watch(), NOW, idle=45 * MINUTE).warned(NOW)
+    used = seen(warned, NOW + 15 * MINUTE, idle=5 * MINUTE)
+    assert used.verdict(NOW + 15 * MINUTE) is Verdict.WAIT
+    idle_again = seen(used, NOW + 55 * MINUTE, idle=45 * MINUTE)
+    assert idle_again.verdict(NOW + 55 * MINUTE) is Verdict.WARN
+
+
+def test_a_wish_to_keep_it_running_counts_as_use_once() -> None:
+    warned = seen(watch(), NOW, idle=45 * MINUTE).warned(NOW)
+    kept = warned.kept(NOW + 5 * MINUTE)
+    assert kept.verdict(NOW + 15 * MINUTE) is Verdict.WAIT
+    assert kept.next_look_at() == NOW + LOOK_INTERVAL_SECONDS
+    warned_again = kept.warned(NOW + 50 * MINUTE)
+    assert warned_again.kept(NOW + 5 * MINUTE) == warned_again
+    assert warned_again.verdict(NOW + 65 * MINUTE) is Verdict.STOP
+
+
+def test_an_older_wish_than_the_last_use_changes_nothing() -> None:
+    used = seen(watch(), NOW, idle=10 * MINUTE)
+    assert used.kept(NOW - 20 * MINUTE) == used
+
+
+def test_what_nobody_knows_is_never_stopped_and_after_an_hour_an_error_with_the_reason() -> None:
+    warned = seen(watch(), NOW, idle=45 * MINUTE).warned(NOW)
+    unknown = warned.unobserved("It could not be reached.", "Check the network", NOW + 15 * MINUTE)
+    assert unknown.verdict(NOW + 15 * MINUTE) is Verdict.WAIT
+    assert unknown.next_look_at() == NOW + 15 * MINUTE + RETRY_SECONDS
+    still = unknown.unobserved("The policy refuses it.", "Check the policy", NOW + 75 * MINUTE)
+    with pytest.raises(NotebookInstanceUsageUnknown) as raised:
+        still.verdict(NOW + 75 * MINUTE)
+    assert "for 60 min" in str(raised.value)
+    assert "The policy refuses it. Check the policy; then clear the task. It was not stopped." in str(raised.value)
+
+
+def test_a_look_that_works_forgets_those_that_failed() -> None:
+    unknown = watch().unobserved("Out of reach.", "Check the network", NOW)
+    known = seen(unknown, NOW + 50 * MINUTE)
+    assert known.unobserved("Out of reach.", "Check", NOW + 70 * MINUTE).verdict(NOW + 70 * MINUTE) is Verdict.WAIT
+
+
+def test_a_worker_that_sees_less_than_the_triggerer_fails_after_its_sixth_look() -> None:
+    asked = seen(watch(), NOW, idle=2 * HOUR).warned(NOW)
+    for number in range(1, 7):
+        now = NOW + number * 15 * MINUTE
+        asked = seen(asked, now, idle=3 * HOUR)
+        failed = asked.unobserved("Out of reach.", "Check the network", now)
+        if number < 6:
+            asked = failed.before_stop()
+    with pytest.raises(NotebookInstanceUsageUnknown, match="in a worker, right before 6 stops"):
+        failed.before_stop()
+    assert seen(asked, NOW).before_stop().failed_looks_before_stop == 0
+
+
+class TestAtTheLatest:
+    def test_it_is_stopped_whatever_runs_after_a_warning_that_says_what(self) -> None:
+        busy = seen(watch(stop_at=NOW + HOUR), NOW, running="a busy kernel (python3)")
+        assert busy.next_look_at() == NOW + LOOK_INTERVAL_SECONDS
+        now = NOW + 45 * MINUTE
+        busy = seen(busy, now, running="a busy kernel (python3)")
+        assert busy.verdict(now) is Verdict.WARN
+        warning = busy.warning(now)
+        assert (warning.at_latest, warning.running, warning.idle_since) == (True, "a busy kernel (python3)", None)
+        assert warning.stops_at.timestamp() == NOW + HOUR
+        warned = seen(busy.warned(now), NOW + HOUR, running="a busy kernel (python3)")
+        assert warned.verdict(NOW + HOUR) is Verdict.STOP
+
+    def test_nobody_can_keep_it_running_then(self) -> None:
+        warned = seen(watch(stop_at=NOW + HOUR), NOW + 45 * MINUTE).warned(NOW + 45 * MINUTE)
+        assert warned.kept(NOW + 50 * MINUTE).verdict(NOW + HOUR) is Verdict.STOP
+
+    def test_what_nobody_knows_waits_for_it_without_an_error(self) -> None:
+        unknown = watch(stop_at=NOW + 9 * HOUR).unobserved("Out of reach.", "Check the network", NOW)
+        unknown = unknown.unobserved("Out of reach.", "Check the network", NOW + 5 * HOUR)
+        assert unknown.verdict(NOW + 5 * HOUR) is Verdict.WAIT
+        assert unknown.verdict(NOW + 8.75 * HOUR) is Verdict.WARN
+        assert unknown.warning(NOW + 8.75 * HOUR).unknown == "Out of reach."
+        for _ in range(6):
+            unknown = unknown.before_stop()
+        assert unknown.warned(NOW + 8.75 * HOUR).verdict(NOW + 9 * HOUR) is Verdict.STOP
+
+    def test_a_task_that_begins_shortly_before_gives_the_whole_warning(self) -> None:
+        late = seen(watch(stop_at=NOW + MINUTE), NOW)
+        assert late.verdict(NOW) is Verdict.WARN
+        assert late.warning(NOW).stops_at.timestamp() == NOW + 15 * MINUTE
+        assert late.warned(NOW).verdict(NOW + 14 * MINUTE) is Verdict.WAIT
+
+    def test_a_warning_of_idleness_is_none_of_the_last_moment(self) -> None:
+        warned = seen(watch(stop_at=NOW + HOUR), NOW, idle=45 * MINUTE).warned(NOW)
+        used = seen(warned, NOW + 15 * MINUTE)
+        assert used.verdict(NOW + 45 * MINUTE) is Verdict.WARN
+
+
+def test_a_watch_survives_its_triggerer() -> None:
+    before = seen(watch(stop_at=NOW + HOUR, count_connections=True, status="InService"), NOW).warned(NOW)
+    stored = json.loads(json.dumps(before.as_dict()))
+    assert IdleWatch.from_dict(stored, NotebookInstance) == before
+    with pytest.raises(ValueError, match="newer airflow-sagemaker-presign"):
+        IdleWatch.from_dict({**stored, "version": 2}, NotebookInstance)
+
+
+_LOOKS = st.lists(
+    st.tuples(
+        st.floats(1, 4 * HOUR),
+        st.sampled_from(["idle", "busy", "unknown", "kept"]),
+        st.floats(0, 5 * HOUR),
+    ),
+    max_size=30,
+)
+
+
+@given(looks=_LOOKS, idle_for=st.floats(2, 3 * HOUR), share=st.floats(0.01, 0.99))
+def test_no_sequence_of_looks_stops_what_is_in_use_or_was_not_warned_of(
+    looks: list[tuple[float, str, float]], idle_for: float, share: float
+) -> None:
+    state = watch(idle_for=idle_for, warn_before=idle_for * share)
+    now, warned_at, kept_at = NOW, None, 0.0
+    for pause, what, idle in looks:
+        now += pause
+        match what:
+            case "idle":
+                state = seen(state, now, idle=idle)
+            case "busy":
+                state = seen(state, now, running="a busy kernel (python3)")
+            case "kept":
+                state, kept_at = state.kept(now), now
+            case "unknown":
+                state = state.unobserved("Out of reach.", "Check", now)
+        if not state.looked_at:
+            continue
+        try:
+            verdict = state.verdict(now)
+        except NotebookInstanceUsageUnknown:
+            assert what in ("unknown", "kept")
+            continue
+        if verdict is Verdict.WARN:
+            assert state.warning(now).stops_at.timestamp() >= now + state.warn_before - 1e-3
+            state, warned_at = state.warned(now), now
+        if verdict is Verdict.STOP:
+            assert what == "idle"
+            assert idle >= idle_for - 1e-3 or state.active_at <= now - idle_for
+            assert warned_at is not None
+            assert now >= warned_at + state.warn_before
+            assert kept_at < warned_at
+        assert state.next_look_at() >= state.looked_at + 1.0
