@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import delivery, launch_page, parsing, plugin, polling, slots, styles, triggerer
+from tests.benchmarks import delivery, idling, launch_page, parsing, plugin, polling, slots, styles, triggerer
 from tests.helpers.parse_costs import AMAZON, LAUNCH_PAGE
 
 
@@ -33,6 +33,7 @@ def main() -> None:
         "launch_page": _launch_page,
         "polling": lambda: _polling(asked.waits),
         "triggerer": lambda: _triggerer(asked.waits),
+        "idling": lambda: _idling(asked.waits),
     }
     figures = {name: benchmark() for name, benchmark in benchmarks.items() if not asked.only or name in asked.only}
     folder = Path(".bench")
@@ -156,6 +157,17 @@ def _triggerer(waits: int) -> dict[str, Any]:
         ours_is, limit, theirs_is = figures
         ratio = _ratio(theirs[key], ours[key])
         print(f"  {text:42} {ours_is:>9} {limit:>7} {theirs_is:>15} {ratio:>7} {_number(nothing[key]):>7}")
+    return measured
+
+
+def _idling(watches: int) -> dict[str, Any]:
+    print(
+        f"\n{watches} watches of notebooks in use, for {idling.SECONDS} s; each answer comes after 50 ms:", flush=True
+    )
+    measured = idling.measure(watches)
+    print(f"\n  {'':42}" + "".join(f" {name:>26}" for name in measured))
+    for key, text in idling.ROWS.items():
+        print(f"  {text:42}" + "".join(f" {_number(figures[key]):>26}" for figures in measured.values()))
     return measured
 
 

@@ -87,9 +87,9 @@ def measure(waits: int) -> dict[str, Any]:
 
 
 @contextmanager
-def local_server() -> Iterator[str]:
-    """Start the benchmark's SageMaker; its address."""
-    command = [sys.executable, "-m", "tests.benchmarks.polling_server"]
+def local_server(module: str = "polling_server") -> Iterator[str]:
+    """Start a benchmark's SageMaker; its address."""
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

@@ -81,14 +81,14 @@ class Measurement:
             plans={**others, **{name: [[pending, "Pending"]] for name in self.names}}, allowed=self.plan["allowed"]
         )
         gc.collect()
-        idle = _megabytes()
+        idle = megabytes()
         async with Blocks() as blocks:
             await asyncio.sleep(3)
         self.figures["idle block"] = blocks.longest
         tasks = await self._add()
         if self.plan["steady"]:
             await self._steady()
-        self.figures["megabytes"] = _megabytes() - idle
+        self.figures["megabytes"] = megabytes() - idle
         if self.plan["change"]:
             await self._change(tasks)
         for task in tasks:
@@ -98,7 +98,7 @@ class Measurement:
         self.figures["requests"] = len(record["requests"])
         self.figures["refused"] = sum(refused for _, _, refused in record["requests"])
         moments = [at for at, _, _ in record["requests"]]
-        self.figures["busiest second"] = _busiest_second(moments)
+        self.figures["busiest second"] = busiest_second(moments)
         if self.plan["steady"]:
             self.figures["after ten seconds"] = sum(10 <= at - moments[0] < 70 for at in moments)
         return self.figures
@@ -173,11 +173,13 @@ def _away(connect: Callable[[ClientKey], Any], until: float) -> Callable[[Client
     return looked_up
 
 
-def _megabytes() -> float:
+def megabytes() -> float:
+    """Return the memory that only this process has."""
     return float(psutil.Process().memory_full_info().uss) / 2**20
 
 
-def _busiest_second(moments: list[float]) -> int:
+def busiest_second(moments: list[float]) -> int:
+    """Return the largest number of moments within a second."""
     most = first = 0
     for last, moment in enumerate(moments):
         while moments[first] < moment - 1:
