@@ -10,7 +10,11 @@ from typing import Any, Literal
 from airflow_sagemaker_presign.deprecation import renamed
 from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
 from airflow_sagemaker_presign.hooks.base import WorkspaceHook
-from airflow_sagemaker_presign.minting.presigned_url import DEFAULT_SESSION_EXPIRATION_DURATION, PresignedUrl
+from airflow_sagemaker_presign.minting.presigned_url import (
+    DEFAULT_SESSION_EXPIRATION_DURATION,
+    MIN_SESSION_EXPIRATION_DURATION,
+    PresignedUrl,
+)
 from airflow_sagemaker_presign.usage.activity import Usage
 from airflow_sagemaker_presign.validation import session_expiration_duration_of
 from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP, Phase, Workspace
@@ -103,10 +107,11 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
         :raises NotebookInstanceUsageUnknown: when the Jupyter server cannot be asked.
         :raises WorkspaceError: when AWS refuses the request; its class gives the reason.
         """
-        from airflow_sagemaker_presign.usage.jupyter_session import SESSION, JupyterSession, JupyterUnavailable
+        from airflow_sagemaker_presign.usage.jupyter_session import JupyterSession
+        from airflow_sagemaker_presign.usage.unavailable import JupyterUnavailable
 
         notebook_instance = NotebookInstance(name)
-        presigned_url = self.mint(notebook_instance, SESSION, None)
+        presigned_url = self.mint(notebook_instance, MIN_SESSION_EXPIRATION_DURATION, None)
 
         async def ask() -> Usage:
             session = await JupyterSession.open(presigned_url, self.http_options)

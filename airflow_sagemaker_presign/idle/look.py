@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, WorkspaceError
-from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.idle.watch import IdleWatch, Verdict
+from airflow_sagemaker_presign.minting.presigned_url import MIN_SESSION_EXPIRATION_DURATION
 from airflow_sagemaker_presign.runtime import Runtime
 from airflow_sagemaker_presign.usage.activity import Usage
-from airflow_sagemaker_presign.usage.jupyter_session import SESSION, JupyterSession, JupyterUnavailable, SessionRefused
+from airflow_sagemaker_presign.usage.unavailable import JupyterUnavailable, SessionRefused
 from airflow_sagemaker_presign.workspaces.base import Phase
 
-Request = Callable[[Callable[[WorkspaceHook], Any]], Awaitable[Any]]
+if TYPE_CHECKING:
+    from airflow_sagemaker_presign.hooks.base import WorkspaceHook
+    from airflow_sagemaker_presign.usage.jupyter_session import JupyterSession
+
+Request = Callable[[Callable[["WorkspaceHook"], Any]], Awaitable[Any]]
 """Sends a request through a hook, in the way of the process: at once, or within the limit of a triggerer."""
 
 _MAY_BECOME_READY = frozenset({Phase.STARTING, Phase.CHANGING, Phase.UNKNOWN})
@@ -81,7 +85,13 @@ async def _usage(
         except SessionRefused:
             # It ended with a restart of the workspace.
             pass
-    presigned_url, options = await request(lambda hook: (hook.mint(watch.workspace, SESSION, None), hook.http_options))
+    # AWS's shortest session, since whoever has its cookie has the notebook's permissions.
+    presigned_url, options = await request(
+        lambda hook: (hook.mint(watch.workspace, MIN_SESSION_EXPIRATION_DURATION, None), hook.http_options)
+    )
+    # Here, since a triggerer imports it with its first client, in another thread than the event loop's.
+    from airflow_sagemaker_presign.usage.jupyter_session import JupyterSession
+
     session = await JupyterSession.open(presigned_url, options)
     return await session.usage(runtime.utc_now, count_connections=watch.count_connections), session
 

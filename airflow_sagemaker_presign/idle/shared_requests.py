@@ -8,15 +8,17 @@ import random
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.idle.look import Request
 from airflow_sagemaker_presign.runtime import Runtime
 from airflow_sagemaker_presign.waiting.poller.rate_limited_client import RateLimitedClient
 from airflow_sagemaker_presign.waiting.poller.rate_limiter import RateLimiter
 from airflow_sagemaker_presign.waiting.poller.registry import requests_per_second
+
+if TYPE_CHECKING:
+    from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ class _SharedClient:
         self._runtime = runtime
         self._one_at_a_time = asyncio.Lock()
         self.client = RateLimitedClient(
-            client_key.connect,
+            lambda: _connect(client_key),
             RateLimiter(requests_per_second(), random.Random()),
             runtime,
             lambda line, begins: (log.warning if begins else log.info)("%s", line),
@@ -43,6 +45,13 @@ class _SharedClient:
             if not self.client.connected:
                 await self.client.connect()
             return await self.client.request(send)
+
+
+def _connect(client_key: ClientKey) -> WorkspaceHook:
+    # What looks need is imported here, too, off the event loop.
+    from airflow_sagemaker_presign.usage import jupyter_session  # noqa: F401
+
+    return client_key.connect()
 
 
 _CLIENTS: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ClientKey, _SharedClient]] = (

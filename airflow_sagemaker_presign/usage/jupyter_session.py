@@ -16,13 +16,12 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import yarl
 
-from airflow_sagemaker_presign.minting.presigned_url import MIN_SESSION_EXPIRATION_DURATION, PresignedUrl
+from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import redacted_during
 from airflow_sagemaker_presign.usage.activity import Answers, UnreadableAnswer, Usage, usage_of
 from airflow_sagemaker_presign.usage.http_options import HttpOptions
+from airflow_sagemaker_presign.usage.unavailable import JupyterUnavailable, SessionRefused
 
-SESSION = MIN_SESSION_EXPIRATION_DURATION
-"""The duration of a session: AWS's shortest, since whoever has the cookie has the notebook's permissions."""
 SPARE = timedelta(minutes=1)
 """A session is not used in its last minute."""
 
@@ -45,23 +44,6 @@ _CHECK_CERTIFICATE = (
     "`verify`"
 )
 _CHECK_JUPYTER = "Open the notebook and check that Jupyter responds; a restart of the notebook instance may help"
-
-
-class JupyterUnavailable(Exception):
-    """
-    The Jupyter server could not be asked. The text names its host; it has neither the URL nor the cookie.
-
-    :param problem: why, as a sentence.
-    :param advice: what the reader can check, as a clause without a full stop.
-    """
-
-    def __init__(self, problem: str, advice: str) -> None:
-        self.problem, self.advice = problem, advice
-        super().__init__(problem)
-
-
-class SessionRefused(JupyterUnavailable):
-    """The server refused the URL or the cookie."""
 
 
 class JupyterSession:

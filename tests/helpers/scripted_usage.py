@@ -12,7 +12,8 @@ import pytest
 
 from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.usage.activity import Usage
-from airflow_sagemaker_presign.usage.jupyter_session import JupyterSession, JupyterUnavailable
+from airflow_sagemaker_presign.usage.jupyter_session import JupyterSession
+from airflow_sagemaker_presign.usage.unavailable import JupyterUnavailable
 from tests.helpers.scripted_sagemaker import ARN, URL, Clock
 
 BUSY = "a busy kernel (python3)"

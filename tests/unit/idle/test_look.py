@@ -13,7 +13,7 @@ import pytest
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.idle.look import until_due
 from airflow_sagemaker_presign.idle.watch import IdleWatch, Verdict
-from airflow_sagemaker_presign.usage.jupyter_session import SessionRefused
+from airflow_sagemaker_presign.usage.unavailable import SessionRefused
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 from tests.helpers.scripted_sagemaker import Clock
 from tests.helpers.scripted_usage import OneNotebook, ScriptedUsage

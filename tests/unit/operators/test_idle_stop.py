@@ -23,8 +23,8 @@ from airflow_sagemaker_presign.links import SageMakerNotebookKeepLink, launch_ur
 from airflow_sagemaker_presign.operators.idle_stop import stop_at_of
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
 from airflow_sagemaker_presign.triggers.base import AwsTrigger
-from airflow_sagemaker_presign.usage.jupyter_session import SessionRefused
 from airflow_sagemaker_presign.usage.stop_warning import KEEP_KEY, StopWarning
+from airflow_sagemaker_presign.usage.unavailable import SessionRefused
 from tests.helpers.scripted_sagemaker import DENIED, URL, Clock, TaskInstance
 from tests.helpers.scripted_usage import BUSY, OUT_OF_REACH, OneNotebook, ScriptedUsage
 

@@ -21,7 +21,8 @@ from airflow_sagemaker_presign.minting.redaction import redact, redacted_during
 from airflow_sagemaker_presign.usage import jupyter_session
 from airflow_sagemaker_presign.usage.activity import Usage
 from airflow_sagemaker_presign.usage.http_options import HttpOptions
-from airflow_sagemaker_presign.usage.jupyter_session import JupyterSession, JupyterUnavailable, SessionRefused
+from airflow_sagemaker_presign.usage.jupyter_session import JupyterSession
+from airflow_sagemaker_presign.usage.unavailable import JupyterUnavailable, SessionRefused
 from tests.helpers.http_server import QuietHandler, serving
 from tests.helpers.ports import free_port
 
