@@ -80,7 +80,8 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         self.at_latest: Any = at_latest
         self.wait_for_completion = wait_for_completion
         self.warn_before = validation.positive_duration_of("warn_before", warn_before).total_seconds()
-        self.notifiers = () if notifiers == () else validation.notifiers_of(notifiers)
+        nobody = isinstance(notifiers, (list, tuple)) and not notifiers
+        self.notifiers = () if nobody else validation.notifiers_of(notifiers)
         self.count_connections = validation.one_of("count_connections", count_connections, (True, False))
         self.recipient = recipient
         self._allowed_users = validation.allowed_users_of(allowed_users)
@@ -147,7 +148,8 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
             raise WorkspaceError(self.workspace.name, "The trigger ended without an event.", noun=self.workspace.noun)
         if event["status"] == "error":
             raise WorkspaceError.from_event(event)
-        return self._continue(context, IdleWatch.from_dict(event["watch"], self._kind()), Verdict(event["status"]))
+        watch = IdleWatch.from_dict(event["watch"], self._kind())
+        return self._continue(context, watch, Verdict(event["status"]))
 
     @property
     def _goal(self) -> Goal:
@@ -159,22 +161,21 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         raise NotImplementedError
 
     def _watch(self, context: Context, watch: IdleWatch) -> str:
-        """Watch in the triggerer, or here, until something is due; then do it."""
+        """Watch until something is due, in the triggerer or here; then go on."""
+        from airflow_sagemaker_presign.idle.look import until_due
+
         if self.deferrable:
             self.defer(
                 trigger=self._idle_trigger_class()(watch=watch.as_dict(), **self._client_in_triggerer()),
                 method_name="execute_watch",
             )
-        from airflow_sagemaker_presign.idle.look import until_due
-
-        watch, verdict = asyncio.run(until_due(watch, self._request, self._runtime, self.log))
-        return self._continue(context, watch, verdict)
+        return self._continue(context, *asyncio.run(until_due(watch, self._request, self._runtime, self.log)))
 
     def _continue(self, context: Context, watch: IdleWatch, verdict: Verdict) -> str:
+        """Do what is due, as far as it still is, and go on with the watch."""
         from airflow_sagemaker_presign.idle.look import look
         from airflow_sagemaker_presign.idle.watch import Verdict
 
-        watch = self._kept(context, watch)
         if verdict is Verdict.STOP:
             # The connection is looked up before there is an event loop, in which Airflow refuses to.
             self._show_console_button(context)
@@ -182,12 +183,12 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
             if not last.is_running:
                 return self._stop(context, watch)
             watch = last.watch.before_stop()
+        # After the look, so that the last moment to press the button is as late as it can be.
+        watch = self._kept(context, watch)
         verdict = watch.verdict(self._runtime.time())
         if verdict is Verdict.STOP:
             return self._stop(context, watch)
-        if verdict is Verdict.WARN:
-            watch = self._warn(context, watch)
-        return self._watch(context, watch)
+        return self._watch(context, self._warn(context, watch) if verdict is Verdict.WARN else watch)
 
     def _stop(self, context: Context, watch: IdleWatch) -> str:
         self.log.info("%s", watch.words())
