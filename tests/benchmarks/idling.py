@@ -11,13 +11,15 @@ from typing import Any
 
 from tests.benchmarks.polling import connection, local_server
 
-SECONDS = 120
+SECONDS = 60
 ROWS = {
     "mints a minute": "mints a minute (AWS requests)",
     "busiest second": "mints in the busiest second",
     "requests a minute": "requests a minute, with the notebooks'",
     "megabytes": "MB beyond the idle process",
     "cpu a minute": "CPU-s a minute",
+    "adding block": "s, longest block of the loop in the beginning",
+    "adding block cpu": "CPU-s, longest block in the beginning",
     "block": "s, longest block of the loop",
     "block cpu": "CPU-s, longest block of the loop",
     "idle block": "s, the same of a loop that does nothing",

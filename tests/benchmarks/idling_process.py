@@ -22,7 +22,7 @@ from airflow_sagemaker_presign.usage import jupyter_session  # noqa: F401
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 from tests.benchmarks.idling_server import counted
 from tests.benchmarks.polling import ask_server
-from tests.benchmarks.polling_process import SETTLE, Blocks, busiest_second, megabytes
+from tests.benchmarks.polling_process import BLOCKS, SETTLE, Blocks, busiest_second, megabytes
 
 
 async def measure(plan: dict[str, Any]) -> dict[str, Any]:
@@ -42,17 +42,20 @@ async def measure(plan: dict[str, Any]) -> dict[str, Any]:
         for number in range(plan["watches"]):
             tasks.append(asyncio.create_task(_watch(number, plan)))
             await asyncio.sleep(0)
-        if plan["spread"]:
-            # The client is made, and what comes later is the same each minute.
-            await asyncio.sleep(SETTLE)
-        before = len(await _requests(plan))
-        cpu, began = time.process_time(), time.time()
-        await asyncio.sleep(plan["seconds"])
+        # The client is made meanwhile.
+        await asyncio.sleep(SETTLE)
+    figures["adding block"], figures["adding block cpu"] = blocks.longest, blocks.longest_cpu
+    before = len(await _requests(plan))
+    cpu, began = time.process_time(), time.time()
+    await asyncio.sleep(plan["seconds"])
     seconds = time.time() - began
     figures["cpu a minute"] = (time.process_time() - cpu) * 60 / seconds
+    requests = (await _requests(plan))[before:]
+    # Apart from the CPU time, since the check costs some.
+    async with Blocks() as blocks:
+        await asyncio.sleep(BLOCKS)
     figures["block"], figures["block cpu"] = blocks.longest, blocks.longest_cpu
     figures["megabytes"] = megabytes() - idle
-    requests = (await _requests(plan))[before:]
     figures["requests"] = counted(requests)
     figures["mints a minute"] = figures["requests"]["CreatePresignedNotebookInstanceUrl"] * 60 / seconds
     figures["requests a minute"] = len(requests) * 60 / seconds
