@@ -50,7 +50,12 @@ def link_context() -> dict[str, Any]:
 @pytest.fixture
 def failure_context(link_context: dict[str, Any]) -> dict[str, Any]:
     """The context that Airflow passes to an ``on_failure_callback``."""
-    task = SimpleNamespace(task_id="notebook_link", notebook_instance_name="research", recipient="ada@example.com")
+    task = SimpleNamespace(
+        task_id="notebook_link",
+        notebook_instance_name="research",
+        recipient="ada@example.com",
+        session_expiration_duration=28800,
+    )
     return {
         "ti": link_context["ti"],
         "task": task,

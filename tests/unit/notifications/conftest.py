@@ -20,7 +20,12 @@ def presigned_url() -> PresignedUrl:
 @pytest.fixture
 def airflow_context() -> dict[str, Any]:
     """The context that Airflow passes to a callback, as far as a message needs it."""
-    task = SimpleNamespace(task_id="notebook_link", notebook_instance_name="research", recipient="ada@example.com")
+    task = SimpleNamespace(
+        task_id="notebook_link",
+        notebook_instance_name="research",
+        recipient="ada@example.com",
+        session_expiration_duration=28800,
+    )
     ti = SimpleNamespace(
         dag_id="mornings",
         task_id="notebook_link",
