@@ -127,18 +127,18 @@ def _advice(context: Mapping[str, Any], warning: StopWarning, url: str) -> _Advi
             "Please save your work before then.",
             "Please save your work before then: it cannot be kept running past this time.",
             "Need it longer?",
-            ("Ask the people who run this task:", "open the task in Airflow"),
+            ("The people who run this task can help:", "open the task in Airflow"),
         )
     if url:
         return _Advice(
             f"Open this message and press “{BUTTON}” if you still need it.",
-            f"“{BUTTON}” opens a page in Airflow: sign in, and press the button there. It then stays on for at least "
-            f"{format_duration(warning.idle_for)} more.",
+            f"“{BUTTON}” opens a page in Airflow: sign in, and press the button there. The notebook then stays on for "
+            f"at least {format_duration(warning.idle_for)} more.",
         )
+    task = " ".join(filter(None, ("the task", _task(context))))
     return _Advice(
         "If you still need it, mark the task as success in Airflow.",
-        f"To keep it running, open the task {_task(context)} in Airflow and mark it as success: then nothing is "
-        "stopped.",
+        f"To keep it running, open {task} in Airflow and mark it as success: then nothing is stopped.",
         "Still need it?",
         ("To keep it running:", "open the task in Airflow and mark it as success"),
     )

@@ -157,9 +157,25 @@ def test_no_failure_shows_a_token_even_if_it_was_not_registered(airflow_context:
 
 
 def test_a_failed_stop_is_not_reported_as_a_missing_link(airflow_context: dict[str, Any]) -> None:
-    task = SimpleNamespace(task_id="stop", notebook_instance_name="research")
+    task = SimpleNamespace(task_id="stop", notebook_instance_name="research", recipient="ada@example.com")
     context = {**airflow_context, "task": task, "ti": None, "exception": RuntimeError("no")}
     assert failure_message(context).title == "Notebook research: task stop failed"
+
+
+def test_an_undelivered_stop_warning_is_not_reported_as_a_missing_link(airflow_context: dict[str, Any]) -> None:
+    task = SimpleNamespace(task_id="stop", notebook_instance_name="research", recipient="ada@example.com")
+    for delivered in ((), ("Slack to bob",)):
+        error = exceptions.LinkDeliveryError("research", {"Smtp to ada": "refused"}, delivered)
+        context = {**airflow_context, "task": task, "ti": None, "exception": error}
+        assert failure_message(context).title == "Notebook research: task stop failed"
+
+
+def test_a_mapped_stop_task_that_was_never_created_is_not_reported_as_a_missing_link(
+    airflow_context: dict[str, Any],
+) -> None:
+    task = SimpleNamespace(task_id="stop", template_fields=("notebook_instance_name", "idle_for", "recipient"))
+    context = {**airflow_context, "task": task, "ti": None, "exception": RuntimeError("no")}
+    assert failure_message(context).title == "Task stop failed"
 
 
 def test_a_task_without_a_notebook_is_named_itself(airflow_context: dict[str, Any]) -> None:
