@@ -15,6 +15,7 @@ from airflow_sagemaker_presign.validation import one_of, reject
 LinkMode = Literal["presigned", "launch_page", "both"]
 
 NO_PRESIGNED_URL = "this task has link='launch_page', so there is no presigned_url; use {{ launch_url }} or link='both'"
+NO_PRESIGNED_URL_IN_WARNING = "a warning has no presigned_url; use {{ stop_warning.stops_at }} and {{ launch_url }}"
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +35,17 @@ def link_mode_of(value: object) -> LinkMode:
     return cast("LinkMode", value)
 
 
-def reject_presigned_url_in_templates(notifiers: Sequence[Any]) -> None:
+def reject_presigned_url_in_templates(notifiers: Sequence[Any], why: str = NO_PRESIGNED_URL) -> None:
     """
     Raise a ``ValueError`` that names the field if a notifier's template uses a presigned URL, which there will not be.
 
     A template in a file and a notifier's own code cannot be checked here; they fail when they are sent.
+
+    :param why: why there will be none; for the stop operator, :data:`NO_PRESIGNED_URL_IN_WARNING`.
     """
     for parameter, text in _templates(notifiers):
         if _uses(text, "presigned_url", after_a_check=False):
-            reject(parameter, text, f"without presigned_url: {NO_PRESIGNED_URL}")
+            reject(parameter, text, f"without presigned_url: {why}")
 
 
 def warn_of_old_names_in_templates(notifiers: Sequence[Any]) -> None:

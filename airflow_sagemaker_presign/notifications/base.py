@@ -1,4 +1,4 @@
-"""The base of the ready-made notifiers: one object sends the link and, as ``on_failure_callback``, the failure."""
+"""The base of the ready-made notifiers: one object sends links, stop warnings and, as a callback, failures."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import copy
 import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_sagemaker_presign.delivery.render_and_notify import render_and_notify
-from airflow_sagemaker_presign.notifications.callback_kind import has_link, nothing_to_send
+from airflow_sagemaker_presign.notifications.callback_kind import has_link, has_stop_warning, nothing_to_send
 from airflow_sagemaker_presign.notifications.rendering import TemplatedNotifier, as_text
 from airflow_sagemaker_presign.notifications.times import default_zone, zone_of
 from airflow_sagemaker_presign.validation import is_template, reject
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import Context
     from airflow_sagemaker_presign.notifications.failure_message import FailureMessage
     from airflow_sagemaker_presign.notifications.link_message import LinkMessage
+    from airflow_sagemaker_presign.notifications.stop_warning_message import StopWarningMessage
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +37,20 @@ class _NotAwaitable:
 
 class NotebookUrlNotifier(TemplatedNotifier):
     """
-    Sends a notebook's link if the context has one; as ``on_failure_callback``, why a task or a DAG run failed.
+    Sends a notebook's link or a stop warning if the context has one; as ``on_failure_callback``, why a task or a DAG
+    run failed.
 
     As any other callback it sends nothing, and logs why.
 
-    :param note: the DAG author's own words in the message with the link (templated).
+    :param note: the DAG author's own words in the message with the link, or in the stop warning (templated).
     :param timezone: the IANA time zone of the times in the message (templated); default: Airflow's
         ``core.default_timezone``.
     """
 
     template_fields: Sequence[str] = ("note", "timezone")
     link_fields: tuple[str, ...] = ("note", "timezone")
-    """Template fields that only the message with the link has. They may refer to the link, so they are not rendered
-    for a failure."""
+    """Template fields that a failure message does not have. They may refer to the link or the stop, so they are not
+    rendered for it."""
     optional_fields: tuple[str, ...] = ("note", "timezone")
     failures_only = True
     """Makes the operators of this package reject the notifier as any callback other than ``on_failure_callback``."""
@@ -62,15 +65,15 @@ class NotebookUrlNotifier(TemplatedNotifier):
 
     def __call__(self, *args: Any) -> None:
         """
-        Send the link, or report the failure, depending on the context.
+        Send the link or the stop warning, or report the failure, depending on the context.
 
-        With a link (``presigned_url`` or ``launch_url``) in the context the object itself renders and sends. As a
-        callback it works on a copy: a callback may be called more than once, and rendering changes a notifier for
-        good.
+        With ``stop_warning`` or a link (``presigned_url`` or ``launch_url``) in the context the object itself renders
+        and sends. As a callback it works on a copy: a callback may be called more than once, and rendering changes a
+        notifier for good.
         """
         # Airflow 2 passes several arguments when an SLA was missed.
         context: Any = args[0] if len(args) == 1 else {"blocking_tis": args}
-        if has_link(context):
+        if has_stop_warning(context) or has_link(context):
             render_and_notify(self, context)
         elif why := nothing_to_send(context, self):
             log.warning(
@@ -90,8 +93,8 @@ class NotebookUrlNotifier(TemplatedNotifier):
         """
         Check everything that can be known without sending, and load what the send needs.
 
-        Templates that refer to the notebook's description or the URL are not checked: they can be rendered only once
-        the notebook is InService.
+        Templates that refer to the notebook's description, the URL or the stop warning are not checked: they can be
+        rendered only once the notebook is InService, or about to be stopped.
 
         :param context: Airflow's context, with ``recipient``; the notifier stays unchanged.
         :raises ValueError: if a template cannot be rendered, or the message has no recipient.
@@ -124,19 +127,30 @@ class NotebookUrlNotifier(TemplatedNotifier):
     def notify(self, context: Context) -> None:
         """Write the message, then send it."""
         known: Mapping[str, Any] = {**context}
-        if has_link(known):
+        if has_stop_warning(known):
+            from airflow_sagemaker_presign.notifications.stop_warning_message import stop_warning_message
+
+            note = as_text(self.note)
+            self.send_warning(stop_warning_message(known, note=note, zone=self._zone(), now=datetime.now(UTC)))
+        elif has_link(known):
             from airflow_sagemaker_presign.notifications.link_message import link_message
 
-            zone = zone_of(self.timezone) if self.timezone else default_zone()
-            self.send_link(link_message(known, note=as_text(self.note), zone=zone))
-            return
-        from airflow_sagemaker_presign.notifications.failure_message import failure_message
+            self.send_link(link_message(known, note=as_text(self.note), zone=self._zone()))
+        else:
+            from airflow_sagemaker_presign.notifications.failure_message import failure_message
 
-        self.send_failure(failure_message(known))
+            self.send_failure(failure_message(known))
+
+    def _zone(self) -> tzinfo:
+        return zone_of(self.timezone) if self.timezone else default_zone()
 
     @abstractmethod
     def send_link(self, message: LinkMessage) -> None:
         """Send the message with the link, once."""
+
+    def send_warning(self, message: StopWarningMessage) -> None:
+        """Send the message that the notebook will be stopped, once; a subclass for links alone need not define it."""
+        raise NotImplementedError(f"{type(self).__name__} sends no stop warnings; define send_warning")
 
     @abstractmethod
     def send_failure(self, message: FailureMessage) -> None:

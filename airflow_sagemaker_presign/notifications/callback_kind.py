@@ -1,4 +1,4 @@
-"""Decides what a ready-made notifier was called for: to send a link, a failure, or nothing for any other event."""
+"""Decides what a ready-made notifier was called for: a link, a stop warning, a failure, or nothing at all."""
 
 from __future__ import annotations
 
@@ -44,6 +44,11 @@ def reject_other_callbacks(task: Any) -> None:
 def has_link(context: Mapping[str, Any]) -> bool:
     """Return whether the context has a link: the presigned URL, or the launch page's."""
     return context.get("presigned_url") is not None or bool(context.get("launch_url"))
+
+
+def has_stop_warning(context: Mapping[str, Any]) -> bool:
+    """Return whether the context announces a stop; such a context may have a launch page's URL as well."""
+    return context.get("stop_warning") is not None
 
 
 def nothing_to_send(context: Mapping[str, Any], callback: object) -> str:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     from airflow_sagemaker_presign.notifications.email_addresses import Mailbox
+    from airflow_sagemaker_presign.notifications.email_message import Message
     from airflow_sagemaker_presign.notifications.failure_message import FailureMessage
     from airflow_sagemaker_presign.notifications.link_message import LinkMessage
+    from airflow_sagemaker_presign.notifications.stop_warning_message import StopWarningMessage
 
 __all__ = ["NotebookUrlSmtpNotifier"]
 
@@ -35,7 +37,7 @@ class _LoginRefused(SendFailed):
 
 class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
     """
-    Sends a notebook's link by e-mail, as a button; as ``on_failure_callback``, what went wrong and what to do.
+    Sends a notebook's link or a stop warning by e-mail, with a button; as ``on_failure_callback``, what went wrong.
 
     The connection is Airflow's SMTP connection; its TLS, login, timeout and ``from_email`` apply. If a mail service
     between it and the recipients tracks clicks, turn that off there: it would see, and store, the link.
@@ -88,6 +90,10 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         """Mail the message with the link."""
         self._send(message, *self._recipients())
 
+    def send_warning(self, message: StopWarningMessage) -> None:
+        """Mail the message that the notebook will be stopped."""
+        self._send(message, *self._recipients())
+
     def send_failure(self, message: FailureMessage) -> None:
         """Mail the message about the failure to all recipients with a valid address."""
         unreachable: list[str] = []
@@ -131,7 +137,7 @@ class NotebookUrlSmtpNotifier(NotebookUrlNotifier):
         no_cc = self.cc is None or (isinstance(self.cc, (str, list, tuple)) and not self.cc)
         return mailboxes_of("to", self.to), () if no_cc else mailboxes_of("cc", self.cc)
 
-    def _send(self, message: LinkMessage | FailureMessage, to: tuple[Mailbox, ...], cc: tuple[Mailbox, ...]) -> None:
+    def _send(self, message: Message, to: tuple[Mailbox, ...], cc: tuple[Mailbox, ...]) -> None:
         from airflow_sagemaker_presign.notifications.email_message import build_mail
         from airflow_sagemaker_presign.notifications.rendering import as_text
         from airflow_sagemaker_presign.notifications.smtp_transaction import send_once

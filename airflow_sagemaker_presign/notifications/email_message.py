@@ -10,10 +10,14 @@ from airflow_sagemaker_presign.notifications.email_addresses import Mailbox
 from airflow_sagemaker_presign.notifications.email_headers import MAIL_POLICY, address_of
 from airflow_sagemaker_presign.notifications.failure_message import FailureMessage
 from airflow_sagemaker_presign.notifications.link_message import LinkMessage
+from airflow_sagemaker_presign.notifications.stop_warning_message import StopWarningMessage
+
+Message = LinkMessage | StopWarningMessage | FailureMessage
+_TEMPLATES = {LinkMessage: "link", StopWarningMessage: "stop_warning", FailureMessage: "failure"}
 
 
 def build_mail(
-    message: LinkMessage | FailureMessage,
+    message: Message,
     *,
     sender: Mailbox,
     to: tuple[Mailbox, ...],
@@ -39,7 +43,7 @@ def build_mail(
     return mail
 
 
-def render(message: LinkMessage | FailureMessage) -> tuple[str, str]:
+def render(message: Message) -> tuple[str, str]:
     """Return the message as plain text and as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -51,7 +55,7 @@ def render(message: LinkMessage | FailureMessage) -> tuple[str, str]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    kind = "link" if isinstance(message, LinkMessage) else "failure"
+    kind = _TEMPLATES[type(message)]
     text = environment.get_template(f"{kind}.txt").render(message=message)
     html = environment.get_template(f"{kind}.html").render(message=message)
     return _encodable(text), _encodable(html)

@@ -82,14 +82,21 @@ def _task_failure_message(context: Mapping[str, Any]) -> FailureMessage:
 
 
 def _task_failure_title(context: Mapping[str, Any], name: str, task_id: str) -> str:
-    if getattr(context.get("exception"), "delivered", ()):
+    sends_link = _sends_link(context.get("task"))
+    if sends_link and bool(getattr(context.get("exception"), "delivered", ())):
         return f"Not everybody got the link to notebook {name}"
-    task = context.get("task")
-    # A mapped task with a bad value in its row was never created, so only the names of its fields are known.
-    if hasattr(task, "recipient") or "recipient" in getattr(task, "template_fields", ()):
+    if sends_link:
         return f"No link to notebook {name}" if name else "No notebook link"
     which = f"task {task_id}" if task_id else "a task"
     return f"Notebook {name}: {which} failed" if name else f"{sentence_case(which)} failed"
+
+
+def _sends_link(task: object) -> bool:
+    """Return whether a task sends a link: only then it has a session. One that warns of a stop has a recipient, too."""
+    field = "session_expiration_duration"
+    # A mapped task with a bad value in its row was never created, so only the names of its fields are known.
+    names: tuple[str, ...] = getattr(task, "template_fields", ())
+    return hasattr(task, field) or field in names
 
 
 def _failed_workspace(context: Mapping[str, Any]) -> tuple[str, str]:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
-from airflow_sagemaker_presign.links import region_of
 from airflow_sagemaker_presign.notifications.message_parts import (
     Fact,
     NextStep,
+    arn_of,
     facts_of,
+    region_of_workspace,
     steps_of,
     task_page_url,
+    workspace_of,
 )
 from airflow_sagemaker_presign.notifications.times import clock_time
 from airflow_sagemaker_presign.wording import format_duration, sentence_case
@@ -47,8 +49,8 @@ class LinkMessage:
     facts: tuple[Fact, ...]
     note: str = field(repr=False)
     """The DAG author's own words; may be empty."""
-    when_expired: tuple[NextStep, ...]
-    when_expired_title: str = "Link expired?"
+    next_steps: tuple[NextStep, ...]
+    next_steps_title: str = "Link expired?"
     is_credential: bool = True
     """Whether whoever holds the link gets in."""
     button = BUTTON
@@ -75,7 +77,7 @@ def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> L
     presigned_url = context["presigned_url"]
     launch_url = context.get("launch_url")
     works_until = clock_time(presigned_url.expires_at, zone, presigned_url.minted_at)
-    workspace = _workspace(context, presigned_url.name)
+    workspace = workspace_of(context, presigned_url.name)
     title = f"{workspace.title} {presigned_url.name} is ready"
     # The launch page does all that a cleared task would do, so the message has only one of them.
     again = _launch_page_step(context, workspace) if launch_url else _clear_step(context)
@@ -88,18 +90,18 @@ def _presigned_message(context: Mapping[str, Any], note: str, zone: tzinfo) -> L
         url=presigned_url.url,
         facts=facts_of(
             (sentence_case(workspace.noun), presigned_url.name),
-            ("Region", region_of(_arn(context, workspace))),
+            ("Region", region_of_workspace(context, workspace)),
             ("Link works until", works_until),
             ("Session lasts", f"{format_duration(presigned_url.session_expiration_duration)} from when you open it"),
         ),
         note=note,
-        when_expired=steps_of(again, in_console) if launch_url else steps_of(in_console, again),
-        when_expired_title="Too late?" if launch_url else "Link expired?",
+        next_steps=steps_of(again, in_console) if launch_url else steps_of(in_console, again),
+        next_steps_title="Too late?" if launch_url else "Link expired?",
     )
 
 
 def _launch_page_message(context: Mapping[str, Any], note: str) -> LinkMessage:
-    workspace = _workspace(context)
+    workspace = workspace_of(context)
     name = workspace.name
     title = f"{workspace.title} {name} is ready"
     return LinkMessage(
@@ -114,32 +116,18 @@ def _launch_page_message(context: Mapping[str, Any], note: str) -> LinkMessage:
         url=context["launch_url"],
         facts=facts_of(
             (sentence_case(workspace.noun), name),
-            ("Region", region_of(_arn(context, workspace))),
+            ("Region", region_of_workspace(context, workspace)),
             ("Link works for", format_duration(context["launch_page_valid_for"])),
             ("Session lasts", f"{format_duration(context['session_expiration_duration'])} from when you open it"),
         ),
         note=note,
-        when_expired=steps_of(_console_step(context, workspace), _clear_step(context)),
+        next_steps=steps_of(_console_step(context, workspace), _clear_step(context)),
         is_credential=False,
     )
 
 
-def _workspace(context: Mapping[str, Any], name: str = "") -> Workspace:
-    """Return the workspace that the link opens; in a context that no operator made, a notebook instance."""
-    workspace = context.get("workspace")
-    if isinstance(workspace, Workspace):
-        return workspace
-    from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
-
-    return NotebookInstance(name or str((context.get("notebook_instance") or {}).get("NotebookInstanceName", "")))
-
-
-def _arn(context: Mapping[str, Any], workspace: Workspace) -> str:
-    return workspace.arn(context.get("workspace_description") or context.get("notebook_instance") or {})
-
-
 def _console_step(context: Mapping[str, Any], workspace: Workspace) -> _Step:
-    url = workspace.console_open_url(_arn(context, workspace))
+    url = workspace.console_open_url(arn_of(context, workspace))
     return "With access to the AWS console:", f"open the {workspace.title.lower()} there", url
 
 

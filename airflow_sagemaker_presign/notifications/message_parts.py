@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from airflow_sagemaker_presign.links import region_of
+from airflow_sagemaker_presign.workspaces.base import Workspace
+
 
 class Fact(NamedTuple):
     """One row of a message's table: a label, such as ``Region``, and its value."""
@@ -31,6 +34,26 @@ def facts_of(*facts: tuple[str, str]) -> tuple[Fact, ...]:
 def steps_of(*steps: tuple[str, str, str | None]) -> tuple[NextStep, ...]:
     """Return the steps that have a URL."""
     return tuple(NextStep(lead, text, url) for lead, text, url in steps if url)
+
+
+def workspace_of(context: Mapping[str, Any], name: str = "") -> Workspace:
+    """Return the workspace that a message is about; in a context that no operator made, a notebook instance."""
+    workspace = context.get("workspace")
+    if isinstance(workspace, Workspace):
+        return workspace
+    from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
+
+    return NotebookInstance(name or str((context.get("notebook_instance") or {}).get("NotebookInstanceName", "")))
+
+
+def arn_of(context: Mapping[str, Any], workspace: Workspace) -> str:
+    """Return the workspace's ARN, as AWS's description in the context has it; empty if it has none."""
+    return workspace.arn(context.get("workspace_description") or context.get("notebook_instance") or {})
+
+
+def region_of_workspace(context: Mapping[str, Any], workspace: Workspace) -> str:
+    """Return the workspace's region; empty if it is not known."""
+    return region_of(arn_of(context, workspace))
 
 
 def task_page_url(context: Mapping[str, Any]) -> str | None:

@@ -48,7 +48,7 @@ class TemplatedNotifier(BaseNotifier):
 
         written = getattr(self, name)
         try:
-            if _needs_running_notebook(written, self._environment(name, context)):
+            if not _known_before_start(written, self._environment(name, context), context):
                 return False
             setattr(self, name, self.rendered_field(name, context))
         except Exception as error:
@@ -94,9 +94,9 @@ def as_text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _needs_running_notebook(value: Any, environment: Environment) -> bool:
+def _known_before_start(value: Any, environment: Environment, context: Mapping[str, Any]) -> bool:
     """
-    Return whether a template can be rendered only once the notebook instance is InService.
+    Return whether a template refers to nothing that is known only later: once the notebook runs, or is about to stop.
 
     :raises jinja2.TemplateSyntaxError: if it can never be rendered.
     """
@@ -108,6 +108,7 @@ def _needs_running_notebook(value: Any, environment: Environment) -> bool:
     names = {
         name.name for text in texts_of(value) if "{" in text for name in environment.parse(text).find_all(nodes.Name)
     }
-    return not names.isdisjoint(
-        ("presigned_url", "workspace_description", *(kind.description_variable() for kind in kinds()))
-    )
+    descriptions = ("workspace_description", *(kind.description_variable() for kind in kinds()))
+    # A task that warns of a stop knows only then whether the warning has a launch page.
+    later = {name for name in ("launch_url", "stop_warning") if name not in context}
+    return names.isdisjoint(("presigned_url", *descriptions, *later))

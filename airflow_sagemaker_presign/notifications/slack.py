@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_sagemaker_presign.notifications.failure_message import FailureMessage
     from airflow_sagemaker_presign.notifications.link_message import LinkMessage
+    from airflow_sagemaker_presign.notifications.stop_warning_message import StopWarningMessage
 
 __all__ = ["NotebookUrlSlackNotifier"]
 
@@ -52,7 +53,7 @@ class _BlocksRefused(SendFailed):
 
 class NotebookUrlSlackNotifier(NotebookUrlNotifier):
     """
-    Sends a notebook's link by Slack, as a button; as ``on_failure_callback``, what went wrong and what to do.
+    Sends a notebook's link or a stop warning by Slack, with a button; as ``on_failure_callback``, what went wrong.
 
     A URL that is too long for Slack's button (over 3,000 characters), as AWS's often are, becomes a link instead.
 
@@ -100,6 +101,13 @@ class NotebookUrlSlackNotifier(NotebookUrlNotifier):
 
     def send_link(self, message: LinkMessage) -> None:
         """Post the message with the link."""
+        self._post_with_button(message)
+
+    def send_warning(self, message: StopWarningMessage) -> None:
+        """Post the message that the notebook will be stopped."""
+        self._post_with_button(message)
+
+    def _post_with_button(self, message: LinkMessage | StopWarningMessage) -> None:
         from airflow_sagemaker_presign.notifications.slack_blocks import (
             MAX_BUTTON_URL,
             link_as_text_payload,

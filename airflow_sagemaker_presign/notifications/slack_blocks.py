@@ -10,6 +10,7 @@ from typing import Any
 from airflow_sagemaker_presign.notifications.failure_message import FailureMessage
 from airflow_sagemaker_presign.notifications.link_message import LinkMessage
 from airflow_sagemaker_presign.notifications.message_parts import Fact, NextStep
+from airflow_sagemaker_presign.notifications.stop_warning_message import StopWarningMessage
 
 # https://docs.slack.dev/reference/block-kit/blocks and .../block-kit/composition-objects
 MAX_HEADER = 150
@@ -28,9 +29,9 @@ NOTE_CUT = "…\n(The rest of this note is cut off: a Slack message has no room 
 Block = dict[str, Any]
 
 
-def link_payload(message: LinkMessage) -> dict[str, Any]:
+def link_payload(message: LinkMessage | StopWarningMessage) -> dict[str, Any]:
     """
-    Return the message with the link as arguments of ``chat.postMessage``.
+    Return the message with the link, or the stop warning, as arguments of ``chat.postMessage``.
 
     ``text`` appears on locked screens and in notification centres, so it has no URL, only where to click.
 
@@ -41,9 +42,9 @@ def link_payload(message: LinkMessage) -> dict[str, Any]:
         _header(message.title),
         _section(f"*{escape(message.lead)}*"),
         _facts(message.facts),
-        _main_link(message),
+        *([_main_link(message)] if message.url else []),
         _context(escape(message.warning)),
-        *_steps(message.when_expired_title, message.when_expired),
+        *_steps(message.next_steps_title, message.next_steps),
     ]
     if message.note:
         room = MAX_ALL_BLOCKS - len(json.dumps(blocks, ensure_ascii=False))
@@ -51,18 +52,18 @@ def link_payload(message: LinkMessage) -> dict[str, Any]:
     return _payload(escape(f"{message.title}. {message.prompt}"), blocks)
 
 
-def link_as_text_payload(message: LinkMessage) -> dict[str, Any]:
+def link_as_text_payload(message: LinkMessage | StopWarningMessage) -> dict[str, Any]:
     """
     Return the message with the link as plain text, which Slack accepts with the longest URLs.
 
     Less important parts are left out if Slack would otherwise split the text.
     """
     by_importance = {
-        3: _anchor(message.button, message.url),
+        3: _anchor(message.button, message.url) if message.url else "",
         0: f"*{escape(message.title)}*",
         1: escape(message.lead),
         4: escape(message.warning),
-        5: "\n".join(map(_step, message.when_expired)),
+        5: "\n".join(map(_step, message.next_steps)),
     }
     chosen: dict[int, str] = {}
     for place, line in by_importance.items():
@@ -110,9 +111,9 @@ def _length(lines: dict[int, str]) -> int:
     return sum(len(line) + 1 for line in lines.values())
 
 
-def _main_link(message: LinkMessage) -> Block:
+def _main_link(message: LinkMessage | StopWarningMessage) -> Block:
     if len(message.url) <= MAX_BUTTON_URL:
-        button = _button("open_notebook", message.button, message.url) | {"style": "primary"}
+        button = _button("main_link", message.button, message.url) | {"style": "primary"}
         return {"type": "actions", "elements": [button]}
     link = {"type": "link", "url": message.url, "text": f"▶ {message.button}", "style": {"bold": True}}
     return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}

@@ -20,6 +20,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from airflow_sagemaker_presign.notifications.email import fewest_retries
+from airflow_sagemaker_presign.usage.stop_warning import StopWarning
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 from tests.helpers.http_server import QuietHandler, serving
 from tests.helpers.minted_urls import minted_url
 
@@ -50,13 +52,38 @@ def link_context() -> dict[str, Any]:
 @pytest.fixture
 def failure_context(link_context: dict[str, Any]) -> dict[str, Any]:
     """The context that Airflow passes to an ``on_failure_callback``."""
-    task = SimpleNamespace(task_id="notebook_link", notebook_instance_name="research", recipient="ada@example.com")
+    task = SimpleNamespace(
+        task_id="notebook_link",
+        notebook_instance_name="research",
+        recipient="ada@example.com",
+        session_expiration_duration=28800,
+    )
     return {
         "ti": link_context["ti"],
         "task": task,
         "dag": None,
         "run_id": "manual__1",
         "exception": RuntimeError("no way"),
+    }
+
+
+@pytest.fixture
+def stop_context(failure_context: dict[str, Any]) -> dict[str, Any]:
+    """The context that the stop operator passes to a notifier: idle since 18:45, to be stopped at 20:00 on some day."""
+    stops_at = datetime(2026, 6, 15, 20, tzinfo=UTC)
+    described = {
+        "NotebookInstanceName": "research",
+        "NotebookInstanceArn": "arn:aws:sagemaker:eu-central-1:123456789012:notebook-instance/research",
+        "InstanceType": "ml.t3.medium",
+    }
+    return {
+        **{key: value for key, value in failure_context.items() if key not in ("exception", "task")},
+        "stop_warning": StopWarning(stops_at, timedelta(hours=1), stops_at - timedelta(hours=1, minutes=15)),
+        "workspace": NotebookInstance("research"),
+        "workspace_description": described,
+        "notebook_instance": described,
+        "recipient": "ada@example.com",
+        "launch_url": "https://airflow.example.com/sagemaker-notebooks/mornings/manual__1/stop?a=1&b=%3D",
     }
 
 

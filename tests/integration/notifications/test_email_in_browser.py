@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from airflow_sagemaker_presign.exceptions import NotebookInstanceFailed
 from airflow_sagemaker_presign.notifications.email_message import render
 from airflow_sagemaker_presign.notifications.failure_message import failure_message
 from airflow_sagemaker_presign.notifications.link_message import link_message
+from airflow_sagemaker_presign.notifications.stop_warning_message import stop_warning_message
+from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 from tests.helpers.minted_urls import minted_url
 
 pytestmark = pytest.mark.browser
@@ -20,7 +23,9 @@ BRIGHTNESS = "e => getComputedStyle(e).{}.match(/\\d+/g).slice(0, 3).reduce((a, 
 
 
 @pytest.fixture
-def mails(link_context: dict[str, Any], failure_context: dict[str, Any]) -> dict[str, str]:
+def mails(
+    link_context: dict[str, Any], failure_context: dict[str, Any], stop_context: dict[str, Any]
+) -> dict[str, str]:
     note = "Model: s3://models/churn/2026-03-04/output/model.tar.gz" + "x" * 100
     failure_context["run_id"] = "scheduled__" + "2026-03-04T08:30:00+01:00" * 5
     both = {
@@ -33,12 +38,15 @@ def mails(link_context: dict[str, Any], failure_context: dict[str, Any]) -> dict
         "link": render(link_message(link_context, note=note, zone=UTC))[1],
         "both": render(link_message(both, note=note, zone=UTC))[1],
         "launch_page": render(link_message({**both, "presigned_url": None}, note=note, zone=UTC))[1],
+        "stop_warning": render(stop_warning_message(stop_context, note=note, zone=UTC, now=datetime.now(UTC)))[1],
         "failure": render(failure_message({**failure_context, "exception": RuntimeError("y" * 200)}))[1],
     }
 
 
 @pytest.fixture
-def long_words(link_context: dict[str, Any], failure_context: dict[str, Any]) -> dict[str, str]:
+def long_words(
+    link_context: dict[str, Any], failure_context: dict[str, Any], stop_context: dict[str, Any]
+) -> dict[str, str]:
     """A name of 63 letters, a long URL in the note, and an error without a space."""
     name = "n" * 63
     link_context["notebook_instance"] |= {"NotebookInstanceName": name}
@@ -54,6 +62,7 @@ def long_words(link_context: dict[str, Any], failure_context: dict[str, Any]) ->
     }
     failure_context["run_id"] = "r" * 250
     failure_context["task"].notebook_instance_name = name
+    in_use = replace(stop_context["stop_warning"], at_latest=True, running="k" * 400)
     error = NotebookInstanceFailed(name, "p" * 200, "a" * 200)
     return {
         "link": render(link_message(link_context, note=note, zone=UTC))[1],
@@ -61,11 +70,19 @@ def long_words(link_context: dict[str, Any], failure_context: dict[str, Any]) ->
         "launch_page": render(
             link_message({**link_context, **launch_page, "presigned_url": None}, note=note, zone=UTC)
         )[1],
+        "stop_warning": render(
+            stop_warning_message(
+                {**stop_context, "stop_warning": in_use, "run_id": "r" * 250, "workspace": NotebookInstance(name)},
+                note=note,
+                zone=UTC,
+                now=datetime.now(UTC),
+            )
+        )[1],
         "failure": render(failure_message({**failure_context, "exception": error}))[1],
     }
 
 
-@pytest.mark.parametrize("kind", ["link", "both", "launch_page", "failure"])
+@pytest.mark.parametrize("kind", ["link", "both", "launch_page", "stop_warning", "failure"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 375, 900])
 def test_a_mail_fits_and_can_be_read(browser: Any, mails: dict[str, str], kind: str, scheme: str, width: int) -> None:
@@ -83,7 +100,7 @@ def test_a_mail_fits_and_can_be_read(browser: Any, mails: dict[str, str], kind: 
     page.close()
 
 
-@pytest.mark.parametrize("kind", ["link", "both", "launch_page", "failure"])
+@pytest.mark.parametrize("kind", ["link", "both", "launch_page", "stop_warning", "failure"])
 @pytest.mark.parametrize("width", [320, 360])
 def test_a_mail_fits_a_phone_where_overflow_wrap_is_stripped_as_gmail_and_outlook_do(
     browser: Any, long_words: dict[str, str], kind: str, width: int

@@ -182,6 +182,14 @@ def test_a_template_that_does_not_use_it_is_accepted(notifier: BaseNotifier) -> 
     assert operator.link == "launch_page"
 
 
+def test_a_warning_has_no_presigned_url_for_another_reason() -> None:
+    notifiers = [Recorder("{{ stop_warning.stops_at }} {{ launch_url }}"), Recorder(SPEAKS)]
+    with pytest.raises(
+        ValueError, match=r"notifiers\[1\]\.text=.*: a warning has no presigned_url; use {{ stop_warning"
+    ):
+        link_mode.reject_presigned_url_in_templates(notifiers, link_mode.NO_PRESIGNED_URL_IN_WARNING)
+
+
 class AsksInCode(Recorder):
     def notify(self, context: Any) -> None:
         context["presigned_url"]

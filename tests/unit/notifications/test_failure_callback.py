@@ -150,7 +150,9 @@ def test_user_input_in_params_is_rendered_once() -> None:
 
 
 def test_a_name_of_digits_is_shown_unchanged() -> None:
-    context = {"task": SimpleNamespace(task_id="t", notebook_instance_name=2026, recipient=0)}
+    context = {
+        "task": SimpleNamespace(task_id="t", notebook_instance_name=2026, recipient=0, session_expiration_duration=1800)
+    }
     assert value_of(context, "recipient") == 0
     sent: list[Any] = []
     Recorder(sent)({**context, "exception": ValueError("no"), "dag": None})

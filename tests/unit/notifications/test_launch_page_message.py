@@ -52,7 +52,7 @@ def test_the_launch_url_alone_says_how_to_get_in_for_how_long_and_what_it_starts
         ("Link works for", "7 days"),
         ("Session lasts", "8 hours from when you open it"),
     ]
-    console, task = message.when_expired
+    console, task = message.next_steps
     assert console.url.startswith(CONSOLE)
     assert task.url == launch_page["ti"].log_url
 
@@ -73,8 +73,8 @@ def test_both_has_the_presigned_button_and_the_launch_page_for_later_in_place_of
     message = link_message(both, note="", zone=UTC)
     assert message.url == both["presigned_url"].url
     assert message.lead == "Open it by 08:35 UTC. The link works for five minutes only."
-    assert message.when_expired_title == "Too late?"
-    launch_page, console = message.when_expired
+    assert message.next_steps_title == "Too late?"
+    launch_page, console = message.next_steps
     assert tuple(launch_page) == ("Signed in to Airflow, for 7 days:", "open the notebook through Airflow", LAUNCH_URL)
     assert console.url.startswith(CONSOLE)
     for text in _everywhere(both):
@@ -87,7 +87,7 @@ def test_both_has_the_presigned_button_and_the_launch_page_for_later_in_place_of
 def test_without_a_launch_page_the_message_is_as_it_was(link_context: dict[str, Any], launch_url: str | None) -> None:
     before = link_message({**link_context}, note="", zone=UTC)
     assert link_message({**link_context, "launch_url": launch_url}, note="", zone=UTC) == before
-    assert before.when_expired_title == "Link expired?"
+    assert before.next_steps_title == "Link expired?"
 
 
 def test_slacks_locked_screen_says_where_to_click(launch_page: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ def test_the_link_message_says_what_the_reader_has_to_know(link_context: dict[st
     assert message.url == URL
     assert "personal" in message.warning
     assert "not forward" in message.warning
-    console, task = message.when_expired
+    console, task = message.next_steps
     assert console.url.startswith("https://eu-central-1.console.aws.amazon.com/sagemaker/home?region=eu-central-1#")
     assert console.url.endswith("/openNotebook/research?view=lab")
     assert task.url == TASK_PAGE
@@ -44,7 +44,7 @@ def test_the_link_message_says_what_the_reader_has_to_know(link_context: dict[st
 def test_a_name_with_capitals_is_that_in_the_console_too(link_context: dict[str, Any]) -> None:
     # SageMaker's answer: the ARN in lower case.
     described = {**link_context["notebook_instance"], "NotebookInstanceName": "ReSearch"}
-    console, _ = link_message({**link_context, "notebook_instance": described}, note="", zone=UTC).when_expired
+    console, _ = link_message({**link_context, "notebook_instance": described}, note="", zone=UTC).next_steps
     assert console.url.endswith("/openNotebook/ReSearch?view=lab")
 
 
@@ -68,7 +68,7 @@ def test_unknown_facts_are_omitted(
 ) -> None:
     context = {**link_context, "ti": ti, "notebook_instance": notebook_instance}
     message = link_message(context, note="", zone=UTC)
-    assert message.when_expired == ()
+    assert message.next_steps == ()
     assert "Region" not in dict(message.facts)
 
 
@@ -157,9 +157,25 @@ def test_no_failure_shows_a_token_even_if_it_was_not_registered(airflow_context:
 
 
 def test_a_failed_stop_is_not_reported_as_a_missing_link(airflow_context: dict[str, Any]) -> None:
-    task = SimpleNamespace(task_id="stop", notebook_instance_name="research")
+    task = SimpleNamespace(task_id="stop", notebook_instance_name="research", recipient="ada@example.com")
     context = {**airflow_context, "task": task, "ti": None, "exception": RuntimeError("no")}
     assert failure_message(context).title == "Notebook research: task stop failed"
+
+
+def test_an_undelivered_stop_warning_is_not_reported_as_a_missing_link(airflow_context: dict[str, Any]) -> None:
+    task = SimpleNamespace(task_id="stop", notebook_instance_name="research", recipient="ada@example.com")
+    for delivered in ((), ("Slack to bob",)):
+        error = exceptions.LinkDeliveryError("research", {"Smtp to ada": "refused"}, delivered)
+        context = {**airflow_context, "task": task, "ti": None, "exception": error}
+        assert failure_message(context).title == "Notebook research: task stop failed"
+
+
+def test_a_mapped_stop_task_that_was_never_created_is_not_reported_as_a_missing_link(
+    airflow_context: dict[str, Any],
+) -> None:
+    task = SimpleNamespace(task_id="stop", template_fields=("notebook_instance_name", "idle_for", "recipient"))
+    context = {**airflow_context, "task": task, "ti": None, "exception": RuntimeError("no")}
+    assert failure_message(context).title == "Task stop failed"
 
 
 def test_a_task_without_a_notebook_is_named_itself(airflow_context: dict[str, Any]) -> None:
@@ -203,7 +219,9 @@ StudioSpace.__abstractmethods__ = frozenset()
 def test_a_kind_with_several_identifiers_is_called_by_its_own_name(
     airflow_context: dict[str, Any], space_name: Any, domain_id: Any, name: str
 ) -> None:
-    task = SimpleNamespace(task_id="space", space_name=space_name, domain_id=domain_id, recipient="ada@example.com")
+    task = SimpleNamespace(
+        task_id="space", space_name=space_name, domain_id=domain_id, session_expiration_duration=28800
+    )
     message = failure_message({**airflow_context, "task": task})
     assert message.title == f"No link to notebook {name}"
     assert message.facts[0] == ("Studio space", name)

@@ -12,6 +12,7 @@ from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifie
 from airflow_sagemaker_presign.notifications.failure_message import FailureMessage
 from airflow_sagemaker_presign.notifications.link_message import LinkMessage
 from airflow_sagemaker_presign.notifications.slack import NotebookUrlSlackNotifier
+from airflow_sagemaker_presign.notifications.stop_warning_message import StopWarningMessage
 
 
 @pytest.mark.parametrize(
@@ -80,12 +81,15 @@ class Recorder(NotebookUrlNotifier):
 
     template_fields = (*NotebookUrlNotifier.template_fields, "to")
 
-    def __init__(self, sent: list[tuple[Any, LinkMessage | FailureMessage]], **arguments: Any) -> None:
+    def __init__(self, sent: list[tuple[Any, Any]], **arguments: Any) -> None:
         super().__init__(**arguments)
         self.to = "{{ recipient }}"
         self.sent = sent
 
     def send_link(self, message: LinkMessage) -> None:
+        self.sent.append((self.to, message))
+
+    def send_warning(self, message: StopWarningMessage) -> None:
         self.sent.append((self.to, message))
 
     def send_failure(self, message: FailureMessage) -> None:
@@ -116,6 +120,33 @@ def test_one_object_serves_link_failure_and_link_again(
     assert sent[0][1].note == "for ada@example.com until 35"
     assert sent[2][1].note == "for bob@example.com until 35"
     assert notifier.to == "{{ recipient }}"
+
+
+def test_a_stop_warning_is_no_link_although_its_context_has_a_launch_page(stop_context: dict[str, Any]) -> None:
+    sent: list[tuple[Any, Any]] = []
+    notifier = Recorder(sent, note="{{ stop_warning.stops_at.minute }} {{ notebook_instance.InstanceType }}")
+    for context in (stop_context, {**stop_context, "launch_url": ""}):
+        copy.copy(notifier)({**context})
+    assert [(to, type(message)) for to, message in sent] == [("ada@example.com", StopWarningMessage)] * 2
+    assert [message.note for _, message in sent] == ["0 ml.t3.medium"] * 2
+
+
+def test_the_notifier_of_a_stop_warning_reports_the_failure_of_its_task_too(stop_context: dict[str, Any]) -> None:
+    sent: list[tuple[Any, Any]] = []
+    notifier = Recorder(sent, note="until {{ stop_warning.stops_at.minute }}")
+    later = ("stop_warning", "launch_url", "workspace", "workspace_description", "notebook_instance", "recipient")
+    failed = {name: value for name, value in stop_context.items() if name not in later}
+    notifier({**failed, "exception": RuntimeError("no")})
+    ((to, message),) = sent
+    assert (to, message.title) == ("ada@example.com", "Notebook research: task stop failed")
+
+
+def test_a_notifier_that_only_knows_links_fails_to_warn_with_its_name(stop_context: dict[str, Any]) -> None:
+    class LinksOnly(Recorder):
+        send_warning = NotebookUrlNotifier.send_warning
+
+    with pytest.raises(NotImplementedError, match="LinksOnly sends no stop warnings"):
+        LinksOnly([])(stop_context)
 
 
 def test_a_callback_leaves_airflows_context_as_it_was(airflow_context: dict[str, Any]) -> None:

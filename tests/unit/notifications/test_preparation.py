@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jinja2 import StrictUndefined
 
 from airflow_sagemaker_presign.compat import DAG, BaseOperator
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed
@@ -190,6 +191,16 @@ def test_addresses_that_the_slack_client_can_call_are_fine(
     notifier = NotebookUrlSlackNotifier(user="{{ recipient }}")
     notifier.prepare(context)
     assert notifier.user == "{{ recipient }}", "it is checked, not rendered"
+
+
+def test_what_a_stop_warning_says_is_left_until_there_is_one(connection: Any, context: dict[str, Any]) -> None:
+    dag = DAG("strict", schedule=None, template_undefined=StrictUndefined)
+    later = "{{ stop_warning.stops_at }} {{ notebook_instance.InstanceType }} {{ launch_url }}"
+    notifier = NotebookUrlSmtpNotifier(subject=later, note="{{ workspace_description.InstanceType }}")
+    notifier.prepare({**context, "dag": dag})
+    assert notifier.subject == later
+    with pytest.raises(ValueError, match=r"^note='{{ nothing_like_it }}' of .* cannot be rendered"):
+        NotebookUrlSmtpNotifier(note="{{ nothing_like_it }}").prepare({**context, "dag": dag})
 
 
 def test_another_tasks_output_can_be_the_recipients_of_a_mail() -> None:

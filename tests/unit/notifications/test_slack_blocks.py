@@ -58,7 +58,7 @@ def test_the_blocks_say_all_that_the_message_says(link_context: dict[str, Any]) 
     said = "\n".join(_texts(link_payload(message)["blocks"]))
     expected = [message.title, message.lead, message.note, message.warning, *(fact.value for fact in message.facts)]
     assert [text for text in expected if text not in said] == []
-    assert all(f"<{step.url.replace('&', '&amp;')}|{step.text}>" in said for step in message.when_expired)
+    assert all(f"<{step.url.replace('&', '&amp;')}|{step.text}>" in said for step in message.next_steps)
 
 
 def test_a_note_cannot_mention_a_channel_or_hide_a_link(link_context: dict[str, Any]) -> None:
