@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from airflow_sagemaker_presign import validation
-from airflow_sagemaker_presign.delivery.link_mode import reject_presigned_url_in_templates
+from airflow_sagemaker_presign.delivery.link_mode import NO_PRESIGNED_URL_IN_WARNING, reject_presigned_url_in_templates
 from airflow_sagemaker_presign.links import SageMakerNotebookKeepLink, launch_url
 from airflow_sagemaker_presign.operators.allowed_users import AllowedUsers, WithAllowedUsers
 from airflow_sagemaker_presign.operators.base import WorkspaceOperator
@@ -86,7 +86,7 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         self.recipient = recipient
         self._allowed_users = validation.allowed_users_of(allowed_users)
         self._check_watch(rendered=False)
-        reject_presigned_url_in_templates(self.notifiers)
+        reject_presigned_url_in_templates(self.notifiers, NO_PRESIGNED_URL_IN_WARNING)
 
     def _check(self, *, rendered: bool = True) -> None:
         super()._check(rendered=rendered)

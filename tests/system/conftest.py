@@ -33,6 +33,7 @@ NOTEBOOKS = (
         f"launch-{name}"
         for name in ("editors", "named", "stopped", "mapped-0", "mapped-1", "to-stop", "in-the-browser", "elsewhere")
     ),
+    *(f"watch-{name}" for name in ("idle", "busy", "kept", "killed")),
 )
 # A notebook that changes its status within a few seconds meets a race of Airflow's on a busy machine: the scheduler
 # fails a task whose trigger fires before it has processed the deferral.
@@ -79,19 +80,30 @@ def minted() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def local(folder: Path, services_log: Path, minted: list[str]) -> Iterator[LocalServices]:
+def cookies() -> list[str]:
+    """Every session cookie that a notebook gave for a link; filled as it does."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def local(folder: Path, services_log: Path, minted: list[str], cookies: list[str]) -> Iterator[LocalServices]:
     services = LocalServices(
         start_seconds=START_SECONDS, stop_seconds=STOP_SECONDS, notebooks=NOTEBOOKS, folder=folder / "local"
     )
     tokens = services.sagemaker.tokens
-    mint = tokens.mint
+    mint, cookie_of = tokens.mint, tokens.cookie_of
 
     def mint_and_remember(*args: Any, **kwargs: Any) -> str:
         minted.append(mint(*args, **kwargs))
         return minted[-1]
 
+    def cookie_and_remember(*args: Any) -> str:
+        cookies.append(cookie_of(*args))
+        return cookies[-1]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokens, "mint", mint_and_remember)
+        patch.setattr(tokens, "cookie_of", cookie_and_remember)
         with services:
             yield services
 
@@ -99,12 +111,10 @@ def local(folder: Path, services_log: Path, minted: list[str]) -> Iterator[Local
 @pytest.fixture(scope="session")
 def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
     dags = shutil.copytree(DAGS, folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(
-        Path(__file__).parent / "launch_page_dags",
-        dags,
-        ignore=shutil.ignore_patterns("__pycache__"),
-        dirs_exist_ok=True,
-    )
+    for ours in ("launch_page_dags", "idle_dags"):
+        shutil.copytree(
+            Path(__file__).parent / ours, dags, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+        )
     (dags / "planted.py").write_text(f"from airflow.sdk import DAG\nprint({DAG_MARKER!r})\nDAG('planted')\n")
     environment = {
         **airflow_connections(local.addresses()),
