@@ -112,7 +112,7 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
     task = rendered_task_of(key, fields, try_number=try_number, began=task_began or run_began or run_after, now=now)
     if task.watch is not None and state not in WATCHING:
         raise gone(
-            "The task has ended, so Airflow no longer watches this notebook.",
+            "The task is not running, so Airflow no longer watches this notebook.",
             "If the notebook has stopped, start it as usual.",
         )
     return replace(task, team_name=DagModel.get_team_name(key.dag_id, session=session), allowed_now=allowed_now)
