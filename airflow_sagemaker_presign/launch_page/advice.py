@@ -32,6 +32,9 @@ ADVICE: dict[type[WorkspaceError], str] = {
     exceptions.NotebookInstanceStopped: "Somebody, or an idle-shutdown script, stopped it. Start it again here.",
     exceptions.NotebookInstanceStartNotTaken: f"Start it once more. If that does not help, ask {MANAGER}.",
     exceptions.NotebookInstanceStopNotTaken: f"It is still running and incurs costs: contact {MANAGER}.",
+    exceptions.NotebookInstanceUsageUnknown: (
+        f"Airflow cannot tell whether it is in use, and did not stop it. Show this message to {MANAGER}."
+    ),
     exceptions.NotebookInstanceFailed: f"Start it again. If it fails again, show this message to {MANAGER}.",
     exceptions.SageMakerAccessDenied: (
         f"Airflow lacks an AWS permission that this needs. Show this message to {AIRFLOW_ADMIN}."

@@ -1,5 +1,5 @@
 """
-The launch page's routes: GET shows the page; POST starts the notebook, or mints and redirects to it.
+The launch page's routes: GET shows the page; POST starts the notebook, mints and redirects to it, or keeps it running.
 
 A GET or HEAD changes nothing, since mail scanners and link previews send both.
 """
@@ -23,6 +23,7 @@ from airflow_sagemaker_presign.launch_page import csrf, form, templating
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser
 from airflow_sagemaker_presign.launch_page.error_pages import add_error_handlers, login_returns
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
+from airflow_sagemaker_presign.launch_page.page_state import KEEP
 from airflow_sagemaker_presign.launch_page.rendered_task import TaskKey
 from airflow_sagemaker_presign.launch_page.sagemaker_client import THREADS_PER_CONNECTION
 from airflow_sagemaker_presign.launch_page.service import LaunchService
@@ -117,7 +118,13 @@ def create_app(clock: Callable[[], datetime] = utc_now) -> FastAPI:
                 raise HttpError(403, "The request came from another page", "Open the page and use its button.")
             task = await thread_limits.run(service.authorize, key, current_user)
             action, token = data.get("action", ""), data.get("token", "")
-            response = await thread_limits.run_for_connection(task, service.submit, task, current_user, action, token)
+            submission = service.submit, task, current_user, action, token
+            # Nobody's threads that wait for AWS delay a keep, which needs only the database.
+            response = await (
+                thread_limits.run(*submission)
+                if action == KEEP
+                else thread_limits.run_for_connection(task, *submission)
+            )
             return redirect_by_page(response, request.url.query, prefix)
         except HttpError as http_error:
             await thread_limits.run(service.record_denial, key, current_user, data.get("action", ""), http_error.title)

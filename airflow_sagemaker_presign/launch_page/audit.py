@@ -1,4 +1,4 @@
-"""Audit log: each mint and start is recorded in Airflow's audit log before it happens; without a row, no URL."""
+"""Audit log: each mint, start and keep is recorded there before it happens; without a row, it does not."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 OPEN = "open_sagemaker_notebook_instance"
 START = "start_sagemaker_notebook_instance"
+KEEP = "keep_sagemaker_notebook_instance_running"
 DENIED_EVENT = "{}_refused"
 """The event of a denied action: by SageMaker, after the row of the attempt itself; or by the launch page."""
 
@@ -43,6 +44,8 @@ class Limit:
 
 MINTS = Limit(OPEN, 6, timedelta(minutes=1), is_personal=True)
 """The limit of URLs for each user of a task instance."""
+KEEPS = Limit(KEEP, 6, timedelta(minutes=1), is_personal=True)
+"""The limit of each user for keeping the notebook of a task instance running."""
 STARTS = Limit(START, 1, timedelta(seconds=2), is_personal=False)
 """Another api-server may have sent a start that AWS does not show yet."""
 
@@ -72,7 +75,7 @@ def claim(limit: Limit, task: RenderedTask, current_user: CurrentUser, now: date
     """
     from airflow.models.log import Log
 
-    _lock_rendered_fields(task.key, session)
+    lock_rendered_fields(task.key, session)
     row = _row(limit.event, task.key, current_user, task, {})
     session.add(row)
     # Written before the count, so that a concurrent request counts this row.
@@ -102,7 +105,7 @@ class DenialLog:
         self._counts: LruDict[object, Iterator[int]] = LruDict(4096)
 
     def record(self, event: str, key: TaskKey, current_user: CurrentUser, why: str) -> None:
-        """Record a denied request for ``OPEN`` or ``START``, if the task instance exists."""
+        """Record a denied request for ``OPEN``, ``START`` or ``KEEP``, if the task instance exists."""
         from airflow.models.taskinstance import TaskInstance
 
         with self._lock:
@@ -121,7 +124,7 @@ class DenialLog:
                 record(DENIED_EVENT.format(event), key, current_user, session, error=why)
 
 
-def _lock_rendered_fields(key: TaskKey, session: Any) -> None:
+def lock_rendered_fields(key: TaskKey, session: Any) -> None:
     """
     Lock the task instance's row of rendered fields, so that concurrent requests for it are serialized.
 

@@ -20,6 +20,7 @@ from airflow_sagemaker_presign.workspaces.base import Observation, Phase, Worksp
 
 OPEN = "open"
 START = "start"
+KEEP = "keep"
 
 CHANGING_REFRESH_SECONDS = 3
 """Seconds between two refreshes while the status is about to change."""
@@ -39,7 +40,7 @@ class PageState:
     :param status: the status in AWS's words.
     :param problem: what went wrong; empty: nothing.
     :param refused: why the last click had no effect; empty: it had one. Shown until the state changes.
-    :param action: what the button does: ``open`` or ``start``; empty: there is no button.
+    :param action: what the button does: ``open``, ``start`` or ``keep``; empty: there is no button.
     :param elapsed: the seconds since the status last changed; shown during a transition.
     :param tone: ``good``, ``busy``, ``idle`` or ``bad``.
     """

@@ -1,4 +1,7 @@
-"""Which notebook a task instance opens: read from its rendered fields in Airflow's database, never from the request."""
+"""
+Which notebook a task instance opens, or watches until it is idle: read from its rendered fields in Airflow's database,
+never from the request.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,9 @@ from airflow_sagemaker_presign.workspaces.kinds import workspace_of
 
 ABOUT_TO_BEGIN = frozenset({None, "scheduled", "queued", "restarting"})
 """States of a task instance that was cleared, waits for its next try, or resumes after a deferral."""
+
+WATCHING = frozenset({"running", "deferred", *ABOUT_TO_BEGIN})
+"""States of a task instance that watches its notebook; those of ``ABOUT_TO_BEGIN`` if it resumes."""
 
 _FORMER_FIELDS = {"door_open_for": "launch_page_valid_for"}
 """Former names of template fields, so that links which were sent before an upgrade still open."""
@@ -46,10 +52,25 @@ class TaskKey:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """
+    What a task that stops its notebook once it is idle rendered.
+
+    :param idle_for: how long the notebook must be idle until the task stops it.
+    :param at_latest: when it stops it in any case: a time of day, or a duration; Airflow stores both as the same text.
+    """
+
+    idle_for: timedelta
+    at_latest: str | None
+
+
+@dataclass(frozen=True)
 class RenderedTask:
     """
     The rendered parameters of a task instance.
 
+    :param session_expiration_duration: how long a session lasts; ``None`` for a task that watches.
+    :param watch: ``None`` for a task that opens its notebook.
     :param allowed_users: the users who may open it; ``None``: all who may edit the task instance.
     :param team_name: the team whose connections the task uses.
     :param allowed_now: ``allowed_users`` of the latest version of the DAG; empty where only a run can determine it.
@@ -58,7 +79,7 @@ class RenderedTask:
     key: TaskKey
     try_number: int
     workspace: Workspace
-    session_expiration_duration: timedelta
+    session_expiration_duration: timedelta | None
     landing: str | None
     aws_conn_id: str | None
     region_name: str | None
@@ -66,6 +87,7 @@ class RenderedTask:
     allowed_users: current_dag.AllowedUsers
     team_name: str | None = None
     allowed_now: tuple[current_dag.AllowedUsers, ...] = ()
+    watch: Watch | None = None
 
 
 def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
@@ -73,8 +95,8 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
     Read what a task instance rendered.
 
     :raises HttpError: 404 when there is no such task instance, or it has another operator; 409 when it has not started
-        yet; 410 when it is too old, its DAG is gone, or Airflow has pruned its rendered fields; 500 when these are not
-        readable.
+        yet; 410 when it is too old, its watch has ended, its DAG is gone, or Airflow has pruned its rendered fields;
+        500 when these are not readable.
     """
     from airflow.models.dag import DagModel
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
@@ -84,10 +106,15 @@ def read(key: TaskKey, now: datetime, session: Any) -> RenderedTask:
     fields = RenderedTaskInstanceFields.get_templated_fields(key, session=session)  # type: ignore[arg-type]
     if (fields is None and task_began is None) or (state in ABOUT_TO_BEGIN and not next_method):
         # The fields of a cleared task are out of date: the DAG's author may have cleared it to change them.
-        raise HttpError(409, "The task has not started yet", "Reload this page once it has, to open its notebook.")
+        raise HttpError(409, "The task has not started yet", "Reload this page once it has.")
     if fields is None:
         raise gone("Airflow keeps the data of a task for its latest runs only, and this run is an older one.")
     task = rendered_task_of(key, fields, try_number=try_number, began=task_began or run_began or run_after, now=now)
+    if task.watch is not None and state not in WATCHING:
+        raise gone(
+            "The task is not running, so Airflow no longer watches this notebook.",
+            "If the notebook has stopped, start it as usual.",
+        )
     return replace(task, team_name=DagModel.get_team_name(key.dag_id, session=session), allowed_now=allowed_now)
 
 
@@ -96,11 +123,13 @@ def rendered_task_of(
 ) -> RenderedTask:
     """Return what the launch page needs from a task's rendered fields; raises 404, 410 or 500, as :func:`read` does."""
     fields = {_FORMER_FIELDS.get(field, field): value for field, value in fields.items()}
-    if "launch_page_valid_for" not in fields:
+    opens = "launch_page_valid_for" in fields
+    if not opens and fields.get("idle_for") is None:
         raise HttpError(404, "There is no notebook here", "This task does not open a notebook.")
     try:
-        valid_for = timedelta(seconds=float(fields["launch_page_valid_for"]))
-        task = _task_from(fields, key, try_number)
+        # A task that watches has a page as long as it runs.
+        valid_for = timedelta(seconds=float(fields["launch_page_valid_for"])) if opens else timedelta.max
+        task = _task_from(fields, key, try_number, opens=opens)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         said = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise HttpError(
@@ -116,7 +145,7 @@ def rendered_task_of(
     return task
 
 
-def _task_from(fields: Mapping[str, Any], key: TaskKey, try_number: int) -> RenderedTask:
+def _task_from(fields: Mapping[str, Any], key: TaskKey, try_number: int, *, opens: bool) -> RenderedTask:
     workspace = workspace_of(fields)
     if workspace is None:
         raise KeyError("workspace")
@@ -124,8 +153,9 @@ def _task_from(fields: Mapping[str, Any], key: TaskKey, try_number: int) -> Rend
         key=key,
         try_number=try_number,
         workspace=workspace,
-        session_expiration_duration=_session_of(fields["session_expiration_duration"]),
-        landing=workspace.landing_of(fields["landing"]),
+        session_expiration_duration=_session_of(fields["session_expiration_duration"]) if opens else None,
+        landing=workspace.landing_of(fields["landing"]) if opens else None,
+        watch=None if opens else _watch_of(fields),
         # As the worker checks them, since Airflow stores the fields before the task runs.
         aws_conn_id=validation.text_of("aws_conn_id", fields["aws_conn_id"]),
         region_name=validation.text_of("region_name", fields["region_name"]),
@@ -156,12 +186,28 @@ def _task_instance(key: TaskKey, session: Any) -> Any:
 
 
 def _session_of(value: object) -> timedelta:
+    return validation.session_expiration_duration_of(_timedelta_or(value))
+
+
+def _watch_of(fields: Mapping[str, Any]) -> Watch:
+    rendered, at_latest = _timedelta_or(fields["idle_for"]), fields["at_latest"]
+    idle_for = rendered if isinstance(rendered, timedelta) else timedelta(seconds=float(rendered))
+    if idle_for <= timedelta(0):
+        raise ValueError("idle_for is not above 0")
+    if not isinstance(at_latest, str | None):
+        raise ValueError("at_latest is not a text")
+    return Watch(idle_for, at_latest)
+
+
+def _timedelta_or(value: Any) -> Any:
     # A native template may render a timedelta, which Airflow stores as its text, such as "8:00:00".
-    text = re.fullmatch("([0-9]+):([0-9]{2}):([0-9]{2})", value) if isinstance(value, str) else None
-    if text is not None:
-        hours, minutes, seconds = map(int, text.groups())
-        value = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    return validation.session_expiration_duration_of(value)
+    text = (
+        re.fullmatch("(?:([0-9]+) days?, )?([0-9]+):([0-9]{2}):([0-9]{2})", value) if isinstance(value, str) else None
+    )
+    if text is None:
+        return value
+    days, hours, minutes, seconds = (int(number or 0) for number in text.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
 def _allowed_users_of(value: object) -> tuple[str, ...] | None:

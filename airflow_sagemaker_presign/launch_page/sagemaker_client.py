@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from botocore.config import Config
 
+from airflow_sagemaker_presign import validation
 from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, WorkspaceError
 from airflow_sagemaker_presign.hooks import aws_errors
 from airflow_sagemaker_presign.hooks.base import WorkspaceHook
@@ -135,9 +136,10 @@ class SageMakerClient:
             self._results.pop(_notebook(task), None)
 
     def mint(self, task: RenderedTask) -> PresignedUrl:
-        """Mint a URL with the parameters of the task."""
+        """Mint a URL with the parameters of the task, which must not be one that watches."""
+        session = validation.session_expiration_duration_of(task.session_expiration_duration)
         with _connection_errors(task):
-            return self.hook(task).mint(task.workspace, task.session_expiration_duration, task.landing)
+            return self.hook(task).mint(task.workspace, session, task.landing)
 
     def hook(self, task: RenderedTask) -> WorkspaceHook:
         """Return the hook of the task's connection."""

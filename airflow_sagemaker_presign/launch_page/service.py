@@ -1,4 +1,4 @@
-"""The launch service: reads the task, decides, writes the audit log, and only then starts a notebook or mints."""
+"""The launch service: reads the task, decides, writes the audit log, and only then starts, mints or keeps running."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from urllib.parse import quote
 from starlette.responses import HTMLResponse, Response
 
 from airflow_sagemaker_presign.exceptions import SageMakerUnavailable, WorkspaceError
-from airflow_sagemaker_presign.launch_page import audit, rendered_task, templating
+from airflow_sagemaker_presign.launch_page import audit, kept, rendered_task, templating, watch_state
 from airflow_sagemaker_presign.launch_page.csrf import CsrfTokens, TokenMatch
 from airflow_sagemaker_presign.launch_page.current_user import CurrentUser, may_open
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
-from airflow_sagemaker_presign.launch_page.page_state import OPEN, START, page_state_of, page_state_of_error
+from airflow_sagemaker_presign.launch_page.page_state import KEEP, OPEN, START, page_state_of, page_state_of_error
 from airflow_sagemaker_presign.launch_page.rendered_task import RenderedTask, TaskKey
 from airflow_sagemaker_presign.launch_page.sagemaker_client import SageMakerClient
 from airflow_sagemaker_presign.links import region_of
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 class LaunchService:
     """
-    Shows, starts and opens notebooks. Its methods block, so they must be called in threads.
+    Shows, starts, opens and keeps notebooks running. Its methods block, so they must be called in threads.
 
     :param prefix: the path of Airflow's base URL, without a trailing slash.
     """
@@ -60,7 +60,7 @@ class LaunchService:
             f"{key.dag_id}, to add you by this name,"
         )
         words = (
-            f"You are signed in as {current_user.full_name}, and this notebook opens only for {whom} or sign in with "
+            f"You are signed in as {current_user.full_name}, and this page opens only for {whom} or sign in with "
             "another account."
         )
         raise HttpError(403, "You have no access", words)
@@ -68,12 +68,18 @@ class LaunchService:
     def show(self, task: RenderedTask, current_user: CurrentUser, refused: WorkspaceError | None = None) -> Response:
         """Return the page; ``refused`` is the error of the click that it responds to."""
         description: dict[str, Any] = {}
-        status = HTTPStatus.OK
+        status, session = HTTPStatus.OK, task.session_expiration_duration
         try:
             description = self.sagemaker.describe(task, since=None if refused is None else self.sagemaker.now())
             page_state = page_state_of(task.workspace, description, task.landing, self.clock())
         except WorkspaceError as error:
             page_state, status = page_state_of_error(error, task.workspace), _status_of(error, task.workspace)
+        if task.watch is not None:
+            with _session() as database:
+                kept_at = kept.read(task.key, database)
+            # A keep is stored in Airflow, so it works while AWS does not.
+            is_unknown = status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
+            page_state = watch_state.of(page_state, task.watch, kept_at, self.clock(), is_unknown=is_unknown)
         if refused is not None:
             page_state, status = page_state.after(refused), _status_of(refused, task.workspace)
         html = templating.write(
@@ -83,7 +89,7 @@ class LaunchService:
             page_state=page_state,
             region=region_of(task.workspace.arn(description)) or task.region_name or "",
             instance_type=description.get("InstanceType", ""),
-            session=format_duration(task.session_expiration_duration),
+            session="" if session is None else format_duration(session),
             current_user=current_user.name,
             token=self.tokens.issue(current_user.user_id, task),
             prefix=self.prefix,
@@ -93,7 +99,7 @@ class LaunchService:
         return HTMLResponse(html, status, templating.SECURITY_HEADERS)
 
     def submit(self, task: RenderedTask, current_user: CurrentUser, action: str, token: str) -> Response:
-        """Open or start the notebook, if the form's CSRF token is valid."""
+        """Open, start or keep the notebook running, if the form's CSRF token is valid."""
         token_match = self.tokens.match_token(token, current_user.user_id, task)
         if token_match is TokenMatch.OF_ANOTHER_NOTEBOOK:
             words = (
@@ -103,15 +109,14 @@ class LaunchService:
             raise HttpError(409, "This page is out of date", words)
         if token_match is not TokenMatch.OF_THIS_PAGE:
             raise HttpError(403, "This page has expired", "Go back to the notebook and use its button again.")
-        if action == OPEN:
-            return self._open(task, current_user)
-        if action == START:
-            return self._start(task, current_user)
+        actions = {KEEP: self._keep} if task.watch is not None else {OPEN: self._open, START: self._start}
+        if action in actions:
+            return actions[action](task, current_user)
         raise HttpError(400, "There is no such action", "Go back to the notebook and use its button.")
 
     def record_denial(self, key: TaskKey, current_user: CurrentUser, action: str, why: str) -> None:
         """Record a denied request in the audit log; if that fails, the response is the same."""
-        event = audit.START if action == START else audit.OPEN
+        event = {START: audit.START, KEEP: audit.KEEP}.get(action, audit.OPEN)
         try:
             self.denials.record(event, key, current_user, why)
         except Exception:
@@ -123,8 +128,7 @@ class LaunchService:
         with _session() as session:
             wait = audit.claim(audit.MINTS, task, current_user, self.clock(), session)
         if wait:
-            words = f"You have opened this notebook {audit.MINTS.times} times within a minute. Wait a moment."
-            raise HttpError(429, "Too many requests", words, retry_after=wait)
+            raise _too_many(f"opened this notebook {audit.MINTS.times} times", wait)
         try:
             presigned_url = self.sagemaker.mint(task)
         except Exception as error:
@@ -143,6 +147,18 @@ class LaunchService:
                     self.sagemaker.start(task)
                 except Exception as error:
                     return self._failed(audit.START, task, current_user, error)
+        return self._back(task)
+
+    def _keep(self, task: RenderedTask, current_user: CurrentUser) -> Response:
+        """Keep the notebook running; without a request to AWS, so that it works while AWS is out of reach."""
+        with _session() as session:
+            wait = audit.claim(audit.KEEPS, task, current_user, self.clock(), session)
+        if wait:
+            raise _too_many(f"kept this notebook running {audit.KEEPS.times} times", wait)
+        with _session() as session:
+            # Two requests at once would both insert.
+            audit.lock_rendered_fields(task.key, session)
+            kept.write(task.key, self.clock(), session)
         return self._back(task)
 
     def _phase(self, task: RenderedTask, since: float) -> Phase:
@@ -171,6 +187,11 @@ def _session() -> Any:
     from airflow.utils.session import create_session
 
     return create_session()
+
+
+def _too_many(done: str, wait: int) -> HttpError:
+    words = f"You have {done} within a minute. Wait a moment."
+    return HttpError(429, "Too many requests", words, retry_after=wait)
 
 
 def _task_path(key: TaskKey) -> str:

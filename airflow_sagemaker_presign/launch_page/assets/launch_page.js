@@ -57,6 +57,7 @@
       if (wanted.moved || wanted.age > START_GRACE_MS) intent.drop();
       return;
     }
+    if (pressable.value !== "open") return;
     intent.drop();
     // In a hidden tab, the changed title and the button are enough.
     if (document.hidden || intent.isDone(wanted.id)) return;

@@ -281,3 +281,111 @@ def test_a_run_that_was_deleted_opens_nothing(ran: Sessions, put: Set) -> None:
     with pytest.raises(HttpError) as http_error:
         read_from(ran)
     assert http_error.value.status == 404
+
+
+WATCHING: dict[str, Any] = {
+    "notebook_instance_name": "research",
+    "aws_conn_id": "aws_default",
+    "region_name": None,
+    "verify": None,
+    "recipient": "ada@example.com",
+    "allowed_users": ["ada"],
+    "idle_for": 3600.0,
+    "warn_before": 900.0,
+    "at_latest": None,
+}
+
+
+def read_watch(**others: Any) -> RenderedTask:
+    fields = {**WATCHING, **others}
+    return rendered_task_of(KEY, fields, try_number=1, began=BEGAN, now=BEGAN + timedelta(days=365))
+
+
+@pytest.mark.parametrize(
+    ("idle_for", "duration"),
+    [
+        (3600.0, timedelta(hours=1)),
+        ("3600", timedelta(hours=1)),
+        ("1:00:00", timedelta(hours=1)),
+        ("1 day, 2:00:00", timedelta(hours=26)),
+        ("2 days, 0:00:00", timedelta(days=2)),
+    ],
+)
+def test_a_stop_task_with_an_idle_time_has_a_page_for_as_long_as_it_runs(idle_for: Any, duration: timedelta) -> None:
+    task = read_watch(idle_for=idle_for, at_latest="20:00:00")
+    assert task.watch == rendered_task.Watch(duration, "20:00:00")
+    assert (task.session_expiration_duration, task.allowed_users) == (None, ("ada",))
+
+
+def test_a_stop_task_without_an_idle_time_has_no_page() -> None:
+    with pytest.raises(HttpError) as http_error:
+        read_watch(idle_for=None)
+    assert http_error.value.status == 404
+
+
+def test_a_task_that_opens_its_notebook_watches_nothing() -> None:
+    assert read().watch is None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"idle_for": 0},
+        {"idle_for": -1},
+        {"idle_for": "nan"},
+        {"idle_for": "inf"},
+        {"idle_for": 1e300},
+        {"idle_for": "Truncated"},
+        {"idle_for": "9999999999 days, 0:00:00"},
+        {"idle_for": []},
+        {"at_latest": 7},
+        {"at_latest": ["20:00"]},
+        {"allowed_users": []},
+        {"notebook_instance_name": "***"},
+    ],
+)
+def test_invalid_rendered_fields_of_a_watch_keep_nothing_running(odd: dict[str, Any]) -> None:
+    with pytest.raises(HttpError) as http_error:
+        read_watch(**odd)
+    assert http_error.value.status == 500
+
+
+@pytest.fixture
+def watches(ran: Sessions, put: Set) -> Sessions:
+    """A run whose task watches a notebook."""
+    put("UPDATE rendered_task_instance_fields SET rendered_fields = :fields", fields=json.dumps(WATCHING))
+    return ran
+
+
+@with_launch_page
+@pytest.mark.parametrize(
+    ("state", "next_method", "status"),
+    [
+        ("running", None, 200),
+        ("running", "execute_watch", 200),
+        ("deferred", "execute_watch", 200),
+        ("scheduled", "execute_watch", 200),
+        ("queued", "execute_watch", 200),
+        ("scheduled", None, 409),
+        (None, None, 409),
+        ("success", None, 410),
+        ("success", "execute_watch", 410),
+        ("failed", None, 410),
+        ("skipped", None, 410),
+        ("removed", None, 410),
+        ("upstream_failed", None, 410),
+        ("up_for_retry", None, 410),
+    ],
+)
+def test_a_notebook_can_be_kept_running_while_its_task_watches_it(
+    watches: Sessions, put: Set, state: str | None, next_method: str | None, status: int
+) -> None:
+    put("UPDATE task_instance SET state = :state, next_method = :next", state=state, next=next_method)
+    if status == 200:
+        assert read_from(watches).watch == rendered_task.Watch(timedelta(hours=1), None)
+        return
+    with pytest.raises(HttpError) as http_error:
+        read_from(watches)
+    assert http_error.value.status == status
+    if status == 410:
+        assert "no longer watches this notebook" in http_error.value.words
