@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.compat import DAG, HAS_LAUNCH_PAGE
+from airflow_sagemaker_presign.compat import DAG, HAS_LAUNCH_PAGE, BaseOperator
 from airflow_sagemaker_presign.launch_page.current_dag import tasks_of
 from airflow_sagemaker_presign.operators.sagemaker_notebook import (
     SageMakerPresignedNotebookUrlOperator,
@@ -64,7 +64,8 @@ NOTEBOOKS = {"notebook_instance_name": ["research", "other"]}
             ).expand_kwargs([{"notebook_instance_name": "research", "allowed_users": ["ada"]}]),
             (),
         ),
-        (lambda: SageMakerStopNotebookInstanceOperator(task_id="link", notebook_instance_name="research"), ()),
+        (lambda: SageMakerStopNotebookInstanceOperator(task_id="link", notebook_instance_name="research"), (None,)),
+        (lambda: BaseOperator(task_id="link"), ()),
     ],
 )
 def test_the_rule_of_a_task(make: Any, rule: Any) -> None:
