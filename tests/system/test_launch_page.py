@@ -20,6 +20,7 @@ import pytest
 from airflow_sagemaker_presign.compat import HAS_LAUNCH_PAGE
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
+from airflow_sagemaker_presign.usage.stop_warning import KEEP_KEY
 from tests.helpers.airflow_api import Run
 from tests.helpers.launch_page_client import MINT, OURS, START, LaunchPageClient, leads_to_notebook
 from tests.helpers.system_settings import JWT_SECRET, REGION, Start
@@ -457,6 +458,35 @@ def test_a_removed_user_loses_access_and_clearing_the_task_closes_the_page(
     api.patch("/api/v2/dags/leaving", json={"is_paused": False}).raise_for_status()
     assert run.end() == "success"
     assert launch_page.ask("GET", path, "ed").status_code == 200
+
+
+def test_a_task_that_resumes_pulls_when_its_notebook_was_kept_running(
+    launch_page: LaunchPageClient, local: LocalServices, start: Start
+) -> None:
+    for name in ("elsewhere", "mapped-0", "mapped-1"):
+        local.sagemaker.set_status(f"launch-{name}", "InService", region=REGION)
+    run = start("watching")
+    tasks = {("one", -1): None, ("mapped", 0): 0, ("mapped", 1): 1}
+    pages = {key: launch_page.path(run, key[0], index) for key, index in tasks.items()}
+    until(lambda: all(launch_page.form_token(page, "ed") for page in pages.values()), "all watch", interval=0.25)
+    assert launch_page.press("keep", pages["one", -1], "vera", token="x").status_code == 403
+    assert launch_page.press("open", pages["one", -1], "ed").status_code == 400
+    for page in pages.values():
+        pressed = launch_page.press("keep", page, "ed")
+        assert (pressed.status_code, pressed.headers["location"]) == (303, page)
+        assert "Kept at" in launch_page.ask("GET", page, "ed").text
+    table = "SELECT task_id, map_index, json_extract(value, '$') FROM xcom WHERE run_id = ? AND key = ?"
+    kept = {(task, index): at for task, index, at in launch_page.database(table, run.run_id, KEEP_KEY)}
+    assert kept.keys() == tasks.keys()
+    assert run.end(timeout=240) == "success"
+    # What was pulled at the first resume is still there at the second.
+    assert {key: run.xcom(*key) for key in tasks} == {key: f"{at} {at}" for key, at in kept.items()}
+    assert [launch_page.ask("GET", page, "ed").status_code for page in pages.values()] == [410] * 3
+    assert [event for event, *_ in launch_page.audit("one")] == [
+        "keep_sagemaker_notebook_instance_running_refused",
+        "open_sagemaker_notebook_instance_refused",
+        "keep_sagemaker_notebook_instance_running",
+    ]
 
 
 def test_every_response_has_the_security_headers(launch_page: LaunchPageClient, run: Run, sent: Counter[Any]) -> None:

@@ -18,9 +18,12 @@ import httpx
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import HTTPException
+from fastapi.responses import Response
 
 from airflow_sagemaker_presign.launch_page import app as launch_page_app, form, templating
+from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.launch_page.service import LaunchService
+from airflow_sagemaker_presign.launch_page.thread_limits import ThreadLimits
 
 PATH = "/mornings/manual__1/notebook_link"
 HTML = {"Accept": "text/html"}
@@ -159,6 +162,20 @@ def test_a_click_from_elsewhere_is_noted(launch_page: LaunchPageClient) -> None:
     headers = {**FORM, "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     assert launch_page.ask("POST", headers=headers, content=b"action=open&token=x").status_code == 403
     assert launch_page.noted == [("open", "The request came from another page")]
+
+
+@pytest.mark.parametrize(("action", "needs_aws"), [("keep", False), ("open", True), ("start", True)])
+def test_a_keep_does_not_wait_for_threads_that_wait_for_aws(
+    launch_page: LaunchPageClient, monkeypatch: pytest.MonkeyPatch, action: str, needs_aws: bool
+) -> None:
+    async def busy(*_: Any) -> Any:
+        raise HttpError(503, "All threads of this connection wait", "Try again.")
+
+    monkeypatch.setattr(ThreadLimits, "run_for_connection", busy)
+    monkeypatch.setattr(LaunchService, "authorize", lambda *_: None)
+    monkeypatch.setattr(LaunchService, "submit", lambda *_: Response(status_code=303, headers={"Location": PATH}))
+    answer = launch_page.ask("POST", headers={**OURS, **FORM}, content=f"action={action}&token=x".encode())
+    assert answer.status_code == (503 if needs_aws else 303)
 
 
 def test_only_the_very_file_that_was_asked_for_is_kept_for_good(launch_page: LaunchPageClient) -> None:

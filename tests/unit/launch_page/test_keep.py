@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -139,6 +141,19 @@ def test_pressing_again_and_again_is_bounded_for_each_user(launch_page: LaunchPa
     assert launch_page.kept_at(watching) == first
     launch_page.press(watching, by=replace(ADA, user_id="8", name="grace"))
     assert launch_page.kept_at(watching) == launch_page.now
+
+
+def test_many_users_at_once_keep_it_running(launch_page: LaunchPage, watching: RenderedTask) -> None:
+    together = threading.Barrier(8)
+
+    def press(number: int) -> int:
+        together.wait(60)
+        return int(launch_page.press(watching, by=replace(ADA, user_id=str(number), name=f"user{number}")).status_code)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(press, range(8))) == [303] * 8
+    assert launch_page.kept_at(watching) == launch_page.now
+    assert len(launch_page.events()) == 8
 
 
 @pytest.mark.parametrize("action", ["open", "start", "", "stop"])
