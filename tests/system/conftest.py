@@ -33,7 +33,7 @@ NOTEBOOKS = (
         f"launch-{name}"
         for name in ("editors", "named", "stopped", "mapped-0", "mapped-1", "to-stop", "in-the-browser", "elsewhere")
     ),
-    *(f"watch-{name}" for name in ("idle", "busy", "kept", "killed")),
+    *(f"watch-{name}" for name in ("idle", "busy", "kept", "killed", "written")),
 )
 # A notebook that changes its status within a few seconds meets a race of Airflow's on a busy machine: the scheduler
 # fails a task whose trigger fires before it has processed the deferral.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -124,15 +126,16 @@ def next_triggerer(airflow: AirflowStandalone) -> Iterator[list[SupervisedProces
 
 
 def kill_and_replace_triggerer(airflow: AirflowStandalone, triggerers: list[SupervisedProcess]) -> None:
-    (old,) = [
+    found = [
         process
         for process in psutil.process_iter(["cmdline", "environ"])
-        if "triggerer" in (process.info["cmdline"] or ())
+        if "triggerer" in " ".join(process.info["cmdline"] or ())
         and (process.info["environ"] or {}).get("AIRFLOW_HOME") == str(airflow.home)
     ]
-    command, environment = old.cmdline(), old.environ()
-    family = [*old.children(recursive=True), old]
-    for process in family:
+    environment = found[0].environ()
+    for process in found:
         process.kill()
-    psutil.wait_procs(family, timeout=30)
+    psutil.wait_procs(found, timeout=30)
+    # Without the server of logs: the old one's port may still be in use.
+    command = [str(Path(sys.executable).with_name("airflow")), "triggerer", "--skip-serve-logs"]
     triggerers.append(SupervisedProcess(command, log=airflow.console, env=environment, cwd=airflow.home))

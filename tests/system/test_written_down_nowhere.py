@@ -22,7 +22,7 @@ from tests.helpers.airflow_api import Run
 from tests.helpers.messages import urls_in
 from tests.helpers.notebook_person import Person
 from tests.helpers.secret_search import columns, files, found_in
-from tests.helpers.system_settings import DAG_MARKER, MARKER, REGION
+from tests.helpers.system_settings import DAG_MARKER, MARKER, REGION, Start
 
 TOKEN = ".eJxFzEEKgCAQAMC_7LkgI6_EhsOBdOsfWIDiquixBFXg60EyXhjyBg.M0h+p/7qXb2Zk=4Vt9sWc1LrYdJf8uGxTnAeIo5KvPmQw"
 URL = f"https://research.notebook.eu-central-1.sagemaker.aws?authToken={TOKEN}&view=lab"
@@ -73,8 +73,12 @@ def all_ended(
     without_slack: dict[str, Run],
     morning_without_slack: Run,
     unsent_by_mail: Run,
+    start: Start,
 ) -> None:
-    """All runs of the day, and one link opened here: other tests need not have run before."""
+    """All runs of the day, one that is idle, and one link opened here: other tests need not have run before."""
+    local.sagemaker.set_status("watch-written", "InService", region=REGION)
+    watched = start("watched", notebook_instance_name="watch-written", recipient="watch-written@example.com")
+    assert watched.end() == "success"
     for run in (*runs.values(), evening, *without_slack.values(), morning_without_slack, unsent_by_mail):
         run.end()
     local.sagemaker.set_status(MARKER, "InService", region=REGION)  # The evening stopped it.
@@ -122,6 +126,18 @@ def test_no_link_is_written_down_anywhere(
     assert tokens < set(minted), "those that Slack and the mail server refused were minted too"
     assert found_in(minted, columns(airflow.home / "airflow.db")) == []
     assert found_in(minted, files(folder)) == []
+
+
+@pytest.mark.usefixtures("all_ended")
+def test_no_cookie_of_a_look_is_written_down_anywhere(
+    airflow: AirflowStandalone, cookies: list[str], folder: Path
+) -> None:
+    (log, *_) = (airflow.home / "logs" / "dag_id=watched").rglob("attempt=1.log")
+    assert lines(log, "will be stopped at")
+    # One look to warn, one in the triggerer and one in the worker before the stop.
+    assert len(cookies) >= 3
+    assert found_in(cookies, columns(airflow.home / "airflow.db")) == []
+    assert found_in(cookies, files(folder)) == []
 
 
 @pytest.mark.usefixtures("all_ended")
