@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
+from botocore.exceptions import ClientError
+
 from airflow_sagemaker_presign.deprecation import renamed
 from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
+from airflow_sagemaker_presign.hooks.aws_errors import code_and_message
 from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.minting.presigned_url import (
     DEFAULT_SESSION_EXPIRATION_DURATION,
@@ -92,6 +95,42 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
             else session_expiration_duration_of(session_expiration_duration)
         )
         return self.mint(NotebookInstance(name), duration, NotebookInstance.landing_of(landing))
+
+    def list_notebook_instances(
+        self, *, tags: Mapping[str, str] | None = None, status: str | None = None
+    ) -> list[dict[str, Any]]:
+        """
+        Return all notebook instances of the account and region, each with its tags.
+
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListNotebookInstances.html,
+        https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListTags.html
+
+        :param tags: only those that have all of these tags, with these values.
+        :param status: only those with this status, such as ``InService``.
+        :return: AWS's rows, each with ``Tags`` as a dict.
+        :raises WorkspaceError: when a request fails; its class gives the reason.
+        """
+        found: list[dict[str, Any]] = []
+        with self._translated(NotebookInstance, "list"):
+            pages = self._sagemaker.get_paginator("list_notebook_instances").paginate(
+                **({"StatusEquals": status} if status else {})
+            )
+            for row in (row for page in pages for row in page["NotebookInstances"]):
+                notebook_instance = NotebookInstance(row["NotebookInstanceName"])
+                its_tags = self._tags_of(notebook_instance, row["NotebookInstanceArn"])
+                if (tags or {}).items() <= its_tags.items():
+                    found.append({**row, "Tags": its_tags})
+        return found
+
+    def _tags_of(self, notebook_instance: NotebookInstance, arn: str) -> dict[str, str]:
+        """Return the tags; none for a notebook instance that was deleted since it was listed."""
+        try:
+            pages = self._sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+            return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        except ClientError as error:
+            if notebook_instance.is_not_found(*code_and_message(error)):
+                return {}
+            raise
 
     def notebook_instance_usage(self, name: str, *, count_connections: bool = False) -> Usage:
         """
