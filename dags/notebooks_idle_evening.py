@@ -62,7 +62,7 @@ with DAG(
     @task
     def look() -> list[dict[str, Any]]:
         """Ask each notebook whether it is in use."""
-        from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
+        from airflow_sagemaker_presign.exceptions import WorkspaceError
         from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 
         hook = SageMakerNotebookInstanceHook()
@@ -73,7 +73,7 @@ with DAG(
                 usage = hook.notebook_instance_usage(name)
                 recently = f"used at {usage.last_active_at:%H:%M} UTC" if usage.in_use(IDLE_FOR) else ""
                 in_use = usage.running or recently
-            except NotebookInstanceUsageUnknown as error:
+            except WorkspaceError as error:
                 in_use = f"nobody knows whether it is in use: {error.problem}"
             found.append({"name": name, "owner": owner, "in_use": in_use})
         return found

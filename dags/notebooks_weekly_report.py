@@ -84,7 +84,7 @@ with DAG(
     @task
     def sample() -> None:
         """Ask each running notebook whether it was used within the last hour."""
-        from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
+        from airflow_sagemaker_presign.exceptions import WorkspaceError
         from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 
         hook = SageMakerNotebookInstanceHook()
@@ -93,7 +93,7 @@ with DAG(
             try:
                 usage = hook.notebook_instance_usage(row["NotebookInstanceName"])
                 use = "in use" if usage.in_use(timedelta(hours=1)) else "idle"
-            except NotebookInstanceUsageUnknown:
+            except WorkspaceError:
                 use = "unknown"
             found.append({"name": row["NotebookInstanceName"], "type": row["InstanceType"], "use": use})
         weeks = Variable.get(HOURS, {}, deserialize_json=True)
@@ -118,4 +118,5 @@ with DAG(
         last_week = week_of(pendulum.now(TIMEZONE) - timedelta(days=7))
         return f"<p>Week {last_week}</p>{table(Variable.get(HOURS, {}, deserialize_json=True).get(last_week, {}))}"
 
-    EmailOperator(task_id="send", to=TO, subject="Notebooks last week", html_content=report(), conn_id="smtp_default")
+    html: Any = report()
+    EmailOperator(task_id="send", to=TO, subject="Notebooks last week", html_content=html, conn_id="smtp_default")

@@ -19,6 +19,9 @@ DAG_IDS = {
     "notebook_weekday_morning",
     "notebooks_for_a_team",
     *(["notebook_with_approval"] if HAS_LAUNCH_PAGE else []),
+    "notebook_hours",
+    "notebooks_idle_evening",
+    "notebooks_weekly_report",
 }
 SERIALIZE = """
 import json, sys

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_sagemaker_presign.compat import BaseNotifier, TaskDeferred
+from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
@@ -21,6 +22,7 @@ from airflow_sagemaker_presign.usage import activity
 from airflow_sagemaker_presign.usage.stop_warning import KEEP_KEY
 from tests.helpers.jupyter_work import JupyterWork
 from tests.helpers.local_client import sagemaker_client
+from tests.helpers.ports import free_port
 from tests.helpers.scripted_sagemaker import TaskInstance
 
 HOUR = 3600.0
@@ -301,6 +303,23 @@ def test_at_the_latest_it_is_stopped_with_a_warning_that_names_what_runs(
     assert 2.99 < time.hours < 3.1
     (warning,) = watched.warnings.sent
     assert (warning.at_latest, warning.running) == (True, "a busy kernel (python3)")
+
+
+def test_one_that_cannot_be_reached_is_left_running_and_an_error_after_an_hour(
+    services: LocalServices, watched: Watched, time: TurnedTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = at_work(services)
+    kernel = work.run_cell("import time; time.sleep(3600)")
+    # AWS is reached by another name than the notebook, whose proxy is down.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", services.endpoint_url.replace("127.0.0.1", "localhost"))
+    monkeypatch.setenv("no_proxy", "localhost")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(NotebookInstanceUsageUnknown, match=r"for 60 min .* could not be reached: Connection refused"):
+        watched.run()
+    assert 0.99 < time.hours < 1.1
+    assert watched.status == "InService"
+    assert is_busy(work, kernel)
+    assert watched.warnings.sent == []
 
 
 def test_a_triggerer_that_is_killed_twice_changes_nothing(
