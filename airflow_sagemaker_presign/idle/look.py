@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,7 +56,7 @@ async def until_due(watch: IdleWatch, request: Request, runtime: Runtime, log: A
         verdict = watch.verdict(runtime.time())
         if (line := watch.words()) != said:
             said = line
-            log.log(logging.WARNING if watch.unknown else logging.INFO, "%s", line)
+            watch.log_use(log)
         if verdict is not Verdict.WAIT:
             return watch, verdict
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -175,6 +176,10 @@ class IdleWatch:
         if self.running:
             return f"The {self.workspace} is in use: {self.running}."
         return f"Nothing has happened in the {self.workspace} since {_moment(self.active_at):%Y-%m-%d %H:%M} UTC."
+
+    def log_use(self, log: Any) -> None:
+        """Write the use to a task's log; what nobody knows is a warning."""
+        log.log(logging.INFO if self.unknown_since is None else logging.WARNING, "%s", self.words())
 
     def next_look_at(self) -> float:
         """Return when to look next: before a stop is due, nothing can follow from a look."""

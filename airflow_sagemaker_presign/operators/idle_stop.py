@@ -119,7 +119,6 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         # Detect undeliverable warnings now, not hours later.
         prepare(self.notifiers, self._for_notifiers(context), "all")
         self._try("show the button to the launch page", lambda: SageMakerNotebookKeepLink().persist(context))
-        self._show_console_button(context)
         status = self.workspace.observation_of(self.describe()).status
         stop_at = stop_at_of(self.at_latest, self._runtime.utc_now(), _zone_of(context))
         watch = IdleWatch(
@@ -136,7 +135,10 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
             format_duration(timedelta(seconds=self.idle_for)),
             "" if stop_at is None else f", at {stop_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC at the latest",
         )
-        return self._watch(context, watch)
+        # Here, since Airflow's scheduler fails a task whose trigger fires before it has noticed the deferral: a
+        # notebook that has been idle for long is warned of at once.
+        watch, is_running = self._look(context, watch)
+        return self._go_on(context, watch) if is_running else self._stop(context, watch)
 
     def execute_watch(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
         """Continue after the trigger's event: warn, or look again and stop, unless somebody keeps it running."""
@@ -149,7 +151,7 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         if event["status"] == "error":
             raise WorkspaceError.from_event(event)
         watch = IdleWatch.from_dict(event["watch"], self._kind())
-        return self._continue(context, watch, Verdict(event["status"]))
+        return self._after(Verdict(event["status"]), watch, context)
 
     @property
     def _goal(self) -> Goal:
@@ -169,20 +171,24 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
                 trigger=self._idle_trigger_class()(watch=watch.as_dict(), **self._client_in_triggerer()),
                 method_name="execute_watch",
             )
-        return self._continue(context, *asyncio.run(until_due(watch, self._request, self._runtime, self.log)))
+        watch, verdict = asyncio.run(until_due(watch, self._request, self._runtime, self.log))
+        return self._after(verdict, watch, context)
 
-    def _continue(self, context: Context, watch: IdleWatch, verdict: Verdict) -> str:
-        """Do what is due, as far as it still is, and go on with the watch."""
-        from airflow_sagemaker_presign.idle.look import look
+    def _after(self, verdict: Verdict, watch: IdleWatch, context: Context) -> str:
+        """Look once more before a stop, and do what is due, as far as it still is."""
         from airflow_sagemaker_presign.idle.watch import Verdict
 
         if verdict is Verdict.STOP:
-            # The connection is looked up before there is an event loop, in which Airflow refuses to.
-            self._show_console_button(context)
-            last = asyncio.run(look(watch, None, self._request, self._runtime))
-            if not last.is_running:
+            watch, is_running = self._look(context, watch)
+            if not is_running:
                 return self._stop(context, watch)
-            watch = last.watch.before_stop()
+            watch = watch.before_stop()
+        return self._go_on(context, watch)
+
+    def _go_on(self, context: Context, watch: IdleWatch) -> str:
+        """Do what follows from the last look: stop, or warn and watch, or watch."""
+        from airflow_sagemaker_presign.idle.watch import Verdict
+
         # After the look, so that the last moment to press the button is as late as it can be.
         watch = self._kept(context, watch)
         verdict = watch.verdict(self._runtime.time())
@@ -190,8 +196,18 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
             return self._stop(context, watch)
         return self._watch(context, self._warn(context, watch) if verdict is Verdict.WARN else watch)
 
+    def _look(self, context: Context, watch: IdleWatch) -> tuple[IdleWatch, bool]:
+        """Look from the worker; return the watch, and whether there is anything to watch."""
+        from airflow_sagemaker_presign.idle.look import look
+
+        # The connection is looked up before there is an event loop, in which Airflow refuses to.
+        self._show_console_button(context)
+        watch, _, is_running = asyncio.run(look(watch, None, self._request, self._runtime))
+        if is_running:
+            watch.log_use(self.log)
+        return watch, is_running
+
     def _stop(self, context: Context, watch: IdleWatch) -> str:
-        self.log.info("%s", watch.words())
         wait = replace(self._new_wait(self._goal, self.timeout), status=watch.status)
         return self._wait(context, wait)
 
