@@ -17,3 +17,5 @@ MARKER = "planted-marker-4f1c9a7e"
 DAG_MARKER = "planted-marker-in-a-dag-file-8d02e6b5"
 USERS = {"vera": "viewer", "zoe@example.com": "viewer", "ed": "user", "ellen": "user", "grace@example.org": "user"}
 JWT_SECRET = "of-these-tests-only-and-long-enough-for-the-algorithm-that-airflow-signs-its-tokens-with"
+EVENING_IDLE_SECONDS, EVENING_WARNING_SECONDS = 12, 8
+"""What the example DAG of the evening waits for here, instead of an hour and a quarter of one."""

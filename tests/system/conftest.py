@@ -17,7 +17,17 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run, logged_in
-from tests.helpers.system_settings import DAG_MARKER, DAGS, JWT_SECRET, MARKER, REGION, USERS, Start
+from tests.helpers.system_settings import (
+    DAG_MARKER,
+    DAGS,
+    EVENING_IDLE_SECONDS,
+    EVENING_WARNING_SECONDS,
+    JWT_SECRET,
+    MARKER,
+    REGION,
+    USERS,
+    Start,
+)
 
 NOTEBOOKS = (
     "research",
@@ -115,6 +125,9 @@ def airflow(folder: Path, local: LocalServices) -> Iterator[AirflowStandalone]:
         shutil.copytree(
             Path(__file__).parent / ours, dags, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
         )
+    evening = dags / "notebooks_idle_evening.py"
+    text = evening.read_text().replace("hours=1)", f"seconds={EVENING_IDLE_SECONDS})")
+    evening.write_text(text.replace("minutes=15)", f"seconds={EVENING_WARNING_SECONDS})"))
     (dags / "planted.py").write_text(f"from airflow.sdk import DAG\nprint({DAG_MARKER!r})\nDAG('planted')\n")
     environment = {
         **airflow_connections(local.addresses()),
