@@ -18,11 +18,12 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from airflow_sagemaker_presign.exceptions import WorkspaceError
-from airflow_sagemaker_presign.launch_page import csrf, templating
+from airflow_sagemaker_presign.launch_page import csrf, templating, watch_state
 from airflow_sagemaker_presign.launch_page.app import redirect_by_page
 from airflow_sagemaker_presign.launch_page.error_pages import add_error_handlers
 from airflow_sagemaker_presign.launch_page.http_errors import HttpError
 from airflow_sagemaker_presign.launch_page.page_state import page_state_of, page_state_of_error
+from airflow_sagemaker_presign.launch_page.rendered_task import Watch
 from airflow_sagemaker_presign.links import LAUNCH_PAGE_PREFIX
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
 
@@ -55,6 +56,9 @@ class Notebook:
         self.landing_url = ""
         self.refreshes = 0
         self.clicks: list[str] = []
+        self.watch: Watch | None = None
+        """Of a task that stops the notebook when it is idle; otherwise the task opens it."""
+        self.kept_at: datetime | None = None
         self.landings: list[dict[str, str]] = []
         """The request headers that reached the notebook."""
 
@@ -71,6 +75,8 @@ class Notebook:
             if self.error
             else page_state_of(workspace, description, "lab", datetime.now(UTC))
         )
+        if self.watch:
+            page_state = watch_state.of(page_state, self.watch, self.kept_at, datetime.now(UTC))
         region = "" if self.error else self.region
         html = templating.write(
             "notebook.html",
@@ -79,7 +85,7 @@ class Notebook:
             page_state=page_state.after(refused) if refused else page_state,
             region=region,
             instance_type="" if self.error else "ml.t3.medium",
-            session="8 hours",
+            session="" if self.watch else "8 hours",
             current_user=self.current_user,
             token=self.token,
             prefix="",
@@ -96,6 +102,8 @@ class Notebook:
             return self.show(self.http_error)
         if action == "start" and self.status in ("Stopped", "Failed"):
             self.status = "Pending"
+        if action == "keep":
+            self.kept_at = datetime.now(UTC)
         if action == "open" and self.status == "InService":
             return Response(status_code=303, headers={**templating.SECURITY_HEADERS, "Location": self.landing_url})
         return Response(status_code=303, headers={**templating.SECURITY_HEADERS, "Location": PATH})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -437,3 +438,21 @@ def test_without_its_script_the_page_works_too(browser: Any, notebook: Notebook)
     page.wait_for_url(notebook.landing_url)
     page.get_by_role("heading", name="JupyterLab").wait_for()
     context.close()
+
+
+def test_a_notebook_is_kept_running_by_a_press_and_by_nothing_else(page: Any, notebook: Notebook) -> None:
+    from airflow_sagemaker_presign.launch_page.rendered_task import Watch
+
+    notebook.status, notebook.watch = "InService", Watch(timedelta(hours=1), at_latest=None)
+    page.goto(notebook.page_url)
+    shows(page, "Airflow stops it when it is idle")
+    until(lambda: notebook.refreshes > 2, page)
+    assert notebook.clicks == []
+    page.get_by_role("button", name="Keep it running").click()
+    page.get_by_text("Kept at").wait_for()
+    shows(page, "Airflow stops it when it is idle")
+    assert notebook.clicks == ["keep"]
+    assert page.get_by_text("Session lasts").count() == 0
+    notebook.status = "Stopped"
+    until(lambda: page.get_by_role("button").count() == 0, page)
+    assert (notebook.clicks, notebook.landings) == (["keep"], [])
