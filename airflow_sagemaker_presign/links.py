@@ -11,7 +11,7 @@ from airflow_sagemaker_presign.compat import BaseOperatorLink, XCom, conf
 if TYPE_CHECKING:
     from airflow_sagemaker_presign.compat import BaseOperator, Context, TaskInstanceKey
 
-__all__ = ["SageMakerNotebookConsoleLink", "SageMakerNotebookLaunchLink"]
+__all__ = ["SageMakerNotebookConsoleLink", "SageMakerNotebookKeepLink", "SageMakerNotebookLaunchLink"]
 
 LAUNCH_PAGE_PREFIX = "/sagemaker-notebooks"
 """The path of the launch page, below the api-server's ``[api] base_url``."""

@@ -68,14 +68,14 @@ with DAG(
         hook = SageMakerNotebookInstanceHook()
         found = []
         for row in hook.list_notebook_instances(tags=TAGS, status="InService"):
-            name, owner = row["NotebookInstanceName"], row["Tags"].get("owner", WITHOUT_OWNER)
+            name, owner = row["NotebookInstanceName"], row["Tags"].get("owner", "")
             try:
                 usage = hook.notebook_instance_usage(name)
                 recently = f"used at {usage.last_active_at:%H:%M} UTC" if usage.in_use(IDLE_FOR) else ""
                 in_use = usage.running or recently
             except WorkspaceError as error:
                 in_use = f"nobody knows whether it is in use: {error.problem}"
-            found.append({"name": name, "owner": owner, "in_use": in_use})
+            found.append({"name": name, "owner": owner if "@" in owner else WITHOUT_OWNER, "in_use": in_use})
         return found
 
     found: Any = look()

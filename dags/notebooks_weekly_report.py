@@ -42,9 +42,10 @@ def with_sample(weeks: Weeks, sample: list[dict[str, str]], now: datetime) -> We
     kept = {week: weeks.get(week, {}) for week in (week_of(now - timedelta(days=7)), week_of(now))}
     counts = {name: dict(count) for name, count in kept[week_of(now)].items()}
     for notebook in sample:
-        nothing = {"running": 0, "in use": 0, "unknown": 0}
-        count = counts.setdefault(notebook["name"], nothing)
-        count["type"] = notebook["type"]
+        # Apart for each instance type, since the price may have changed in between.
+        key = f"{notebook['name']} ({notebook['type']})"
+        nothing = {"name": notebook["name"], "type": notebook["type"], "running": 0, "in use": 0, "unknown": 0}
+        count = counts.setdefault(key, nothing)
         count["running"] += 1
         if notebook["use"] != "idle":
             count[notebook["use"]] += 1
@@ -54,10 +55,10 @@ def with_sample(weeks: Weeks, sample: list[dict[str, str]], now: datetime) -> We
 def table(counts: dict[str, dict[str, Any]]) -> str:
     """Return the counts of a week as an HTML table, the most expensive notebook first."""
     rows = []
-    for name, count in counts.items():
+    for count in counts.values():
         price = PRICES.get(count["type"])
         cost = None if price is None else price * count["running"]
-        cells = [name, count["type"], count["running"], count["in use"], count["unknown"]]
+        cells = [count["name"], count["type"], count["running"], count["in use"], count["unknown"]]
         rows.append((cost or 0, [*cells, "-" if cost is None else f"{cost:.2f}"]))
     head = ("Notebook", "Instance type", "Hours running", "Hours in use", "Hours unknown", "Cost")
     lines = [cells for _, cells in sorted(rows, key=lambda row: -row[0])]

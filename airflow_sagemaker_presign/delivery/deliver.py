@@ -101,12 +101,19 @@ def prepare(notifiers: Sequence[Any], context: Mapping[str, Any], require: str) 
 
 def record_metrics(deliveries: Iterable[Delivery], context: Mapping[str, Any], of: str = "links") -> None:
     """Count what was delivered and failed; of links, record the remaining validity and the time since InService."""
-    in_service_since = _in_service_since(context) if of == "links" else None
+    if of == "stop_warnings":
+        for delivery in deliveries:
+            if delivery.failure:
+                metrics.incr("stop_warnings_failed")
+            else:
+                metrics.incr("stop_warnings_delivered")
+        return
+    in_service_since = _in_service_since(context)
     for delivery in deliveries:
         if delivery.failure or delivery.delivered_at is None:
-            metrics.incr(f"{of}_failed")
+            metrics.incr("links_failed")
             continue
-        metrics.incr(f"{of}_delivered")
+        metrics.incr("links_delivered")
         if delivery.expires_at is not None:
             metrics.timing("validity_left", delivery.expires_at - delivery.delivered_at)
         if in_service_since is not None:

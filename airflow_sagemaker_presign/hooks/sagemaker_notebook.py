@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
 from airflow_sagemaker_presign.deprecation import renamed
-from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
-from airflow_sagemaker_presign.hooks.aws_errors import code_and_message
+from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown, SageMakerUnavailable
+from airflow_sagemaker_presign.hooks.aws_errors import ANY, code_and_message
 from airflow_sagemaker_presign.hooks.base import WorkspaceHook
 from airflow_sagemaker_presign.minting.presigned_url import (
     DEFAULT_SESSION_EXPIRATION_DURATION,
@@ -112,25 +112,30 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
         """
         found: list[dict[str, Any]] = []
         with self._translated(NotebookInstance, "list"):
-            pages = self._sagemaker.get_paginator("list_notebook_instances").paginate(
-                **({"StatusEquals": status} if status else {})
-            )
-            for row in (row for page in pages for row in page["NotebookInstances"]):
-                notebook_instance = NotebookInstance(row["NotebookInstanceName"])
-                its_tags = self._tags_of(notebook_instance, row["NotebookInstanceArn"])
-                if (tags or {}).items() <= its_tags.items():
+            arguments = {"StatusEquals": status} if status else {}
+            for row in self._rows("list_notebook_instances", "NotebookInstances", **arguments):
+                its_tags = self._tags_of(row)
+                if its_tags is not None and (tags or {}).items() <= its_tags.items():
                     found.append({**row, "Tags": its_tags})
         return found
 
-    def _tags_of(self, notebook_instance: NotebookInstance, arn: str) -> dict[str, str]:
-        """Return the tags; none for a notebook instance that was deleted since it was listed."""
+    def _tags_of(self, row: Mapping[str, Any]) -> dict[str, str] | None:
+        """Return the tags; ``None`` for a notebook instance that was deleted since it was listed."""
         try:
-            pages = self._sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-            return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+            tags = list(self._rows("list_tags", "Tags", ResourceArn=row["NotebookInstanceArn"]))
         except ClientError as error:
-            if notebook_instance.is_not_found(*code_and_message(error)):
-                return {}
+            if NotebookInstance(row["NotebookInstanceName"]).is_not_found(*code_and_message(error)):
+                return None
             raise
+        return {tag["Key"]: tag["Value"] for tag in tags}
+
+    def _rows(self, operation: str, key: str, **arguments: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of all pages."""
+        for page in self._sagemaker.get_paginator(operation).paginate(**arguments):
+            if not isinstance(page.get(key), list):
+                # botocore accepts any page with the HTTP status 200, from whatever server, as an empty response.
+                raise SageMakerUnavailable(ANY, f"AWS returned a page without {key}.")
+            yield from page[key]
 
     def notebook_instance_usage(self, name: str, *, count_connections: bool = False) -> Usage:
         """

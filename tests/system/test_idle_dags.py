@@ -85,7 +85,7 @@ def test_the_hours_of_notebooks_are_counted_and_reported(
     off_again += ["notebook_hours", "notebooks_weekly_report"]
     assert Run.of_schedule(airflow, api, "notebook_hours").end() == "success"
     value = api.get("/api/v2/variables/sagemaker_notebook_hours").raise_for_status().json()["value"]
-    assert '"tagged-busy": {' in value
+    assert '"tagged-busy (ml.t3.medium)": {' in value
     assert Run.of_schedule(airflow, api, "notebooks_weekly_report").end() == "success"
     mail = mail_to(local, "data-platform@example.com")
     assert mail.subject == "Notebooks last week"

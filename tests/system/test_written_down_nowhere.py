@@ -76,13 +76,13 @@ def all_ended(
     start: Start,
 ) -> None:
     """All runs of the day, one that is idle, and one link opened here: other tests need not have run before."""
-    local.sagemaker.set_status("watch-written", "InService", region=REGION)
-    watched = start("watched", notebook_instance_name="watch-written", recipient="watch-written@example.com")
-    assert watched.end() == "success"
     for run in (*runs.values(), evening, *without_slack.values(), morning_without_slack, unsent_by_mail):
         run.end()
     local.sagemaker.set_status(MARKER, "InService", region=REGION)  # The evening stopped it.
     Person(local, MARKER, region=REGION).get("/lab")
+    local.sagemaker.set_status("watch-written", "InService", region=REGION)
+    watched = start("watched", notebook_instance_name="watch-written", recipient="watch-written@example.com")
+    assert watched.end() == "success"
 
 
 def lines(path: Path, *parts: str) -> bool:

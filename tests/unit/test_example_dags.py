@@ -60,7 +60,15 @@ class TestWeeklyReport:
         for hour, use in enumerate(("in use", "idle", "unknown", "in use")):
             sample = [{"name": "a", "type": "ml.t3.medium", "use": use}]
             weeks = with_sample(weeks, sample, MONDAY + timedelta(hours=hour))
-        assert weeks["2026-W49"] == {"a": {"type": "ml.t3.medium", "running": 4, "in use": 2, "unknown": 1}}
+        counted = {"name": "a", "type": "ml.t3.medium", "running": 4, "in use": 2, "unknown": 1}
+        assert weeks["2026-W49"] == {"a (ml.t3.medium)": counted}
+
+    def test_another_instance_type_is_another_row(self) -> None:
+        with_sample = module_of("notebooks_weekly_report").with_sample
+        weeks: dict[str, Any] = {}
+        for kind in ("ml.t3.medium", "ml.g5.xlarge"):
+            weeks = with_sample(weeks, [{"name": "a", "type": kind, "use": "idle"}], MONDAY)
+        assert [count["running"] for count in weeks["2026-W49"].values()] == [1, 1]
 
     def test_a_new_week_begins_anew_and_keeps_the_last_one_only(self) -> None:
         with_sample = module_of("notebooks_weekly_report").with_sample
@@ -68,15 +76,15 @@ class TestWeeklyReport:
         later = with_sample(weeks, [{"name": "b", "type": "ml.t3.medium", "use": "idle"}], MONDAY)
         assert list(later) == ["2026-W48", "2026-W49"]
         assert later["2026-W48"] == {"a": {"running": 3}}
-        assert list(later["2026-W49"]) == ["b"]
+        assert list(later["2026-W49"]) == ["b (ml.t3.medium)"]
         assert weeks == {"2026-W47": {"old": {}}, "2026-W48": {"a": {"running": 3}}}
 
     def test_the_table_has_the_most_expensive_first_and_a_total(self) -> None:
         table = module_of("notebooks_weekly_report").table(
             {
-                "cheap": {"type": "ml.t3.medium", "running": 10, "in use": 5, "unknown": 1},
-                "dear": {"type": "ml.g5.xlarge", "running": 10, "in use": 1, "unknown": 0},
-                "<none>": {"type": "ml.unknown", "running": 2, "in use": 0, "unknown": 0},
+                "cheap": {"name": "cheap", "type": "ml.t3.medium", "running": 10, "in use": 5, "unknown": 1},
+                "dear": {"name": "dear", "type": "ml.g5.xlarge", "running": 10, "in use": 1, "unknown": 0},
+                "<none>": {"name": "<none>", "type": "ml.unknown", "running": 2, "in use": 0, "unknown": 0},
             }
         )
         assert table.index("dear") < table.index("cheap") < table.index("&lt;none&gt;") < table.index("Total")

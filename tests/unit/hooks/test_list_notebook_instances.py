@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from airflow_sagemaker_presign.exceptions import SageMakerAccessDenied
+from airflow_sagemaker_presign.exceptions import SageMakerAccessDenied, SageMakerUnavailable
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from tests.helpers.scripted_sagemaker import ARN, Script
 
@@ -48,15 +49,26 @@ def test_only_those_with_all_of_the_tags_are_returned(
     assert len(hook.list_notebook_instances(tags=tags, status="InService")) == count
 
 
-def test_one_that_was_deleted_meanwhile_has_no_tags(
-    hook: SageMakerNotebookInstanceHook, stubber: Any, sagemaker: Script
+@pytest.mark.parametrize("tags", [None, {"team": "research"}])
+def test_one_that_was_deleted_meanwhile_is_left_out(
+    tags: Any, hook: SageMakerNotebookInstanceHook, stubber: Any, sagemaker: Script
 ) -> None:
     stubber.add_response("list_notebook_instances", {"NotebookInstances": [ROW]}, {})
     sagemaker.refuse("list_tags", "ValidationException", "RecordNotFound")
-    assert hook.list_notebook_instances(tags={"team": "research"}) == []
+    assert hook.list_notebook_instances(tags=tags) == []
 
 
 def test_a_denied_request_is_this_packages_error(hook: SageMakerNotebookInstanceHook, sagemaker: Script) -> None:
     sagemaker.refuse("list_notebook_instances", "AccessDeniedException", "not authorized: ListNotebookInstances")
     with pytest.raises(SageMakerAccessDenied, match="ListNotebookInstances"):
+        hook.list_notebook_instances()
+
+
+def test_a_page_that_is_not_aws_is_no_empty_list(
+    hook: SageMakerNotebookInstanceHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook.__dict__["conn"].meta.events.register(
+        "before-call.sagemaker", lambda **_: (SimpleNamespace(status_code=200), {"ResponseMetadata": {}})
+    )
+    with pytest.raises(SageMakerUnavailable, match="without NotebookInstances"):
         hook.list_notebook_instances()
