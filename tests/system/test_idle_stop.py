@@ -43,7 +43,7 @@ def watch(start: Start, name: str, dag_id: str = "watched") -> Run:
 
 @pytest.fixture(scope="module")
 def kept(start: Start, local: LocalServices) -> Run:
-    """A run that has warned of a stop in 40 s."""
+    """A run that has warned of a stop in 20 s."""
     in_service(local, "watch-kept")
     run = watch(start, "watch-kept", "watched_for_long")
     until(lambda: mails_to(local, "watch-kept@example.com"), "the warning", timeout=120)

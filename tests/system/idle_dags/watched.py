@@ -8,7 +8,7 @@ from airflow_sagemaker_presign.compat import DAG
 from airflow_sagemaker_presign.notifications.email import NotebookUrlSmtpNotifier
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator
 
-for dag_id, idle_for, warn_before in (("watched", 16, 8), ("watched_for_long", 48, 40)):
+for dag_id, idle_for, warn_before in (("watched", 16, 8), ("watched_for_long", 28, 20)):
     with DAG(
         dag_id=dag_id,
         schedule=None,
