@@ -18,10 +18,14 @@ from airflow_sagemaker_presign.local.inbox.mailbox import Inbox
 from airflow_sagemaker_presign.local.inbox.page import inbox_blueprint
 from airflow_sagemaker_presign.local.inbox.slack import SlackStandIn
 from airflow_sagemaker_presign.local.inbox.smtp import SmtpServer
+from airflow_sagemaker_presign.local.jupyter.activity import Activity, JupyterActivity
+from airflow_sagemaker_presign.local.jupyter.control import activity_blueprint
 from airflow_sagemaker_presign.local.jupyter.labs import JupyterLabs
 from airflow_sagemaker_presign.local.jupyter.reverse_proxy import NotebookReverseProxy
 from airflow_sagemaker_presign.local.sagemaker_api.control import control_blueprint
 from airflow_sagemaker_presign.local.sagemaker_api.local_sagemaker import DEFAULT_REGION, LocalSageMaker
+
+MAX_BUSY_SECONDS = 7 * 86400
 
 
 class LocalServices:
@@ -125,8 +129,49 @@ class LocalServices:
         :param region: its region.
         :return: None without JupyterLab.
         """
-        arn = f"arn:aws:sagemaker:{region}:{DEFAULT_ACCOUNT_ID}:notebook-instance/{name}"
-        return f"http://{self._proxy.host_of(arn)}" if self._proxy else None
+        return f"http://{self._proxy.host_of(_arn(name, region))}" if self._proxy else None
+
+    def make_busy(
+        self,
+        name: str,
+        activity: Activity | str = Activity.BUSY_KERNEL,
+        *,
+        seconds: float = 3600,
+        region: str = DEFAULT_REGION,
+    ) -> dict[str, Any]:
+        """
+        Let something run in a notebook instance's JupyterLab, with nobody connected.
+
+        :param name: the notebook instance; it must be InService.
+        :param activity: ``busy-kernel`` (it runs a cell without output), ``unconnected-kernel`` (nobody ever connects
+            to it, so it stays ``starting``), ``printing-terminal`` (a command that prints each second) or
+            ``silent-terminal`` (one that prints nothing).
+        :param seconds: how long the cell or the command runs.
+        :param region: its region.
+        :return: its kernels and terminals, as Jupyter lists them.
+        :raises LookupError: when there is no such notebook instance.
+        :raises ValueError: when it is not InService, or an argument is invalid.
+        """
+        wanted = Activity(activity)
+        if not 0 < seconds <= MAX_BUSY_SECONDS:
+            raise ValueError(f"seconds must be more than 0 and at most {MAX_BUSY_SECONDS}, not {seconds!r}.")
+        jupyter = self._activity_of(name, region)
+        jupyter.start(wanted, seconds)
+        return jupyter.running()
+
+    def make_idle(self, name: str, *, region: str = DEFAULT_REGION) -> dict[str, Any]:
+        """
+        End all kernels and terminals of a notebook instance.
+
+        :param name: the notebook instance; it must be InService.
+        :param region: its region.
+        :return: its kernels and terminals, as Jupyter lists them: none.
+        :raises LookupError: when there is no such notebook instance.
+        :raises ValueError: when it is not InService.
+        """
+        jupyter = self._activity_of(name, region)
+        jupyter.end_all()
+        return jupyter.running()
 
     def addresses(self) -> dict[str, Any]:
         """Return all addresses, as in the ready file."""
@@ -156,6 +201,13 @@ class LocalServices:
         finally:
             self._smtp.resume()
 
+    def _activity_of(self, name: str, region: str) -> JupyterActivity:
+        if self._proxy is None:
+            raise ValueError("The local SageMaker runs without JupyterLab.")
+        if self.sagemaker.status(name, region) is None:
+            raise LookupError(f"There is no notebook instance {name} in {region}.")
+        return JupyterActivity(name, self._proxy.lab_of(_arn(name, region)).socket_path)
+
     def _start(self, stack: contextlib.ExitStack) -> None:
         http_socket = stack.enter_context(bind(self.port, "the SageMaker API and the inbox"))
         smtp_socket = stack.enter_context(bind(self.smtp_port, "mail"))
@@ -167,7 +219,8 @@ class LocalServices:
         stack.callback(self._smtp.stop)
         self.smtp_port = self._smtp.port
         slack = SlackStandIn(self.inbox)
-        pages = [inbox_blueprint(self.inbox), slack.blueprint(), control_blueprint(self.sagemaker)]
+        control = [control_blueprint(self.sagemaker), activity_blueprint(self.make_busy, self.make_idle)]
+        pages = [inbox_blueprint(self.inbox), slack.blueprint(), *control]
         http = HttpServer(http_socket, pages)
         http.start()
         stack.callback(http.stop)
@@ -189,3 +242,7 @@ class LocalServices:
         self.jupyter.start_spare()
         self.sagemaker.serve_notebooks_at(self._proxy.host_of)
         self.sagemaker.on_change(self._proxy.settle)
+
+
+def _arn(name: str, region: str) -> str:
+    return f"arn:aws:sagemaker:{region}:{DEFAULT_ACCOUNT_ID}:notebook-instance/{name}"

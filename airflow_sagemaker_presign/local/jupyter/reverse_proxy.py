@@ -112,6 +112,16 @@ class NotebookReverseProxy:
         site = self._sites.get(arn) or self._run(self._open(arn))
         return f"{LOOPBACK}:{site.port}"
 
+    def lab_of(self, arn: str) -> JupyterProcess:
+        """
+        Return the JupyterLab of a notebook instance; it is started if nobody has opened it yet.
+
+        :param arn: the notebook instance.
+        :raises ValueError: when it is not InService.
+        :raises JupyterFailed: when it does not start.
+        """
+        return self._run(self._lab_of(arn))
+
     def settle(self) -> None:
         """Wait until all connections are closed that a change of time or status has invalidated."""
         # The clock may be advanced after the proxy was stopped.
@@ -232,6 +242,14 @@ class NotebookReverseProxy:
             task.cancel()
             site.active_requests.discard(forwarded)
         return None
+
+    async def _lab_of(self, arn: str) -> JupyterProcess:
+        site = await self._open(arn)
+        state = self._look_up(arn)
+        if state is None or state.status != "InService":
+            status = f"its status is {state.status}" if state else "it was deleted"
+            raise ValueError(f"{site.name} is not InService: {status}.")
+        return await self._lab(site, state)
 
     async def _lab(self, site: _Site, state: NotebookState) -> JupyterProcess:
         if site.lab is not None and site.lab_period != state.period:
