@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NoReturn
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import aiohttp
 import yarl
@@ -143,8 +143,13 @@ def _check_entry(response: aiohttp.ClientResponse, origin: str) -> None:
     if response.status >= 400:
         raise JupyterUnavailable(f"{host} responded with HTTP status {response.status}.", _CHECK_JUPYTER)
     to = urlsplit(urljoin(f"{origin}/", response.headers.get("Location", "")))
-    if response.status >= 300 and f"{to.scheme}://{to.netloc}" != origin:
+    if response.status >= 300 and _server_of(to) != _server_of(urlsplit(origin)):
         raise SessionRefused(f"{host} redirected to another host, {to.hostname}, which is not followed.", _CHECK_POLICY)
+
+
+def _server_of(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port; the usual port may be written or not."""
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 @asynccontextmanager
@@ -188,8 +193,8 @@ async def _get(url: str, options: HttpOptions, headers: Mapping[str, str]) -> As
 
 
 def _reason_of(error: OSError) -> str:
-    # In asyncio's own text the address is in the place of the reason. A name that is not found has no system's number.
-    if error.errno and not isinstance(error, socket.gaierror):
+    # asyncio's own text has the address in the place of the reason; name servers and TLS have numbers of their own.
+    if error.errno and not isinstance(error, (socket.gaierror, ssl.SSLError)):
         return os.strerror(error.errno)
     return error.strerror or type(error).__name__
 

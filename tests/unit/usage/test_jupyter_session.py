@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import certifi
 import pytest
@@ -129,6 +130,20 @@ def test_no_redirect_is_followed_to_another_host(location: str, says: str, noteb
     assert len(notebook.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://research.example", "https://RESEARCH.example:443/lab"),
+        ("https://research.example:443", "https://research.example/tree"),
+        ("http://127.0.0.1:8888", "http://127.0.0.1:8888/lab"),
+    ],
+)
+def test_the_usual_port_may_be_written_or_not(one: str, other: str) -> None:
+    server_of = jupyter_session._server_of
+    assert server_of(urlsplit(one)) == server_of(urlsplit(other))
+    assert server_of(urlsplit(one)) != server_of(urlsplit(other.replace("http", "ftp", 1)))
+
+
 def test_a_redirect_of_an_answer_is_not_followed_either(notebook: Notebook, url: str) -> None:
     notebook.replies["/api/kernels"] = answer(302, "", Location="/api/terminals")
     with pytest.raises(JupyterUnavailable, match="HTTP status 302"):
@@ -215,8 +230,8 @@ def test_a_proxy_of_the_connection_is_used(notebook: Notebook, url: str) -> None
         ask(f"http://research.notebook.example/?authToken={TOKEN}", HttpOptions(proxies={"http": origin}))
 
 
-def test_a_plain_answer_where_tls_is_due_is_an_error(url: str) -> None:
-    with pytest.raises(JupyterUnavailable):
+def test_a_plain_answer_where_tls_is_due_is_an_error_with_its_reason(url: str) -> None:
+    with pytest.raises(JupyterUnavailable, match=r"(?i)could not be reached: .*(ssl|version|packet|record)"):
         ask(url.replace("http://", "https://"))
 
 
