@@ -20,7 +20,7 @@ from airflow_sagemaker_presign.compat import AIRFLOW_VERSION
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_connections import airflow_connections
 from airflow_sagemaker_presign.local.inbox.mailbox import Mail, SlackMessage
-from tests.helpers.messages import urls_in
+from tests.helpers.messages import mails_to, urls_in
 from tests.helpers.secret_search import columns, files, found_in
 from tests.helpers.system_settings import REGION
 
@@ -78,6 +78,7 @@ def command_line(folder: Path, local: LocalServices) -> CommandLine:
     local.inbox.slack.clear()
     for where in WHERE:
         local.sagemaker.create_notebook(f"tried-out-{where}", region=REGION)
+        local.sagemaker.create_notebook(f"idle-{where}", region=REGION)
     command_line.run("db", "migrate")
     command_line.run("dags", "reserialize")
     return command_line
@@ -104,6 +105,28 @@ def test_the_links_arrive_and_are_written_down_nowhere(
     everything = {**files(command_line.home), **columns(command_line.home / "airflow.db")}
     assert f"{'-'.join(arguments)}.console" in found_in([f"tried-out-{tasks[0]}"], everything)
     assert found_in(minted[before:], everything) == []
+
+
+def test_idle_notebooks_are_stopped_after_a_warning_and_the_looks_are_written_down_nowhere(
+    command_line: CommandLine, local: LocalServices, minted: list[str], cookies: list[str]
+) -> None:
+    for where in WHERE:
+        local.sagemaker.set_status(f"idle-{where}", "InService", region=REGION)
+    before, cookies_before = len(minted), len(cookies)
+    said = command_line.run("dags", "test", "idle")
+    for where in WHERE:
+        assert local.sagemaker.status(f"idle-{where}", REGION) in ("Stopping", "Stopped")
+        (warning,) = mails_to(local, f"idle-{where}@example.com")
+        assert warning.subject.startswith(f"Notebook idle-{where} will be stopped")
+        # There is no launch page for a run of this command, or none at all.
+        assert urls_in(warning) == []
+    # Each with a look in the beginning, to warn, to stop, and right before the stop.
+    assert len(cookies) - cookies_before >= 6
+    assert len(minted) - before >= 6
+    assert "will be stopped at" in said
+    everything = {**files(command_line.home), **columns(command_line.home / "airflow.db")}
+    assert found_in(minted[before:], everything) == []
+    assert found_in(cookies[cookies_before:], everything) == []
 
 
 def _to(message: Mail | SlackMessage) -> str:
