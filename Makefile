@@ -31,8 +31,10 @@ matrix-3.0.0: SYSTEM_TESTS = many_links_at_once
 matrix-lowest: MATRIX_TESTS = $(patsubst %,tests/unit/%,local notifications hooks/test_sagemaker_notebook.py) \
 	$(patsubst %,tests/integration/%,local notifications delivery/test_any_notifier.py)
 
-# Without browser tests, which are slow and cover JavaScript rather than Python.
-COVERED_TESTS = --numprocesses auto --dist loadfile -m "not browser" tests/unit tests/faults tests/integration
+# Without browser tests, which are slow and cover JavaScript rather than Python, and without the scenarios of idle
+# notebooks, whose lines the unit tests run.
+COVERED_TESTS = --numprocesses auto --dist loadfile -m "not browser" tests/unit tests/faults tests/integration \
+	--ignore=tests/integration/idle
 
 # $(call in_environment,GROUP) COMMAND: run a command in .venv. With exec, so that signals reach the command itself.
 in_environment = $(call python,.ci/environment.py $(1) $(2))
