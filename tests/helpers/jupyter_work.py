@@ -26,21 +26,19 @@ class JupyterWork:
         self._address = page.url.removesuffix("/lab")
         self._browser.headers["X-XSRFToken"] = self._browser.cookies["_xsrf"]
 
-    def start_kernel(self, moments: int = 20) -> str:
-        """Start a kernel that nobody connects to, until its activity has been the same for some moments; its id."""
-        kernel = self._new_kernel()
-        seen: list[str] = []
+    def start_kernel(self) -> str:
+        """Start a kernel that nobody connects to; its id."""
+        return str(self._post("/api/kernels", {"name": "python3"})["id"])
 
-        def stays() -> bool:
-            seen.append(self.kernel(kernel)["last_activity"])
-            return len(seen) > moments and len(set(seen[-moments:])) == 1
-
-        until(stays, "the kernel has started", interval=0.1)
+    def start_idle_kernel(self) -> str:
+        """Start a kernel that has done something and is idle; its id."""
+        kernel = self.run_cell("import time; time.sleep(3600)")
+        self.interrupt(kernel)
         return kernel
 
     def run_cell(self, code: str) -> str:
         """Start a kernel, let it begin to run a cell, and leave; its id."""
-        kernel = self._new_kernel()
+        kernel = self.start_kernel()
         cookies = "; ".join(f"{name}={value}" for name, value in self._browser.cookies.items())
         address = f"{self._address.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels"
         channel = websocket.create_connection(address, header={"Cookie": cookies}, timeout=30)
@@ -75,9 +73,6 @@ class JupyterWork:
     def end_terminal(self, name: str) -> None:
         """End a terminal, if it still runs, and what runs in it."""
         self._browser.delete(f"{self._address}/api/terminals/{name}")
-
-    def _new_kernel(self) -> str:
-        return str(self._post("/api/kernels", {"name": "python3"})["id"])
 
     def _get(self, path: str) -> Any:
         return self._checked(self._browser.get(f"{self._address}{path}?no_track_activity=1"))
