@@ -32,8 +32,8 @@ matrix-lowest: MATRIX_TESTS = $(patsubst %,tests/unit/%,local notifications hook
 	$(patsubst %,tests/integration/%,local notifications delivery/test_any_notifier.py)
 
 # Without browser tests, which are slow and cover JavaScript rather than Python, and without the scenarios of idle
-# notebooks, whose lines the unit tests run.
-COVERED_TESTS = --numprocesses auto --dist loadfile -m "not browser" tests/unit tests/faults tests/integration \
+# notebooks, whose lines the unit tests run. The file that takes longest comes first, so that both processes end together.
+COVERED_TESTS = --numprocesses auto --dist loadfile -m "not browser" tests/faults tests/unit tests/integration \
 	--ignore=tests/integration/idle
 
 # $(call in_environment,GROUP) COMMAND: run a command in .venv. With exec, so that signals reach the command itself.
