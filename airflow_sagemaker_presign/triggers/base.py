@@ -37,10 +37,10 @@ class AwsTrigger(BaseTrigger):
 
     def __init__(
         self,
-        aws_conn_id: str | None,
-        region_name: str | None,
-        verify: bool | str | None,
-        botocore_config: dict[str, Any] | None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.aws_conn_id = aws_conn_id
@@ -90,16 +90,8 @@ class WorkspaceTrigger(AwsTrigger):
     :param poll_interval: seconds within which a change is normally noticed.
     """
 
-    def __init__(
-        self,
-        wait: Mapping[str, Any],
-        poll_interval: float,
-        aws_conn_id: str | None = "aws_default",
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(aws_conn_id, region_name, verify, botocore_config)
+    def __init__(self, wait: Mapping[str, Any], poll_interval: float, **client: Any) -> None:
+        super().__init__(**client)
         self.wait = WaitState.from_dict(wait, self.kind)
         self.poll_interval = poll_interval
 
@@ -120,15 +112,8 @@ class IdleTrigger(AwsTrigger):
     :param watch: the result of :meth:`airflow_sagemaker_presign.idle.watch.IdleWatch.as_dict`.
     """
 
-    def __init__(
-        self,
-        watch: Mapping[str, Any],
-        aws_conn_id: str | None = "aws_default",
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(aws_conn_id, region_name, verify, botocore_config)
+    def __init__(self, watch: Mapping[str, Any], **client: Any) -> None:
+        super().__init__(**client)
         self.watch = IdleWatch.from_dict(watch, self.kind)
 
     def _state(self) -> dict[str, Any]:

@@ -7,13 +7,13 @@ All are at one address; each answer comes after 50 ms and is counted.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
-from email.utils import formatdate
 from typing import Any
+
+from tests.benchmarks.polling_server import http
 
 ANSWER_AFTER = 0.05
 TOKEN = "benchmark-token-" + "0123456789abcdef" * 4
@@ -42,7 +42,7 @@ class Server:
                 await reader.readexactly(int(headers.get("content-length", 0)))
                 path = head[0].split(" ")[1]
                 if path == "/benchmark":
-                    writer.write(_http(200, {"requests": self.requests}))
+                    writer.write(http(200, {"requests": self.requests}))
                 else:
                     await asyncio.sleep(ANSWER_AFTER)
                     writer.write(self._answer(path, headers))
@@ -56,29 +56,21 @@ class Server:
         what = headers.get("x-amz-target", "").rpartition(".")[2] or path.partition("?")[0]
         self.requests.append((time.time(), what))
         if what == "CreatePresignedNotebookInstanceUrl":
-            return _http(200, {"AuthorizedUrl": f"http://127.0.0.1:{self.port}/?authToken={TOKEN}"})
+            return http(200, {"AuthorizedUrl": f"http://127.0.0.1:{self.port}/?authToken={TOKEN}"})
         if what == "/":
             cookie = f"Set-Cookie: session={COOKIE}; HttpOnly; Path=/\r\nLocation: /lab\r\n"
-            return _http(302, {}, cookie)
+            return http(302, {}, cookie)
         if headers.get("cookie") != f"session={COOKIE}":
-            return _http(403, {})
+            return http(403, {})
         if what == "/api/kernels":
             now = datetime.now(UTC).isoformat()
-            return _http(200, [{"name": "python3", "execution_state": "busy", "last_activity": now}])
-        return _http(200, [])
+            return http(200, [{"name": "python3", "execution_state": "busy", "last_activity": now}])
+        return http(200, [])
 
 
 def counted(requests: list[Any]) -> Counter[str]:
     """Count requests by what they ask."""
     return Counter(what for _, what in requests)
-
-
-def _http(status: int, answer: Any, headers: str = "") -> bytes:
-    body = json.dumps(answer).encode()
-    return (
-        f"HTTP/1.1 {status} Benchmark\r\nContent-Type: application/x-amz-json-1.1\r\n{headers}"
-        f"Date: {formatdate(usegmt=True)}\r\nContent-Length: {len(body)}\r\n\r\n"
-    ).encode() + body
 
 
 if __name__ == "__main__":

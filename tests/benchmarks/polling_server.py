@@ -91,7 +91,7 @@ class Server:
                     await asyncio.sleep(ANSWER_AFTER)
                     target = headers["x-amz-target"].rpartition(".")[2]
                     status, answer = self.account.answer(target, json.loads(body or b"{}"))
-                writer.write(_http(status, answer))
+                writer.write(http(status, answer))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -107,12 +107,13 @@ class Server:
         return {**answer, "requests": account.requests} if asked.get("requests") else answer
 
 
-def _http(status: int, answer: dict[str, Any]) -> bytes:
+def http(status: int, answer: Any, headers: str = "") -> bytes:
+    """Write a response with a JSON body."""
     body = json.dumps(answer).encode()
     reason = "OK" if status == 200 else "Bad Request"
     kind = f"x-amzn-ErrorType: {answer['__type']}\r\n" if "__type" in answer else ""
     return (
-        f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/x-amz-json-1.1\r\n{kind}"
+        f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/x-amz-json-1.1\r\n{kind}{headers}"
         f"Date: {formatdate(usegmt=True)}\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
 
