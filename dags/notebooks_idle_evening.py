@@ -55,6 +55,8 @@ with DAG(
     start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Berlin"),
     catchup=False,
     max_active_runs=1,
+    # A notebook that is used all night keeps running, and is looked at again the next evening.
+    dagrun_timeout=timedelta(hours=23),
     doc_md=__doc__,
     tags=["sagemaker", "notebook"],
 ) as dag:

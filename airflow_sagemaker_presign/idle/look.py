@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Request = Callable[[Callable[["WorkspaceHook"], Any]], Awaitable[Any]]
 """Sends a request through a hook, in the way of the process: at once, or within the limit of a triggerer."""
 
-_MAY_BECOME_READY = frozenset({Phase.STARTING, Phase.CHANGING, Phase.UNKNOWN})
+MAY_BECOME_READY = frozenset({Phase.STARTING, Phase.CHANGING, Phase.UNKNOWN})
+"""The phases in which a workspace is watched on, though nobody can look into it yet."""
 
 
 class Look(NamedTuple):
@@ -110,7 +111,7 @@ async def _without_usage(
         except WorkspaceError as refused:
             error = refused if isinstance(refused, errors.not_found) else error
         else:
-            if phase in _MAY_BECOME_READY:
+            if phase in MAY_BECOME_READY:
                 return Look(watch.changing(runtime.time()))
             if phase is not Phase.READY:
                 return Look(watch, is_running=False)

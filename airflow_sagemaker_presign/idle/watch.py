@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
+from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown, SageMakerUnavailable
 from airflow_sagemaker_presign.usage.activity import Usage
 from airflow_sagemaker_presign.usage.stop_warning import StopWarning
 from airflow_sagemaker_presign.workspaces.base import Workspace
@@ -26,8 +26,11 @@ MIN_LOOK_SECONDS = 1.0
 UNKNOWN_SECONDS = 3600.0
 """Seconds after which looks that all failed end the watch."""
 
-MAX_FAILED_LOOKS_BEFORE_STOP = 6
-"""The number of looks right before the stop, in workers, of which the last ends a watch if all of them failed."""
+MAX_FAILED_STOPS = 6
+"""The number of stops in a row, of each of which the look right before it failed, or the request, that end a watch."""
+
+SAME_SECONDS = 60.0
+"""The maximum number of seconds by which two looks date the same activity differently: clocks, slow responses."""
 
 VERSION = 1
 """The format of :meth:`IdleWatch.as_dict`. A triggerer must be at least as new as the workers that defer to it."""
@@ -60,7 +63,8 @@ class IdleWatch:
     :param advice: what the reader can do about it.
     :param warned_of_idle_at: when people were warned, since it was idle; ``None``: not since something last happened.
     :param warned_of_latest_at: when people were warned of ``stop_at``.
-    :param failed_looks_before_stop: how many looks right before a stop failed.
+    :param failed_stops: how many stops have failed since something last happened: the look right before it, or the
+        request.
     """
 
     workspace: Workspace
@@ -77,7 +81,7 @@ class IdleWatch:
     advice: str = ""
     warned_of_idle_at: float | None = None
     warned_of_latest_at: float | None = None
-    failed_looks_before_stop: int = 0
+    failed_stops: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the watch as plain JSON values."""
@@ -121,7 +125,7 @@ class IdleWatch:
 
     def kept(self, at: float) -> Self:
         """Return the watch after somebody asked at this time to keep the workspace running."""
-        return self._active_at(at)
+        return self._active_at(at, same=0.0)
 
     def before_stop(self) -> Self:
         """
@@ -129,27 +133,44 @@ class IdleWatch:
 
         :raises NotebookInstanceUsageUnknown: when too many of these looks failed.
         """
-        failed = 0 if self.unknown_since is None else self.failed_looks_before_stop + 1
-        watch = replace(self, failed_looks_before_stop=failed)
-        if failed >= MAX_FAILED_LOOKS_BEFORE_STOP and self.stop_at is None:
-            raise watch.given_up(f"in a worker, right before {failed} stops,")
+        if self.unknown_since is None:
+            return self
+        watch = replace(self, failed_stops=self.failed_stops + 1)
+        if watch.failed_stops >= MAX_FAILED_STOPS and self.stop_at is None:
+            raise watch.given_up(f"in a worker, right before {watch.failed_stops} stops,")
         return watch
 
+    def not_stopped(self, error: SageMakerUnavailable, now: float) -> Self:
+        """
+        Return the watch after a Stop that AWS did not take: what was seen before it is no longer known.
+
+        :raises SageMakerUnavailable: the same error, when it was one too many.
+        """
+        if self.failed_stops + 1 >= MAX_FAILED_STOPS:
+            raise error
+        failed = self.unobserved(f"It could not be stopped: {error.problem}", error.advice.rstrip("."), now)
+        return replace(failed, failed_stops=self.failed_stops + 1)
+
+    def is_stale(self, now: float) -> bool:
+        """Return whether the last look is too old for what is to be said about it."""
+        return now - self.looked_at > SAME_SECONDS
+
     def warned(self, now: float) -> Self:
-        """Return the watch after the warning of the stop that is due first."""
-        if self._due()[1]:
+        """Return the watch after the warning of the first stop."""
+        if self._first_stop().is_latest:
             return replace(self, warned_of_latest_at=now)
         return replace(self, warned_of_idle_at=now)
 
     def warning(self, now: float) -> StopWarning:
-        """Return what to say about the stop that is due first."""
-        due, of_latest = self._due()
+        """Return what to say about the first stop."""
+        stop = self._first_stop()
         is_idle = not self.running and self.unknown_since is None
         return StopWarning(
-            stops_at=_moment(max(due, now + self.warn_before)),
+            stops_at=_moment(max(stop.due, now + self.warn_before)),
             idle_for=timedelta(seconds=self.idle_for),
             idle_since=_moment(self.active_at) if is_idle else None,
-            at_latest=of_latest,
+            at_latest=stop.is_latest,
+            latest_at=None if self.stop_at is None else _moment(self.stop_at),
             running=self.running,
             unknown=self.unknown,
         )
@@ -162,12 +183,10 @@ class IdleWatch:
         """
         if self.stop_at is None and self.unknown_since is not None and now - self.unknown_since >= UNKNOWN_SECONDS:
             raise self.given_up(f"for {(now - self.unknown_since) / 60:.0f} min")
-        due, warned_at = self._due()[0], self._warned_at()
-        if warned_at is not None:
-            return Verdict.STOP if now >= max(due, warned_at + self.warn_before) else Verdict.WAIT
-        if now >= due - self.warn_before:
-            return Verdict.WARN
-        return Verdict.WAIT
+        stop = self._first_stop()
+        if stop.warned_at is not None:
+            return Verdict.STOP if now >= stop.at(self.warn_before) else Verdict.WAIT
+        return Verdict.WARN if now >= stop.due - self.warn_before else Verdict.WAIT
 
     def words(self) -> str:
         """Return the workspace's use at the last look, as a line for the task's log."""
@@ -185,10 +204,12 @@ class IdleWatch:
         """Return when to look next: before a stop is due, nothing can follow from a look."""
         if not self.looked_at:
             return 0.0
-        due, warned_at = self._due()[0], self._warned_at()
-        next_step = due - self.warn_before if warned_at is None else max(due, warned_at + self.warn_before)
+        stop = self._first_stop()
+        next_step = stop.due - self.warn_before if stop.warned_at is None else stop.at(self.warn_before)
         pause = LOOK_INTERVAL_SECONDS if self.unknown_since is None else RETRY_SECONDS
-        return max(self.looked_at + MIN_LOOK_SECONDS, min(next_step, self.looked_at + pause))
+        # A step that was due at the last look failed.
+        in_time = next_step if next_step > self.looked_at else float("inf")
+        return max(self.looked_at + MIN_LOOK_SECONDS, min(in_time, self.looked_at + pause))
 
     def given_up(self, how_long: str) -> NotebookInstanceUsageUnknown:
         """Return the error of a watch that learns nothing."""
@@ -199,20 +220,44 @@ class IdleWatch:
             noun=self.workspace.noun,
         )
 
-    def _due(self) -> tuple[float, bool]:
-        """Return when the first stop is due, and whether that is ``stop_at``; an unknown use is no idle one."""
-        idle = float("inf") if self.unknown_since is not None else self.active_at + self.idle_for
-        latest = float("inf") if self.stop_at is None else self.stop_at
-        return (latest, True) if latest <= idle else (idle, False)
+    def _first_stop(self) -> _Stop:
+        """Return the stop that comes first; an unknown use is no idle one."""
+        idle_due = float("inf") if self.unknown_since is not None else self.active_at + self.idle_for
+        idle = _Stop(idle_due, self.warned_of_idle_at, is_latest=False)
+        latest = _Stop(float("inf") if self.stop_at is None else self.stop_at, self.warned_of_latest_at, is_latest=True)
+        if latest.warned_at is not None and idle.warned_at is None:
+            # After a warning of its own, an idle one would come later than what was announced.
+            return latest
+        return min(latest, idle, key=lambda stop: stop.at(self.warn_before))
 
-    def _warned_at(self) -> float | None:
-        return self.warned_of_latest_at if self._due()[1] else self.warned_of_idle_at
+    def _active_at(self, at: float, same: float | None = None) -> Self:
+        """
+        Return the watch after an activity; a new one needs another warning.
 
-    def _active_at(self, at: float) -> Self:
-        # A warning holds for as long as nothing happens.
-        warned = self.warned_of_idle_at
-        still = warned if warned is not None and at <= warned else None
-        return replace(self, active_at=max(self.active_at, at), warned_of_idle_at=still)
+        :param same: up to how many seconds later it is the one that is known; default: what two looks may differ by.
+        """
+        if same is None:
+            same = min(SAME_SECONDS, (self.idle_for - self.warn_before) / 2)
+        watch = replace(self, active_at=max(self.active_at, at))
+        return replace(watch, warned_of_idle_at=None, failed_stops=0) if at > self.active_at + same else watch
+
+
+class _Stop(NamedTuple):
+    """
+    A stop that is to come.
+
+    :param due: when it is due, without regard to warnings.
+    :param warned_at: when people were warned of it; ``None``: not yet.
+    :param is_latest: whether it is the one whatever runs.
+    """
+
+    due: float
+    warned_at: float | None
+    is_latest: bool
+
+    def at(self, warn_before: float) -> float:
+        """Return when it is made: never sooner than the whole warning."""
+        return self.due if self.warned_at is None else max(self.due, self.warned_at + warn_before)
 
 
 def _moment(at: float) -> datetime:

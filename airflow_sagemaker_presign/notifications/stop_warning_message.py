@@ -80,7 +80,7 @@ def stop_warning_message(context: Mapping[str, Any], *, note: str, zone: tzinfo,
     stops_at = clock_time(warning.stops_at, zone, now)
     idle_since = "" if warning.idle_since is None else clock_time(warning.idle_since, zone, now)
     url = "" if warning.at_latest else str(context.get("launch_url") or "")
-    advice = _advice(context, warning, url)
+    advice = _advice(context, warning, url, zone, now)
     return StopWarningMessage(
         title=f"{workspace.title} {workspace.name} will be stopped at {stops_at}",
         lead=_lead(warning, stops_at, idle_since),
@@ -121,7 +121,7 @@ def _idle(idle_since: str) -> str:
     return f"Nothing has run in it since {idle_since}."
 
 
-def _advice(context: Mapping[str, Any], warning: StopWarning, url: str) -> _Advice:
+def _advice(context: Mapping[str, Any], warning: StopWarning, url: str, zone: tzinfo, now: datetime) -> _Advice:
     if warning.at_latest:
         return _Advice(
             "Please save your work before then.",
@@ -130,10 +130,14 @@ def _advice(context: Mapping[str, Any], warning: StopWarning, url: str) -> _Advi
             ("The people who run this task can help:", "open the task in Airflow"),
         )
     if url:
+        # What is said must be true if `at_latest` comes first.
+        latest_at = warning.latest_at
+        ends_sooner = latest_at is not None and latest_at < warning.stops_at + warning.idle_for
+        until = f", until {clock_time(latest_at, zone, now)} at the latest" if latest_at and ends_sooner else ""
         return _Advice(
             f"Open this message and press “{BUTTON}” if you still need it.",
             f"“{BUTTON}” opens a page in Airflow: sign in, and press the button there. The notebook then stays on for "
-            f"at least {format_duration(warning.idle_for)} more.",
+            f"at least {format_duration(warning.idle_for)} more{until}.",
         )
     task = " ".join(filter(None, ("the task", _task(context))))
     return _Advice(

@@ -13,7 +13,7 @@ from airflow_sagemaker_presign.delivery.link_mode import NO_PRESIGNED_URL_IN_WAR
 from airflow_sagemaker_presign.links import SageMakerNotebookKeepLink, launch_url
 from airflow_sagemaker_presign.operators.allowed_users import AllowedUsers, WithAllowedUsers
 from airflow_sagemaker_presign.operators.base import WorkspaceOperator
-from airflow_sagemaker_presign.usage.stop_warning import KEEP_KEY, StopWarning
+from airflow_sagemaker_presign.usage.stop_warning import KEEP_KEY
 from airflow_sagemaker_presign.wording import format_duration
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
     :param warn_before: how long before the stop people are warned, as a timedelta or in seconds; below ``idle_for``. It
         is never stopped sooner than that after the warning.
     :param notifiers: one or more Airflow notifiers, which send the warning. Their templates have ``stop_warning``
-        (``.stops_at``, ``.idle_since``, ``.idle_for``, ``.at_latest``, ``.running``, ``.unknown``), ``workspace``
-        (``.name``), AWS's description (``notebook_instance``), ``recipient``, ``launch_url`` (the page with the button
-        "Keep it running"; empty where there is none), and the whole Airflow context.
+        (``.stops_at``, ``.idle_since``, ``.idle_for``, ``.at_latest``, ``.latest_at``, ``.running``, ``.unknown``),
+        ``workspace`` (``.name``), AWS's description (``notebook_instance``), ``recipient``, ``launch_url`` (the page
+        with the button "Keep it running"; empty where there is none), and the whole Airflow context.
     :param at_latest: when it is stopped, whatever runs in it, after the same warning: a time of day (the next one, in
-        its own time zone or the DAG's), also as text such as ``"20:00"``, or a timedelta from the start of the task.
+        its own time zone or the DAG's; in a retry, the first one after the DAG run began), also as text such as
+        ``"20:00"``, or a timedelta from the start of the task.
         (templated)
     :param count_connections: whether a kernel with a connection, such as an open browser tab's, is in use.
     :param recipient: the person whom the warning is for; a variable of the notifiers' templates. (templated)
@@ -120,7 +121,7 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         prepare(self.notifiers, self._for_notifiers(context), "all")
         self._try("show the button to the launch page", lambda: SageMakerNotebookKeepLink().persist(context))
         status = self.workspace.observation_of(self.describe()).status
-        stop_at = stop_at_of(self.at_latest, self._runtime.utc_now(), _zone_of(context))
+        stop_at = _stop_at_of(self.at_latest, context, self._runtime.utc_now())
         watch = IdleWatch(
             self.workspace,
             self.idle_for,
@@ -138,7 +139,7 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         # Here, since Airflow's scheduler fails a task whose trigger fires before it has noticed the deferral: a
         # notebook that has been idle for long is warned of at once.
         watch, is_running = self._look(context, watch)
-        return self._go_on(context, watch) if is_running else self._stop(context, watch)
+        return self._go_on(context, watch) if is_running else self._until_stopped(context, watch)
 
     def execute_watch(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
         """Continue after the trigger's event: warn, or look again and stop, unless somebody keeps it running."""
@@ -175,21 +176,20 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         return self._after(verdict, watch, context)
 
     def _after(self, verdict: Verdict, watch: IdleWatch, context: Context) -> str:
-        """Look once more before a stop, and do what is due, as far as it still is."""
+        """Do what is due, as far as it still is: the triggerer's look may be old, and people go on meanwhile."""
         from airflow_sagemaker_presign.idle.watch import Verdict
 
-        if verdict is Verdict.STOP:
-            watch, is_running = self._look(context, watch)
-            if not is_running:
-                return self._stop(context, watch)
-            watch = watch.before_stop()
-        return self._go_on(context, watch)
+        if verdict is Verdict.WARN and not watch.is_stale(self._runtime.time()):
+            return self._go_on(context, watch)
+        watch, is_running = self._look(context, watch)
+        if not is_running:
+            return self._until_stopped(context, watch)
+        return self._go_on(context, watch.before_stop() if verdict is Verdict.STOP else watch)
 
     def _go_on(self, context: Context, watch: IdleWatch) -> str:
         """Do what follows from the last look: stop, or warn and watch, or watch."""
         from airflow_sagemaker_presign.idle.watch import Verdict
 
-        # After the look, so that the last moment to press the button is as late as it can be.
         watch = self._kept(context, watch)
         verdict = watch.verdict(self._runtime.time())
         if verdict is Verdict.STOP:
@@ -208,33 +208,60 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         return watch, is_running
 
     def _stop(self, context: Context, watch: IdleWatch) -> str:
-        wait = replace(self._new_wait(self._goal, self.timeout), status=watch.status)
+        """Send a Stop now or not at all: what a look has seen is true for a moment only."""
+        from airflow_sagemaker_presign.exceptions import SageMakerUnavailable
+        from airflow_sagemaker_presign.idle.look import MAY_BECOME_READY
+        from airflow_sagemaker_presign.idle.watch import Verdict
+        from airflow_sagemaker_presign.workspaces.base import CAN_STOP
+
+        try:
+            observation = self.hook.observe(self.workspace)
+            # As late as possible: people press the button until the last moment.
+            watch = self._kept(context, watch)
+            if watch.verdict(self._runtime.time()) is not Verdict.STOP:
+                return self._watch(context, watch)
+            if observation.phase in MAY_BECOME_READY:
+                return self._watch(context, watch.changing(self._runtime.time()))
+            if observation.phase in CAN_STOP and self.hook.stop(self.workspace):
+                return self._until_stopped(context, watch, observation.changed_at)
+        except SageMakerUnavailable as error:
+            self.log.warning("It is not stopped for now: %s", error.problem)
+            return self._watch(context, watch.not_stopped(error, self._runtime.time()))
+        except self.workspace.errors.not_found:
+            pass
+        return self._until_stopped(context, watch)
+
+    def _until_stopped(self, context: Context, watch: IdleWatch, before_our_stop: str | None = None) -> str:
+        """
+        Wait until it has stopped, and send nothing more: what is started again meanwhile is in use.
+
+        :param before_our_stop: the time of the last change before our Stop; ``None``: somebody else stops it.
+        """
+        from airflow_sagemaker_presign.waiting.state_machine import MAX_SENDS
+
+        wait = replace(
+            self._new_wait(self._goal, self.timeout),
+            status=watch.status,
+            sends=MAX_SENDS,
+            sent_at=self._runtime.time(),
+            moved=before_our_stop is None,
+            changed_before_send=before_our_stop or "",
+        )
         return self._wait(context, wait)
 
     def _warn(self, context: Context, watch: IdleWatch) -> IdleWatch:
         """Send the warning; without it, nothing is stopped."""
-        from airflow_sagemaker_presign.delivery.attempts import DeliveryPolicy
-        from airflow_sagemaker_presign.delivery.deliver import deliver
-        from airflow_sagemaker_presign.exceptions import LinkDeliveryError, StopWarningDeliveryError
+        from airflow_sagemaker_presign.delivery.stop_warning import deliver_stop_warning
 
         warning = watch.warning(self._runtime.time())
         stops_at = f"{warning.stops_at:%Y-%m-%d %H:%M} UTC"
         unless = "whatever runs in it" if warning.at_latest else "unless somebody uses or keeps it"
         self.log.info("The %s will be stopped at %s, %s.", self.workspace, stops_at, unless)
-        try:
-            deliver(
-                self.notifiers,
-                self._for_warning(context, warning),
-                None,
-                DeliveryPolicy(timedelta(minutes=4), attempts=3, require="all"),
-                workspace=self.workspace,
-                runtime=self._runtime,
-                of="stop_warnings",
-            )
-        except LinkDeliveryError as error:
-            raise StopWarningDeliveryError(
-                error.name, error.failures, error.delivered, error.advice_for, error.noun
-            ) from None
+        description: dict[str, Any] = {}
+        self._try("describe it for the warning", lambda: description.update(self.describe()))
+        deliver_stop_warning(
+            self.notifiers, self._for_notifiers(context), warning, description, self.workspace, self._runtime
+        )
         return watch.warned(self._runtime.time())
 
     def _for_notifiers(self, context: Context) -> dict[str, Any]:
@@ -244,18 +271,6 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
             "workspace": self.workspace,
             "recipient": self.recipient,
             "launch_url": self._launch_url(context),
-        }
-
-    def _for_warning(self, context: Context, warning: StopWarning) -> dict[str, Any]:
-        description: dict[str, Any] = {}
-        self._try("describe it for the warning", lambda: description.update(self.describe()))
-        return {
-            **self._for_notifiers(context),
-            "stop_warning": warning,
-            # Nobody can keep it running then.
-            **({"launch_url": ""} if warning.at_latest else {}),
-            self.workspace.description_variable(): description,
-            "workspace_description": description,
         }
 
     def _launch_url(self, context: Context) -> str:
@@ -279,27 +294,24 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         return kept
 
     async def _request(self, send: Callable[[WorkspaceHook], Any]) -> Any:
+        from airflow_sagemaker_presign.exceptions import SageMakerUnavailable
+        from airflow_sagemaker_presign.hooks.error_codes import STALE_CREDENTIALS_CODES
+
+        try:
+            return send(self.hook)
+        except SageMakerUnavailable as error:
+            if error.code not in STALE_CREDENTIALS_CODES:
+                raise
+        # In a thread, since Airflow refuses to look up a connection in an event loop.
+        await asyncio.to_thread(self.hook.renew)
         return send(self.hook)
 
 
-def stop_at_of(at_latest: time | timedelta | None, now: datetime, zone: tzinfo) -> datetime | None:
-    """
-    Return when a workspace is stopped at the latest.
+def _stop_at_of(at_latest: time | timedelta | None, context: Context, now: datetime) -> datetime | None:
+    from airflow_sagemaker_presign.idle.latest import stop_at_of
 
-    :param at_latest: a time of day, or a duration from now.
-    :param now: the time (aware).
-    :param zone: the time zone of a time that has none.
-    """
-    if at_latest is None:
-        return None
-    if isinstance(at_latest, timedelta):
-        return now + at_latest
-    zone = at_latest.tzinfo or zone
-    today = now.astimezone(zone).date()
-    days = (datetime.combine(today + timedelta(days=day), at_latest.replace(tzinfo=None), zone) for day in (0, 1, 2))
-    return next(moment for moment in days if moment > now)
-
-
-def _zone_of(context: Context) -> tzinfo:
     zone = getattr(context.get("dag"), "timezone", None)
-    return zone if isinstance(zone, tzinfo) else UTC
+    # A retry after the time of day must not mean tomorrow's.
+    is_retry = (getattr(context["ti"], "try_number", None) or 1) > 1
+    run_began = getattr(context.get("dag_run"), "start_date", None) if is_retry else None
+    return stop_at_of(at_latest, now, zone if isinstance(zone, tzinfo) else UTC, run_began or now)

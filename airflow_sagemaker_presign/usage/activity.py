@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+MAX_NAMES_LENGTH = 200
+"""The maximum length of the names of kernels, in characters."""
+
 
 class UnreadableAnswer(ValueError):
     """An answer is not what a Jupyter server sends."""
@@ -81,8 +84,10 @@ def usage_of(answers: Answers, now: datetime, *, count_connections: bool) -> Usa
         if not isinstance(answers.status, Mapping):
             raise UnreadableAnswer("/api/status is not an object")
         activities = [_time(answers.status, "started")]
-    idle = max(timedelta(0), server_now - max(activities))
-    return Usage(now - idle, "", now)
+    try:
+        return Usage(now - max(timedelta(0), server_now - max(activities)), "", now)
+    except OverflowError:
+        raise UnreadableAnswer("its times are out of range") from None
 
 
 def _words(what: str, names: Sequence[str]) -> str:
@@ -90,7 +95,9 @@ def _words(what: str, names: Sequence[str]) -> str:
     if not names:
         return ""
     count = f"a {what}" if len(names) == 1 else f"{len(names)} {what.replace('kernel', 'kernels', 1)}"
-    return f"{count} ({', '.join(Counter(names))})"
+    # Whoever works in the notebook names its kernels: the names go into logs and messages, on one line.
+    listed = "".join(letter if letter.isprintable() else " " for letter in ", ".join(Counter(names)))
+    return f"{count} ({listed if len(listed) <= MAX_NAMES_LENGTH else listed[: MAX_NAMES_LENGTH - 1] + '…'})"
 
 
 def _server_time(date: str | None) -> datetime:

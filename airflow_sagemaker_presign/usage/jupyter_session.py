@@ -112,7 +112,8 @@ class JupyterSession:
         cookie = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         host = urlsplit(self._origin).hostname
         async with _get(f"{self._origin}{path}?no_track_activity=1", self._options, {"Cookie": cookie}) as response:
-            if response.status in (401, 403):
+            # A session that has ended is refused, or sent to a login.
+            if response.status in (401, 403) or 300 <= response.status < 400:
                 raise SessionRefused(f"{host} refused the session (HTTP status {response.status}).", _CHECK_POLICY)
             date = response.headers.get("Date")
             if response.status == 404 and may_be_missing:
@@ -157,6 +158,7 @@ async def _get(url: str, options: HttpOptions, headers: Mapping[str, str]) -> As
     """Send a GET; errors are translated, since aiohttp's and their chains hold the URL."""
     host = urlsplit(url).hostname
     problem, advice = "", _CHECK_NETWORK
+    proxy = _proxy_of(options.proxies, url)
     try:
         async with (
             aiohttp.ClientSession(
@@ -174,7 +176,7 @@ async def _get(url: str, options: HttpOptions, headers: Mapping[str, str]) -> As
                 allow_redirects=False,
                 headers={"Accept-Encoding": "identity", **headers},
                 ssl=_ssl_of(options.verify),
-                proxy=(options.proxies or {}).get(urlsplit(url).scheme),
+                proxy=proxy,
             ) as response,
         ):
             yield response
@@ -187,9 +189,20 @@ async def _get(url: str, options: HttpOptions, headers: Mapping[str, str]) -> As
         problem = f"The proxy refused the connection to {host} (HTTP status {error.status})."
     except aiohttp.ClientConnectorError as error:
         problem = f"{host} could not be reached: {_reason_of(error.os_error)}."
+    except aiohttp.InvalidURL:
+        # Not of the URL, which AWS made.
+        problem = f"{host} cannot be reached: the address of the proxy is not valid."
     except (aiohttp.ClientError, OSError, ValueError) as error:
         problem, advice = f"{host} gave no HTTP answer ({type(error).__name__}).", _CHECK_JUPYTER
     raise JupyterUnavailable(problem, advice) from None
+
+
+def _proxy_of(proxies: Mapping[str, str] | None, url: str) -> str | None:
+    """Return the proxy for a URL as botocore reads its configuration: an address may have no scheme."""
+    from botocore.httpsession import ProxyConfiguration
+
+    proxy: str | None = ProxyConfiguration(proxies=dict(proxies or {})).proxy_url_for(url)
+    return proxy
 
 
 def _reason_of(error: OSError) -> str:

@@ -18,6 +18,7 @@ class StopWarning:
     :param idle_for: how long the notebook must be idle until it is stopped; a "Keep it running" lasts as long.
     :param idle_since: since when it is idle (aware); ``None`` if it is not idle, or nobody knows.
     :param at_latest: whether it stops in any case, whatever runs, at ``at_latest``. Nobody can keep it running then.
+    :param latest_at: when it stops in any case (aware); ``None``: never.
     :param running: what is in use right now, in words, such as ``a busy kernel (python3)``; empty: nothing.
     :param unknown: why nobody knows whether it is in use, as a sentence; empty: it is known.
     """
@@ -26,5 +27,6 @@ class StopWarning:
     idle_for: timedelta
     idle_since: datetime | None = None
     at_latest: bool = False
+    latest_at: datetime | None = None
     running: str = ""
     unknown: str = ""

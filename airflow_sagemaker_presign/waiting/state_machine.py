@@ -174,10 +174,21 @@ def _towards_stopped(wait: WaitState, observation: Observation, now: float) -> t
             return wait, Action.DONE
         case Phase.STOPPING:
             return replace(wait, moved=True), Action.DONE if wait.goal is Goal.STOPPING else Action.WAIT
-        case phase if phase in CAN_STOP:
-            return wait, Action.STOP if wait.sends == 0 else _send_again(wait, now, Action.STOP)
+        case Phase.STARTING | Phase.READY if _was_started_again(wait, observation):
+            return wait, Action.DONE
+        case phase if phase in CAN_STOP and wait.sends == 0:
+            return wait, Action.STOP
+        case phase if phase in CAN_STOP and not wait.moved:
+            return wait, _send_again(wait, now, Action.STOP)
         case _:
             return wait, Action.WAIT
+
+
+def _was_started_again(wait: WaitState, observation: Observation) -> bool:
+    """Return whether the workspace has stopped since our Stop, and somebody has started it: it is theirs now."""
+    # AWS may still return the status from before the Stop, which has the time from before it.
+    is_newer = not observation.changed_at or observation.changed_at > wait.changed_before_send
+    return wait.sends > 0 and wait.moved and is_newer
 
 
 def _send_again(wait: WaitState, now: float, action: Action) -> Action:
@@ -188,7 +199,7 @@ def _send_again(wait: WaitState, now: float, action: Action) -> Action:
     errors = wait.workspace.errors
     raise wait.error(
         errors.start_not_taken if action is Action.START else errors.stop_not_taken,
-        f"It is still {wait.status}, {TRANSITION_GRACE_SECONDS:g} s after the {action.value} was sent a second time.",
+        f"It is still {wait.status}, {TRANSITION_GRACE_SECONDS:g} s after the {action.value} was last sent.",
     )
 
 

@@ -73,7 +73,7 @@ TABLE: dict[str, tuple[StatusPlan, Link | Error]] = {
     ),
     "no Start takes": (
         StatusPlan(starts=[NOT_TAKEN] * 9),
-        Error(exceptions.NotebookInstanceStartNotTaken, "a second time", starts=2, before=80),
+        Error(exceptions.NotebookInstanceStartNotTaken, "was last sent", starts=2, before=80),
     ),
     "it never gets there": (
         StatusPlan(starts=[((0, PENDING),)]),

@@ -39,8 +39,14 @@ class ScriptedUsage:
         return self._add(lambda: Usage(self._clock.now, BUSY, self._clock.now), times)
 
     def idle(self, *, minutes: float, times: int = 1) -> Self:
-        """Nothing has happened for some minutes before the look."""
-        return self._add(lambda: self._idle_since(self._clock.now - timedelta(minutes=minutes)), times)
+        """Nothing has happened for some minutes before the first of these looks, or since."""
+        since: list[datetime] = []
+
+        def answer() -> Usage:
+            since.append(self._clock.now - timedelta(minutes=minutes))
+            return self._idle_since(since[0])
+
+        return self._add(answer, times)
 
     def idle_since(self, moment: datetime, times: int = 1) -> Self:
         """Nothing has happened since a moment."""
@@ -95,14 +101,22 @@ class OneNotebook:
         self.refused: dict[str, Exception] = {}
         """The errors of operations, by name."""
         self.changed_at = clock.now - timedelta(days=1)
+        self.before: dict[str, Callable[[], None]] = {}
+        """What happens before an operation is answered, by name."""
+        self.after_stop: list[str] = []
+        """The statuses that the Describes after a Stop find, one after another; default: Stopped."""
+        self._clock = clock
         client.meta.events.register("before-call.sagemaker", self._answer)
 
     def _answer(self, model: Any, **_: Any) -> Any:
         self.requests[model.name] += 1
+        self.before.get(model.name, lambda: None)()
         if model.name in self.refused:
             raise self.refused[model.name]
         answer: dict[str, Any] = {"ResponseMetadata": {"HTTPHeaders": {}}}
         if model.name == "DescribeNotebookInstance":
+            if self.after_stop and self.status != "InService":
+                self.become(self.after_stop.pop(0))
             answer |= {
                 "NotebookInstanceName": "research",
                 "NotebookInstanceArn": ARN,
@@ -113,5 +127,9 @@ class OneNotebook:
         elif model.name == "CreatePresignedNotebookInstanceUrl":
             answer |= {"AuthorizedUrl": URL}
         elif model.name == "StopNotebookInstance":
-            self.status = "Stopped"
+            self.become("Stopping" if self.after_stop else "Stopped")
         return SimpleNamespace(status_code=200), answer
+
+    def become(self, status: str) -> None:
+        """Have another status from now on."""
+        self.status, self.changed_at = status, self._clock.now

@@ -10,6 +10,7 @@ from botocore.stub import Stubber
 
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from tests.helpers.scripted_sagemaker import Clock, Script, TaskInstance, scripted_hook
+from tests.helpers.scripted_usage import OneNotebook, ScriptedUsage
 from tests.helpers.service_models import create_loader_once
 
 
@@ -34,6 +35,18 @@ def sagemaker(hook: SageMakerNotebookInstanceHook) -> Iterator[Script]:
     with Stubber(hook.__dict__["conn"]) as stubber:
         yield Script(stubber)
         stubber.assert_no_pending_responses()
+
+
+@pytest.fixture
+def usage(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> ScriptedUsage:
+    """What looks at the notebook see."""
+    return ScriptedUsage(clock, monkeypatch)
+
+
+@pytest.fixture
+def notebook(hook: SageMakerNotebookInstanceHook, clock: Clock) -> OneNotebook:
+    """The notebook instance of the fixture ``hook``, for any number of requests."""
+    return OneNotebook(hook.__dict__["conn"], clock)
 
 
 @pytest.fixture

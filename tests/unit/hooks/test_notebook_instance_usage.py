@@ -8,18 +8,7 @@ import pytest
 
 from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
-from tests.helpers.scripted_sagemaker import Clock
 from tests.helpers.scripted_usage import BUSY, OneNotebook, ScriptedUsage
-
-
-@pytest.fixture
-def usage(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> ScriptedUsage:
-    return ScriptedUsage(clock, monkeypatch)
-
-
-@pytest.fixture
-def notebook(hook: SageMakerNotebookInstanceHook, clock: Clock) -> OneNotebook:
-    return OneNotebook(hook.__dict__["conn"], clock)
 
 
 def test_it_says_what_runs_after_one_mint(

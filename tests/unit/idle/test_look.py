@@ -22,16 +22,6 @@ LOG = logging.getLogger("airflow.task")
 
 
 @pytest.fixture
-def usage(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> ScriptedUsage:
-    return ScriptedUsage(clock, monkeypatch)
-
-
-@pytest.fixture
-def notebook(hook: SageMakerNotebookInstanceHook, clock: Clock) -> OneNotebook:
-    return OneNotebook(hook.__dict__["conn"], clock)
-
-
-@pytest.fixture
 def watch_until_due(hook: SageMakerNotebookInstanceHook, clock: Clock) -> Callable[..., tuple[IdleWatch, Verdict]]:
     def watch_until_due(**values: Any) -> tuple[IdleWatch, Verdict]:
         watch = IdleWatch(NotebookInstance("research"), **{"idle_for": 3600.0, "warn_before": 900.0, **values})

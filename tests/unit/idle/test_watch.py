@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
+from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown, SageMakerUnavailable
 from airflow_sagemaker_presign.idle.watch import LOOK_INTERVAL_SECONDS, RETRY_SECONDS, IdleWatch, Verdict
 from airflow_sagemaker_presign.usage.activity import Usage
 from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance
@@ -110,16 +110,66 @@ def test_a_worker_that_sees_less_than_the_triggerer_fails_after_its_sixth_look()
     asked = seen(watch(), NOW, idle=2 * HOUR).warned(NOW)
     for number in range(1, 7):
         now = NOW + number * 15 * MINUTE
-        asked = seen(asked, now, idle=3 * HOUR)
+        asked = seen(asked, now, idle=2 * HOUR + now - NOW)
         failed = asked.unobserved("Out of reach.", "Check the network", now)
         if number < 6:
             asked = failed.before_stop()
     with pytest.raises(NotebookInstanceUsageUnknown, match="in a worker, right before 6 stops"):
         failed.before_stop()
-    assert seen(asked, NOW).before_stop().failed_looks_before_stop == 0
+    used = seen(asked, NOW + 3 * HOUR)
+    assert used.before_stop().failed_stops == 0
+
+
+@pytest.mark.parametrize("what", ["used", "kept"])
+def test_what_happens_while_the_warning_is_delivered_needs_another_warning(what: str) -> None:
+    idle = seen(watch(), NOW, idle=45 * MINUTE)
+    warned = idle.warned(NOW + 3 * MINUTE)  # Its delivery took three minutes.
+    after = warned.kept(NOW + MINUTE) if what == "kept" else seen(warned, NOW + 18 * MINUTE, idle=17 * MINUTE)
+    assert after.verdict(NOW + 18 * MINUTE) is Verdict.WAIT
+    assert after.verdict(NOW + 61 * MINUTE) is Verdict.WARN
+
+
+def test_two_looks_may_date_the_same_activity_a_little_differently() -> None:
+    warned = seen(watch(), NOW, idle=45 * MINUTE).warned(NOW)
+    later = seen(warned, NOW + 15 * MINUTE + 20, idle=60 * MINUTE)
+    assert later.verdict(NOW + 15 * MINUTE + 20) is Verdict.STOP
+
+
+def test_a_stop_that_aws_does_not_take_is_tried_again_after_a_pause_with_another_look() -> None:
+    error = SageMakerUnavailable("research", "AWS is throttling.")
+    idle = seen(watch(), NOW, idle=2 * HOUR).warned(NOW)
+    now = NOW + 15 * MINUTE
+    for _ in range(5):
+        failed = seen(idle, now, idle=2 * HOUR + now - NOW).not_stopped(error, now)
+        assert failed.verdict(now) is Verdict.WAIT
+        assert failed.next_look_at() == now + RETRY_SECONDS
+        idle, now = failed, now + RETRY_SECONDS
+    with pytest.raises(SageMakerUnavailable, match="throttling"):
+        seen(idle, now, idle=2 * HOUR + now - NOW).not_stopped(error, now)
 
 
 class TestAtTheLatest:
+    def test_a_stop_that_failed_is_not_tried_again_at_once(self) -> None:
+        error = SageMakerUnavailable("research", "AWS is throttling.")
+        busy = seen(watch(stop_at=NOW), NOW, running="a busy kernel (python3)").warned(NOW - HOUR)
+        assert busy.not_stopped(error, NOW).next_look_at() == NOW + RETRY_SECONDS
+
+    def test_what_was_announced_for_then_is_not_announced_for_later(self) -> None:
+        unknown = watch(stop_at=NOW + 15 * MINUTE).unobserved("Out of reach.", "Check", NOW).warned(NOW)
+        idle = seen(unknown, NOW + 10 * MINUTE, idle=2 * HOUR)
+        assert idle.verdict(NOW + 10 * MINUTE) is Verdict.WAIT
+        assert idle.kept(NOW + 12 * MINUTE).verdict(NOW + 14 * MINUTE) is Verdict.WAIT
+        assert idle.verdict(NOW + 15 * MINUTE) is Verdict.STOP
+
+    def test_an_idle_stop_that_was_announced_comes_first_and_says_what_comes_in_any_case(self) -> None:
+        idle = seen(watch(stop_at=NOW + 20 * MINUTE), NOW, idle=HOUR)
+        warning = idle.warning(NOW)
+        assert (warning.at_latest, warning.latest_at) == (False, datetime.fromtimestamp(NOW + 20 * MINUTE, UTC))
+        warned = idle.warned(NOW)
+        assert warned.verdict(NOW + 14 * MINUTE) is Verdict.WAIT
+        assert warned.verdict(NOW + 15 * MINUTE) is Verdict.STOP
+        assert warned.kept(NOW + 10 * MINUTE).verdict(NOW + 10 * MINUTE) is Verdict.WARN
+
     def test_it_is_stopped_whatever_runs_after_a_warning_that_says_what(self) -> None:
         busy = seen(watch(stop_at=NOW + HOUR), NOW, running="a busy kernel (python3)")
         assert busy.next_look_at() == NOW + LOOK_INTERVAL_SECONDS

@@ -56,6 +56,16 @@ def test_an_idle_notebook_with_a_launch_page_can_be_kept_running_by_a_button(sto
     assert message.next_steps == ()
 
 
+@pytest.mark.parametrize(
+    ("hours", "until"), [(1, ", until 20:45 UTC at the latest"), (9, "")], ids=["before it would end", "long after"]
+)
+def test_what_the_button_promises_ends_when_the_notebook_stops_in_any_case(
+    stop_context: dict[str, Any], hours: int, until: str
+) -> None:
+    message = _message(stop_context, latest_at=NOW + timedelta(hours=hours))
+    assert f"for at least 1 hour 15 minutes more{until}. {LOSS}" in message.warning
+
+
 def test_without_a_launch_page_the_message_says_which_task_to_mark_as_success(without_page: dict[str, Any]) -> None:
     message = _message(without_page)
     assert message.url == ""

@@ -19,8 +19,8 @@ from airflow_sagemaker_presign.compat import BaseNotifier, TaskDeferred
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
+from airflow_sagemaker_presign.idle.latest import stop_at_of
 from airflow_sagemaker_presign.links import SageMakerNotebookKeepLink, launch_url
-from airflow_sagemaker_presign.operators.idle_stop import stop_at_of
 from airflow_sagemaker_presign.operators.sagemaker_notebook import SageMakerStopNotebookInstanceOperator as Stop
 from airflow_sagemaker_presign.triggers.base import AwsTrigger
 from airflow_sagemaker_presign.usage.stop_warning import KEEP_KEY, StopWarning
@@ -43,11 +43,13 @@ class Warnings(BaseNotifier):
         self.sent: list[tuple[datetime, StopWarning, str, str]] = []
         self.clock: Clock | None = None
         self.error = error
+        self.on_notify: Callable[[], None] = lambda: None
 
     def notify(self, context: Any) -> None:
         if self.error is not None:
             raise self.error
         assert self.clock is not None
+        self.on_notify()
         self.sent.append((self.clock.now, context["stop_warning"], context["launch_url"], self.text))
 
 
@@ -77,6 +79,7 @@ class Machine:
         self.task = Task()
         self.context: dict[str, Any] = {"ti": self.task, "dag": None, "params": {}}
         self.deferrals: list[TaskDeferred] = []
+        self.on_event: Callable[[str], None] = lambda _: None
         monkeypatch.setattr(ClientKey, "connect", lambda _: hook)
         monkeypatch.setattr(hook, "close", lambda: None)
         monkeypatch.setattr(AwsTrigger, "_runtime", clock)
@@ -115,6 +118,7 @@ class Machine:
                     return [event.payload async for event in trigger.run()]
 
                 event = tuple(asyncio.run(events()))
+                self.on_event(event[0]["status"])
                 operator, method = self.operator(**values), deferred.method_name
 
     def execute(self, operator: Any) -> Any:
@@ -124,16 +128,6 @@ class Machine:
     def minutes(self) -> float:
         """The minutes since the beginning."""
         return (self.clock.now - self.began).total_seconds() / 60
-
-
-@pytest.fixture
-def usage(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> ScriptedUsage:
-    return ScriptedUsage(clock, monkeypatch)
-
-
-@pytest.fixture
-def notebook(hook: SageMakerNotebookInstanceHook, clock: Clock) -> OneNotebook:
-    return OneNotebook(hook.__dict__["conn"], clock)
 
 
 @pytest.fixture
@@ -191,7 +185,7 @@ def test_use_right_before_the_stop_is_seen_by_the_worker(
     machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
 ) -> None:
     # The looks: the one that warns, the triggerer's, the worker's. Then all over again.
-    usage.idle(minutes=50).idle(minutes=65).busy().idle(minutes=50).idle(minutes=65)
+    usage.idle(minutes=50, times=2).busy().idle(minutes=50)
     machine.run()
     assert len(machine.warnings.sent) == 2
     assert machine.minutes > 60
@@ -251,9 +245,10 @@ def test_what_nobody_knows_is_left_running_and_an_error_after_an_hour(
 def test_a_worker_that_cannot_see_it_stops_nothing_and_says_so(
     machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
 ) -> None:
-    usage.idle(minutes=50)
+    since = machine.began - 50 * MINUTE
+    usage.idle_since(since)
     for _ in range(6):
-        usage.idle(minutes=70).unknown()
+        usage.idle_since(since).unknown()
     with pytest.raises(exceptions.NotebookInstanceUsageUnknown, match="in a worker, right before 6 stops"):
         machine.run()
     assert notebook.requests["StopNotebookInstance"] == 0
@@ -328,6 +323,95 @@ def test_a_mint_that_aws_denies_is_an_error_at_once(
     assert notebook.requests["StopNotebookInstance"] == 0
 
 
+def test_what_somebody_starts_again_after_the_stop_is_theirs(
+    machine: Machine, usage: ScriptedUsage, notebook: OneNotebook, deferrable: bool
+) -> None:
+    usage.idle_since(machine.began - 50 * MINUTE)
+    notebook.after_stop = ["Stopping", "Stopping", "Pending", "InService"]
+    assert machine.run(wait_for_completion=True, deferrable=deferrable) == "Pending"
+    assert notebook.requests["StopNotebookInstance"] == 1
+
+
+def test_what_somebody_stops_and_starts_again_is_theirs(
+    machine: Machine, usage: ScriptedUsage, notebook: OneNotebook, deferrable: bool
+) -> None:
+    def stop() -> None:
+        notebook.become("Stopping")
+        notebook.after_stop = ["Stopping", "Stopping", "Pending", "InService"]
+
+    usage.busy(2).unknown(after=stop)
+    assert machine.run(wait_for_completion=True, deferrable=deferrable) == "Pending"
+    assert notebook.requests["StopNotebookInstance"] == 0
+
+
+def test_a_stop_that_aws_does_not_take_is_sent_again_only_after_another_look(
+    machine: Machine, usage: ScriptedUsage, notebook: OneNotebook, deferrable: bool
+) -> None:
+    throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "Any")
+    notebook.refused["StopNotebookInstance"] = throttled
+    # A look that warns, one that is due, one right before the stop; then somebody works.
+    usage.idle(minutes=50, times=3).busy(3).idle(minutes=61)
+    machine.clock.on_advance = lambda _: notebook.refused.clear() if usage.looks > 4 else None
+    assert machine.run(deferrable=deferrable) == "Stopped"
+    assert len(machine.warnings.sent) == 2
+    assert notebook.requests["StopNotebookInstance"] == 2
+
+
+def test_a_press_after_the_last_look_is_in_time(machine: Machine, usage: ScriptedUsage, notebook: OneNotebook) -> None:
+    usage.idle_since(machine.began - 50 * MINUTE)
+
+    def press() -> None:
+        if usage.looks == 3:
+            machine.task.xcoms.setdefault(KEEP_KEY, machine.clock.now.isoformat())
+
+    notebook.before["DescribeNotebookInstance"] = press
+    assert machine.run() == "Stopped"
+    assert len(machine.warnings.sent) == 2
+
+
+def test_a_press_while_the_warning_is_delivered_needs_another_warning(
+    machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
+) -> None:
+    usage.idle_since(machine.began - 50 * MINUTE)
+
+    def deliver_slowly() -> None:
+        machine.clock.advance(60)
+        machine.task.xcoms.setdefault(KEEP_KEY, machine.clock.now.isoformat())
+        machine.clock.advance(120)
+
+    machine.warnings.on_notify = deliver_slowly
+    assert machine.run() == "Stopped"
+    assert len(machine.warnings.sent) == 2
+
+
+def test_a_late_slot_for_the_warning_looks_again(machine: Machine, usage: ScriptedUsage, notebook: OneNotebook) -> None:
+    usage.idle_since(machine.began, times=3).busy().idle(minutes=61)
+    machine.on_event = lambda event: machine.clock.advance(3600) if event == "warn" else None
+    assert machine.run() == "Stopped"
+    ((at, warning, *_),) = machine.warnings.sent
+    assert warning.idle_since is not None
+    assert warning.idle_since > machine.began + 90 * MINUTE
+    assert at > machine.began + 120 * MINUTE
+
+
+def test_credentials_that_expired_are_renewed_during_a_watch_in_the_worker(
+    machine: Machine, usage: ScriptedUsage, notebook: OneNotebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: list[float] = []
+
+    def renew(_: object) -> None:
+        renewed.append(machine.minutes)
+        notebook.refused.clear()
+
+    monkeypatch.setattr(SageMakerNotebookInstanceHook, "renew", renew)
+    expired = ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "expired"}}, "Any")
+    usage.busy(2).unknown(after=lambda: notebook.refused.update(CreatePresignedNotebookInstanceUrl=expired)).idle(
+        minutes=61
+    )
+    assert machine.run(deferrable=False) == "Stopped"
+    assert len(renewed) == 1
+
+
 class TestAtTheLatest:
     def test_it_is_stopped_whatever_runs_after_a_warning_without_a_button(
         self, machine: Machine, usage: ScriptedUsage, notebook: OneNotebook, deferrable: bool
@@ -384,7 +468,7 @@ def test_nothing_secret_is_in_what_airflow_stores(
     caplog.set_level(logging.DEBUG)
     usage.idle_since(machine.began)
     machine.run(at_latest=timedelta(hours=2))
-    assert len(machine.deferrals) == 3
+    assert len(machine.deferrals) == 2
     stored = json.dumps([deferred.trigger.serialize() for deferred in machine.deferrals])
     assert "research" in stored
     for text in (stored, json.dumps(machine.task.xcoms), caplog.text):
@@ -452,7 +536,14 @@ NOW = datetime(2026, 3, 2, 18, 0, tzinfo=UTC)
     ],
 )
 def test_a_time_of_day_is_the_next_one(at_latest: Any, zone: Any, stop_at: datetime | None) -> None:
-    assert stop_at_of(at_latest, NOW, zone) == stop_at
+    assert stop_at_of(at_latest, NOW, zone, NOW) == stop_at
+
+
+@pytest.mark.parametrize(("began_before", "stop_at"), [(1, datetime(2026, 3, 3, 17, 30, tzinfo=UTC)), (60, NOW)])
+def test_a_retry_means_the_time_of_day_after_the_run_began(began_before: int, stop_at: datetime) -> None:
+    now = NOW + timedelta(minutes=6)
+    at_latest = time(17, 30) if began_before == 1 else time(18)
+    assert stop_at_of(at_latest, now, UTC, now - timedelta(minutes=began_before)) == stop_at
 
 
 def test_the_button_leads_to_the_page_only_where_there_is_something_to_keep(machine: Machine) -> None:

@@ -107,3 +107,14 @@ def test_a_time_without_a_zone_is_utc() -> None:
 def test_what_is_not_a_jupyter_servers_answer_is_an_error(answers: dict[str, Any]) -> None:
     with pytest.raises(UnreadableAnswer):
         usage(**{"kernels": [], "terminals": [], **answers})
+
+
+def test_names_of_kernels_are_cut_and_stand_on_one_line() -> None:
+    found = usage((kernel("busy", name="python3\nERROR forged\x1b[31m" + "x" * 1_000_000),))
+    assert len(found.running) < 250
+    assert found.running.isprintable()
+
+
+def test_times_out_of_range_are_an_error_of_the_answer() -> None:
+    with pytest.raises(UnreadableAnswer, match="out of range"):
+        usage((kernel(last_activity="0001-01-01T00:00:00Z"),), date=format_datetime(datetime(9999, 12, 31, tzinfo=UTC)))

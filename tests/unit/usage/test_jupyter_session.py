@@ -146,7 +146,8 @@ def test_the_usual_port_may_be_written_or_not(one: str, other: str) -> None:
 
 def test_a_redirect_of_an_answer_is_not_followed_either(notebook: Notebook, url: str) -> None:
     notebook.replies["/api/kernels"] = answer(302, "", Location="/api/terminals")
-    with pytest.raises(JupyterUnavailable, match="HTTP status 302"):
+    # A server sends to a login whose session has ended.
+    with pytest.raises(SessionRefused, match="HTTP status 302"):
         ask(url)
 
 
@@ -228,6 +229,19 @@ def test_a_proxy_of_the_connection_is_used(notebook: Notebook, url: str) -> None
     notebook.replies["http://research.notebook.example/"] = answer(403, "")
     with pytest.raises(SessionRefused, match=r"research\.notebook\.example refused the presigned URL"):
         ask(f"http://research.notebook.example/?authToken={TOKEN}", HttpOptions(proxies={"http": origin}))
+
+
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_a_proxy_may_be_written_as_botocore_takes_it(scheme: str, notebook: Notebook, url: str) -> None:
+    address = scheme + url.partition("?")[0].removeprefix("http://")
+    notebook.replies["http://research.notebook.example/"] = answer(403, "")
+    with pytest.raises(SessionRefused):
+        ask(f"http://research.notebook.example/?authToken={TOKEN}", HttpOptions(proxies={"http": address}))
+
+
+def test_a_proxy_that_is_no_address_is_said_to_be_one() -> None:
+    with pytest.raises(JupyterUnavailable, match="the address of the proxy is not valid"):
+        ask(f"http://research.example/?authToken={TOKEN}", HttpOptions(proxies={"http": "http://:a b/"}))
 
 
 def test_a_plain_answer_where_tls_is_due_is_an_error_with_its_reason(url: str) -> None:

@@ -128,6 +128,23 @@ def test_a_stop_that_does_not_take_is_sent_once_more_after_30_s_and_then_given_u
         transition(replace(sent, sends=2), observation("InService"), 1031)
 
 
+@pytest.mark.parametrize("status", ["Pending", "InService"])
+def test_what_somebody_starts_again_after_our_stop_is_not_stopped_again(status: str) -> None:
+    stopping, _ = transition(replace(SENT, goal=Goal.STOPPED), observation("Stopping", "during"), 1040)
+    assert transition(stopping, observation(status, "later"), 1100)[1] is Action.DONE
+
+
+def test_a_status_from_before_our_stop_is_not_one_that_somebody_has_started() -> None:
+    stopping, _ = transition(replace(SENT, goal=Goal.STOPPED), observation("Stopping", "during"), 1040)
+    assert transition(stopping, observation("InService", SENT.changed_before_send), 1100)[1] is Action.WAIT
+
+
+def test_a_start_that_somebody_else_made_before_our_stop_is_waited_for_and_stopped() -> None:
+    wait, action = transition(replace(FRESH, goal=Goal.STOPPED), observation("Pending"), 1001)
+    assert action is Action.WAIT
+    assert transition(wait, observation("InService", "after"), 1100)[1] is Action.STOP
+
+
 @pytest.mark.parametrize("status", ["Updating", "InMaintenance", "PendingMaintenance"])
 def test_a_notebook_stopped_by_an_update_is_started(status: str) -> None:
     wait, action = transition(MOVED, observation(status), 1060)

@@ -1,0 +1,26 @@
+"""When a workspace is stopped at the latest."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta, tzinfo
+
+
+def stop_at_of(at_latest: time | timedelta | None, now: datetime, zone: tzinfo, run_began: datetime) -> datetime | None:
+    """
+    Return when a workspace is stopped at the latest.
+
+    :param at_latest: a time of day, or a duration from now.
+    :param now: the time (aware).
+    :param zone: the time zone of a time that has none.
+    :param run_began: the moment after which the time of day is meant: now, and in a retry the beginning of the run.
+    """
+    if at_latest is None:
+        return None
+    if isinstance(at_latest, timedelta):
+        return now + at_latest
+    zone = at_latest.tzinfo or zone
+    first_day = run_began.astimezone(zone).date()
+    days = (
+        datetime.combine(first_day + timedelta(days=day), at_latest.replace(tzinfo=None), zone) for day in (0, 1, 2)
+    )
+    return next(moment for moment in days if moment > run_began)
