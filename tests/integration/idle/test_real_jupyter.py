@@ -278,7 +278,7 @@ def test_one_that_becomes_busy_between_the_triggerers_look_and_the_stop_is_not_s
     watched.on_event = work_after_the_event
     time.on_pause = lambda: work.interrupt(kernels[0]) if kernels and is_busy(work, kernels[0]) else None
     assert watched.run() == "Stopping"
-    assert watched.events == ["warn", "stop", "warn", "stop", "success"]
+    assert watched.events == ["warn", "stop", "warn", "stop"]
     assert watched.running_at_stop == [""]
 
 
@@ -328,7 +328,7 @@ def test_a_triggerer_that_is_killed_twice_changes_nothing(
     at_work(services).start_idle_kernel()
     watched.kill_triggerer_at = 2
     assert watched.run() == "Stopping"
-    assert watched.events == ["warn", "stop", "success"]
+    assert watched.events == ["warn", "stop"]
     assert len(watched.warnings.sent) == 1
 
 
