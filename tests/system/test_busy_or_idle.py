@@ -14,9 +14,7 @@ from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from airflow_sagemaker_presign.local.supervised_process import SupervisedProcess
 from tests.helpers.airflow_api import Run
-from tests.helpers.jupyter_work import JupyterWork
 from tests.helpers.launch_page_client import OURS, LaunchPageClient
-from tests.helpers.local_client import sagemaker_client
 from tests.helpers.messages import mails_to
 from tests.helpers.system_settings import REGION, Start
 from tests.helpers.until import until
@@ -30,11 +28,6 @@ def in_service(local: LocalServices, name: str) -> None:
 
 def status(local: LocalServices, name: str) -> str | None:
     return local.sagemaker.status(name, REGION)
-
-
-def at_work(local: LocalServices, name: str) -> JupyterWork:
-    client = sagemaker_client(local.endpoint_url, region=REGION)
-    return JupyterWork(client.create_presigned_notebook_instance_url(NotebookInstanceName=name)["AuthorizedUrl"])
 
 
 def watch(start: Start, name: str, dag_id: str = "watched") -> Run:
@@ -55,17 +48,15 @@ def test_of_two_notebooks_the_idle_one_is_stopped_and_the_busy_one_when_it_is_id
 ) -> None:
     in_service(local, "watch-idle")
     in_service(local, "watch-busy")
-    work = at_work(local, "watch-busy")
-    kernel = work.run_cell("import time; time.sleep(3600)")
+    local.make_busy("watch-busy", region=REGION)
     idle, busy = watch(start, "watch-idle"), watch(start, "watch-busy")
     assert idle.end() == "success"
     assert idle.xcom("stop") == "Stopped"
     (warning,) = mails_to(local, "watch-idle@example.com")
     assert warning.subject.startswith("Notebook watch-idle will be stopped")
     until(lambda: "in use: a busy kernel (python3)" in busy.log("stop"), "the log of the busy one")
-    assert work.kernel(kernel)["execution_state"] == "busy"
     assert mails_to(local, "watch-busy@example.com") == []
-    work.interrupt(kernel)
+    local.make_idle("watch-busy", region=REGION)
     assert busy.end() == "success"
     assert status(local, "watch-busy") == "Stopped"
     assert len(mails_to(local, "watch-busy@example.com")) == 1
@@ -105,12 +96,11 @@ def test_a_triggerer_that_is_killed_leaves_its_watches_to_the_next_one(
     start: Start, local: LocalServices, next_triggerer: list[SupervisedProcess], airflow: AirflowStandalone
 ) -> None:
     in_service(local, "watch-killed")
-    work = at_work(local, "watch-killed")
-    kernel = work.run_cell("import time; time.sleep(3600)")
+    local.make_busy("watch-killed", region=REGION)
     run = watch(start, "watch-killed")
     until(lambda: "in use: a busy kernel" in run.log("stop"), "the triggerer watches", timeout=120)
     kill_and_replace_triggerer(airflow, next_triggerer)
-    work.interrupt(kernel)
+    local.make_idle("watch-killed", region=REGION)
     assert run.end(timeout=180) == "success"
     assert status(local, "watch-killed") == "Stopped"
     assert len(mails_to(local, "watch-killed@example.com")) == 1

@@ -12,7 +12,6 @@ from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebook
 from airflow_sagemaker_presign.local import LocalServices
 from airflow_sagemaker_presign.local.demo.airflow_standalone import AirflowStandalone
 from tests.helpers.airflow_api import Run
-from tests.helpers.jupyter_work import JupyterWork
 from tests.helpers.local_client import sagemaker_client
 from tests.helpers.messages import mail_to
 from tests.helpers.system_settings import EVENING_IDLE_SECONDS, REGION
@@ -22,10 +21,9 @@ OWNERS = {"tagged-idle": "idle@example.com", "tagged-busy": "busy@example.com"}
 
 
 @pytest.fixture(scope="module")
-def tagged(local: LocalServices) -> dict[str, JupyterWork]:
+def tagged(local: LocalServices) -> None:
     """Two notebooks with the tag that the DAG looks for, opened once; one is busy."""
     client = sagemaker_client(local.endpoint_url, region=REGION)
-    work = {}
     for name, owner in OWNERS.items():
         client.create_notebook_instance(
             NotebookInstanceName=name,
@@ -34,10 +32,8 @@ def tagged(local: LocalServices) -> dict[str, JupyterWork]:
             Tags=[{"Key": "team", "Value": "research"}, {"Key": "owner", "Value": owner}],
         )
         local.sagemaker.set_status(name, "InService", region=REGION)
-        url = client.create_presigned_notebook_instance_url(NotebookInstanceName=name)["AuthorizedUrl"]
-        work[name] = JupyterWork(url)
-    work["tagged-busy"].run_cell("import time; time.sleep(3600)")
-    return work
+    local.make_idle("tagged-idle", region=REGION)
+    local.make_busy("tagged-busy", region=REGION)
 
 
 @pytest.fixture
@@ -49,8 +45,8 @@ def off_again(api: httpx.Client) -> Iterator[list[str]]:
         api.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": True}).raise_for_status()
 
 
+@pytest.mark.usefixtures("tagged")
 def test_in_the_evening_the_idle_one_is_stopped_and_the_owner_of_the_busy_one_gets_a_mail(
-    tagged: dict[str, JupyterWork],
     airflow: AirflowStandalone,
     api: httpx.Client,
     local: LocalServices,
@@ -75,8 +71,8 @@ def test_in_the_evening_the_idle_one_is_stopped_and_the_owner_of_the_busy_one_ge
     assert "a busy kernel (python3)" in report.html
 
 
+@pytest.mark.usefixtures("tagged")
 def test_the_hours_of_notebooks_are_counted_and_reported(
-    tagged: dict[str, JupyterWork],
     airflow: AirflowStandalone,
     api: httpx.Client,
     local: LocalServices,

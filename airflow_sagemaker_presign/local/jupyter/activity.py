@@ -35,7 +35,7 @@ class JupyterActivity:
     """
     Starts and ends what runs in a JupyterLab.
 
-    Requests go to its socket, past the reverse proxy: they need no presigned URL, and faults do not affect them.
+    Requests go to its socket, past the reverse proxy: they need no presigned URL.
 
     :param name: the notebook instance.
     :param socket_path: the socket of its JupyterLab.

@@ -20,8 +20,6 @@ from airflow_sagemaker_presign.runtime import Runtime
 from airflow_sagemaker_presign.triggers.base import AwsTrigger
 from airflow_sagemaker_presign.usage import activity
 from airflow_sagemaker_presign.usage.stop_warning import KEEP_KEY
-from tests.helpers.jupyter_work import JupyterWork
-from tests.helpers.local_client import sagemaker_client
 from tests.helpers.ports import free_port
 from tests.helpers.scripted_sagemaker import TaskInstance
 
@@ -38,7 +36,7 @@ class TurnedTime(Runtime):
 
     def __init__(self) -> None:
         self._turns: list[tuple[datetime, timedelta]] = []
-        self.on_pause: Callable[[], None] = lambda: None
+        self.on_pause: Callable[[], object] = lambda: None
         """Called after each pause that is longer than a minute."""
 
     @property
@@ -179,25 +177,20 @@ def watched(services: LocalServices, time: TurnedTime, monkeypatch: pytest.Monke
     return watched
 
 
-def at_work(services: LocalServices, name: str = "one") -> JupyterWork:
-    client = sagemaker_client(services.endpoint_url)
-    return JupyterWork(client.create_presigned_notebook_instance_url(NotebookInstanceName=name)["AuthorizedUrl"])
+def running(name: str = "one") -> str:
+    """What is in use in a notebook right now, as the hook sees it."""
+    return SageMakerNotebookInstanceHook(None, region_name="us-east-1").notebook_instance_usage(name).running
 
 
 def test_a_silent_cell_of_many_hours_is_not_stopped_and_what_follows_it_is(
     services: LocalServices, watched: Watched, time: TurnedTime
 ) -> None:
-    work = at_work(services)
-    kernel = work.run_cell("import time; time.sleep(3600)")
-
-    def end_after_eight_hours() -> None:
-        assert work.kernel(kernel)["connections"] == 0
-        if time.hours >= 8 and work.kernel(kernel)["execution_state"] == "busy":
-            work.interrupt(kernel)
-
-    time.on_pause = end_after_eight_hours
+    (kernel,) = services.make_busy("one")["kernels"]
+    assert (kernel["execution_state"], kernel["connections"]) == ("busy", 0)
+    time.on_pause = lambda: services.make_idle("one") if time.hours >= 8 else None
     assert watched.run() == "Stopping"
-    assert 8.9 < time.hours < 10
+    # It is known to have been busy until the last look, half an hour before its end at most.
+    assert 8.45 < time.hours < 10
     (warning,) = watched.warnings.sent
     assert warning.idle_since >= warning.stops_at - timedelta(hours=1, minutes=31)
     assert watched.running_at_stop == [""]
@@ -206,25 +199,23 @@ def test_a_silent_cell_of_many_hours_is_not_stopped_and_what_follows_it_is(
 def test_a_terminal_with_output_is_in_use_until_it_ends(
     services: LocalServices, watched: Watched, time: TurnedTime
 ) -> None:
-    work = at_work(services)
-    terminal = work.run_in_terminal("while true; do echo at work; sleep 0.05; done")
+    services.make_busy("one", "printing-terminal")
 
     def end_after_three_hours() -> None:
-        sleep(0.2)  # It writes meanwhile.
+        sleep(1.1)  # It prints meanwhile, once a second.
         if time.hours >= 3:
-            work.end_terminal(terminal)
+            services.make_idle("one")
 
     time.on_pause = end_after_three_hours
     assert watched.run() == "Stopping"
-    assert 3.9 < time.hours < 5
+    assert 3.5 < time.hours < 5
 
 
 def test_a_kernel_that_nobody_ever_connected_to_is_idle_since_its_start(
     services: LocalServices, watched: Watched, time: TurnedTime
 ) -> None:
-    work = at_work(services)
-    kernel = work.start_kernel()
-    assert work.kernel(kernel)["execution_state"] == "starting"
+    (kernel,) = services.make_busy("one", "unconnected-kernel")["kernels"]
+    assert kernel["execution_state"] == "starting"
     assert watched.run() == "Stopping"
     # On a busy machine its process starts late, which is an activity.
     assert 0.99 < time.hours < 6
@@ -234,33 +225,34 @@ def test_a_kernel_that_nobody_ever_connected_to_is_idle_since_its_start(
 def test_of_two_notebooks_the_busy_one_runs_on_with_its_kernel(
     services: LocalServices, watched: Watched, time: TurnedTime
 ) -> None:
-    work = at_work(services, "two")
-    kernel = work.run_cell("import time; time.sleep(3600)")
-    at_work(services, "one").start_idle_kernel()
+    services.make_busy("two")
+    services.make_idle("one")
     assert watched.run() == "Stopping"
+    assert running("two") == "a busy kernel (python3)"
     busy = Watched(services, "two", time)
-    time.on_pause = lambda: work.interrupt(kernel) if time.hours > 5 and is_busy(work, kernel) else None
+    time.on_pause = lambda: services.make_idle("two") if time.hours > 5 else None
     busy.kill_triggerer_at = 1
     assert busy.run() == "Stopping"
-    assert time.hours > 5.9
+    assert time.hours > 5.45
     assert watched.running_at_stop == ["", ""]
 
 
 def test_one_that_becomes_busy_between_warning_and_stop_is_not_stopped(
     services: LocalServices, watched: Watched, time: TurnedTime
 ) -> None:
-    work = at_work(services)
-    kernels: list[str] = []
+    services.make_idle("one")
+    busy_since: list[float] = []
 
     def work_after_the_warning() -> None:
-        if watched.warnings.sent and not kernels:
-            kernels.append(work.run_cell("import time; time.sleep(3600)"))
-        elif kernels and time.hours > 4 and is_busy(work, kernels[0]):
-            work.interrupt(kernels[0])
+        if watched.warnings.sent and not busy_since:
+            busy_since.append(time.hours)
+            services.make_busy("one")
+        elif busy_since and time.hours > 4:
+            services.make_idle("one")
 
     time.on_pause = work_after_the_warning
     assert watched.run() == "Stopping"
-    assert time.hours > 4.9
+    assert time.hours > 4.45
     assert len(watched.warnings.sent) == 2
     assert watched.running_at_stop == [""]
 
@@ -268,22 +260,21 @@ def test_one_that_becomes_busy_between_warning_and_stop_is_not_stopped(
 def test_one_that_becomes_busy_between_the_triggerers_look_and_the_stop_is_not_stopped(
     services: LocalServices, watched: Watched, time: TurnedTime
 ) -> None:
-    work = at_work(services)
-    kernels: list[str] = []
+    services.make_idle("one")
 
-    def work_after_the_event(event: str) -> None:
-        if event == "stop" and not kernels:
-            kernels.append(work.run_cell("import time; time.sleep(3600)"))
+    def work_once(event: str) -> None:
+        if event == "stop" and watched.events == ["warn", "stop"]:
+            services.make_busy("one")
 
-    watched.on_event = work_after_the_event
-    time.on_pause = lambda: work.interrupt(kernels[0]) if kernels and is_busy(work, kernels[0]) else None
+    watched.on_event = work_once
+    time.on_pause = lambda: services.make_idle("one")
     assert watched.run() == "Stopping"
     assert watched.events == ["warn", "stop", "warn", "stop"]
     assert watched.running_at_stop == [""]
 
 
 def test_one_that_somebody_keeps_runs_on(services: LocalServices, watched: Watched, time: TurnedTime) -> None:
-    at_work(services).start_idle_kernel()
+    services.make_idle("one")
 
     def press_after_the_warning() -> None:
         if watched.warnings.sent:
@@ -298,7 +289,7 @@ def test_one_that_somebody_keeps_runs_on(services: LocalServices, watched: Watch
 def test_at_the_latest_it_is_stopped_with_a_warning_that_names_what_runs(
     services: LocalServices, watched: Watched, time: TurnedTime
 ) -> None:
-    at_work(services).run_cell("import time; time.sleep(3600)")
+    services.make_busy("one")
     assert watched.run(at_latest=timedelta(hours=3)) == "Stopping"
     assert 2.99 < time.hours < 3.1
     (warning,) = watched.warnings.sent
@@ -306,31 +297,28 @@ def test_at_the_latest_it_is_stopped_with_a_warning_that_names_what_runs(
 
 
 def test_one_that_cannot_be_reached_is_left_running_and_an_error_after_an_hour(
-    services: LocalServices, watched: Watched, time: TurnedTime, monkeypatch: pytest.MonkeyPatch
+    services: LocalServices, watched: Watched, time: TurnedTime
 ) -> None:
-    work = at_work(services)
-    kernel = work.run_cell("import time; time.sleep(3600)")
-    # AWS is reached by another name than the notebook, whose proxy is down.
-    monkeypatch.setenv("AWS_ENDPOINT_URL", services.endpoint_url.replace("127.0.0.1", "localhost"))
-    monkeypatch.setenv("no_proxy", "localhost")
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(NotebookInstanceUsageUnknown, match=r"for 60 min .* could not be reached: Connection refused"):
-        watched.run()
+    services.make_busy("one")
+    with pytest.MonkeyPatch.context() as patch:
+        # AWS is reached by another name than the notebook, whose proxy is down.
+        patch.setenv("AWS_ENDPOINT_URL", services.endpoint_url.replace("127.0.0.1", "localhost"))
+        patch.setenv("no_proxy", "localhost")
+        patch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+        refused = r"for 60 min .* could not be reached: Connection refused"
+        with pytest.raises(NotebookInstanceUsageUnknown, match=refused):
+            watched.run()
     assert 0.99 < time.hours < 1.1
     assert watched.status == "InService"
-    assert is_busy(work, kernel)
+    assert running() == "a busy kernel (python3)"
     assert watched.warnings.sent == []
 
 
-def test_a_triggerer_that_is_killed_twice_changes_nothing(
+def test_a_triggerer_that_is_killed_changes_nothing(
     services: LocalServices, watched: Watched, time: TurnedTime
 ) -> None:
-    at_work(services).start_idle_kernel()
+    services.make_idle("one")
     watched.kill_triggerer_at = 2
     assert watched.run() == "Stopping"
     assert watched.events == ["warn", "stop"]
     assert len(watched.warnings.sent) == 1
-
-
-def is_busy(work: JupyterWork, kernel: str) -> bool:
-    return bool(work.kernel(kernel)["execution_state"] == "busy")
