@@ -144,13 +144,13 @@ def positive_duration_of(name: str, value: object) -> timedelta:
     return duration
 
 
-def idle_for_of(name: str, value: object) -> timedelta | None:
-    """Check a positive duration: a timedelta, or seconds as a number or (from a template) as digits; or ``None``."""
+def idle_for_of(value: object) -> timedelta | None:
+    """Check ``idle_for``: a positive timedelta, or seconds as a number or (from a template) as digits; or ``None``."""
     if value is None:
         return None
     duration = _timedelta_of(value)
     if duration is None or duration <= timedelta(0):
-        reject(name, value, f"a timedelta, or a number of seconds, above 0, or None{_made_native(value)}")
+        reject("idle_for", value, f"a timedelta, or a number of seconds, above 0, or None{_made_native(value)}")
     return duration
 
 

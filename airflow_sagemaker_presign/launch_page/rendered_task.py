@@ -190,10 +190,9 @@ def _session_of(value: object) -> timedelta:
 
 
 def _watch_of(fields: Mapping[str, Any]) -> Watch:
-    rendered, at_latest = _timedelta_or(fields["idle_for"]), fields["at_latest"]
-    idle_for = rendered if isinstance(rendered, timedelta) else timedelta(seconds=float(rendered))
-    if idle_for <= timedelta(0):
-        raise ValueError("idle_for is not above 0")
+    idle_for, at_latest = validation.idle_for_of(_timedelta_or(fields["idle_for"])), fields["at_latest"]
+    if idle_for is None:
+        raise KeyError("idle_for")
     if not isinstance(at_latest, str | None):
         raise ValueError("at_latest is not a text")
     return Watch(idle_for, at_latest)

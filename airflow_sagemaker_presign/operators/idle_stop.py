@@ -99,7 +99,7 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
             self.at_latest = validation.at_latest_of(self.at_latest)
         if not rendered and validation.is_template(self.idle_for):
             return
-        idle_for = validation.idle_for_of("idle_for", self.idle_for)
+        idle_for = validation.idle_for_of(self.idle_for)
         # As seconds, which the launch page reads in Airflow's database.
         self.idle_for = None if idle_for is None else idle_for.total_seconds()
         if idle_for is None:
