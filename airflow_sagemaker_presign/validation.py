@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import time, timedelta
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from airflow_sagemaker_presign.minting.presigned_url import (
     MAX_SESSION_EXPIRATION_DURATION,
@@ -25,6 +25,11 @@ _NO_PATHS = frozenset({"0", "1", "n", "no", "off", "on", "y", "yes"})
 """Texts that mean True or False, and that a client would take for the path of a file."""
 _EMPTY = "; it looks like a missing value that a template rendered"
 
+
+MAX_DURATION = timedelta(days=365)
+"""The maximum duration; with longer ones, such as ``timedelta.max`` for "never", times are out of Python's range."""
+
+_DURATION = f"above 0 and at most {MAX_DURATION.days} days"
 
 EDITORS = "editors"
 """Everybody who may edit the task instance."""
@@ -124,7 +129,7 @@ def session_expiration_duration_of(value: object) -> timedelta:
             "session_expiration_duration",
             value,
             f"{low.total_seconds():g} to {high.total_seconds():g} whole seconds (30 minutes to 12 hours), "
-            f"as a timedelta, a number of seconds or its digits{_made_native(value)}",
+            f"as a timedelta, a number of seconds or its digits{_made_native(value, timedelta, Real)}",
         )
     return duration
 
@@ -137,33 +142,39 @@ def one_of(name: str, value: object, allowed: Sequence[Any]) -> Any:
 
 
 def positive_duration_of(name: str, value: object) -> timedelta:
-    """Check a duration, a timedelta or seconds, that must be positive."""
+    """Check a duration, a timedelta or seconds: above 0, and at most a year."""
     duration = _seconds_or(value)
-    if not isinstance(duration, timedelta) or duration <= timedelta(0):
-        reject(name, value, "a timedelta, or a number of seconds, above 0")
+    if not _is_in_range(duration):
+        reject(name, value, f"a timedelta, or a number of seconds, {_DURATION}")
     return duration
 
 
 def idle_for_of(value: object) -> timedelta | None:
-    """Check ``idle_for``: a positive timedelta, or seconds as a number or (from a template) as digits; or ``None``."""
+    """Check ``idle_for``: a duration, also (from a template) as the digits of its seconds; or ``None``."""
     if value is None:
         return None
     duration = _timedelta_of(value)
-    if duration is None or duration <= timedelta(0):
-        reject("idle_for", value, f"a timedelta, or a number of seconds, above 0, or None{_made_native(value)}")
+    if not _is_in_range(duration):
+        reject(
+            "idle_for",
+            value,
+            f"a timedelta, or a number of seconds, {_DURATION}, or None{_made_native(value, timedelta, Real)}",
+        )
     return duration
 
 
 def at_latest_of(value: object) -> time | timedelta | None:
-    """Check the time of a stop: a time of day, also as text such as ``"20:00"``, a positive timedelta, or ``None``."""
+    """Check the time of a stop: a time of day, also as text such as ``"20:00"``, a timedelta, or ``None``."""
     if isinstance(value, str):
         try:
             return time.fromisoformat(value)
         except ValueError:
             reject("at_latest", value, "a time of day such as '20:00'")
-    if value is None or isinstance(value, time) or (isinstance(value, timedelta) and value > timedelta(0)):
+    if value is None or isinstance(value, time) or _is_in_range(value):
         return value
-    return reject("at_latest", value, "a datetime.time, a time of day such as '20:00', a positive timedelta, or None")
+    return reject(
+        "at_latest", value, f"a datetime.time, a time of day such as '20:00', a timedelta {_DURATION}, or None"
+    )
 
 
 def min_validity_of(value: object) -> timedelta:
@@ -248,6 +259,10 @@ def reject(name: str, value: object, allowed: str) -> NoReturn:
     raise ValueError(f"{name}={shown if len(shown) <= 120 else shown[:117] + '...'}: must be {allowed}.")
 
 
+def _is_in_range(duration: object) -> TypeGuard[timedelta]:
+    return isinstance(duration, timedelta) and timedelta(0) < duration <= MAX_DURATION
+
+
 def _timedelta_of(value: object) -> timedelta | None:
     if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]*)?", value.strip()):
         value = Decimal(value.strip())
@@ -270,9 +285,9 @@ def _digits_or(value: object) -> object:
     return str(int(value)) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
-def _made_native(value: object) -> str:
-    """Return a hint for the message if a template may have rendered to something other than text."""
-    if value is None or isinstance(value, (str, timedelta)):
+def _made_native(value: object, *allowed: type) -> str:
+    """Return a hint for the message if a template may have rendered to something other than text or these types."""
+    if value is None or isinstance(value, (str, *allowed)):
         return ""
     return (
         f" (this is of type {type(value).__name__}: with render_template_as_native_obj=True a template becomes "

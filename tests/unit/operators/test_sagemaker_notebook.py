@@ -233,7 +233,10 @@ WRONG = [
     ({"notebook_instance_name": "a" * 64}, r"notebook_instance_name='a+': must be 1 to 63"),
     ({"notebook_instance_name": "my_notebook"}, r"notebook_instance_name='my_notebook': must be"),
     ({"notebook_instance_name": None}, r"notebook_instance_name=None: must be"),
-    ({"session_expiration_duration": 1799}, r"session_expiration_duration=1799: must be 1800 to 43200"),
+    (
+        {"session_expiration_duration": 1799},
+        r"session_expiration_duration=1799: must be 1800 to 43200 .* or its digits\.$",
+    ),
     ({"session_expiration_duration": 43201}, r"session_expiration_duration=43201: must be"),
     ({"session_expiration_duration": "8h"}, r"session_expiration_duration='8h': must be"),
     ({"session_expiration_duration": timedelta(days=1)}, r"session_expiration_duration=.*: must be"),
@@ -253,6 +256,8 @@ WRONG = [
     ({"timeout": -60}, r"timeout=-60: must be"),
     ({"timeout": timedelta(hours=-1)}, r"timeout=.*: must be"),
     ({"timeout": float("nan")}, r"timeout=nan: must be"),
+    ({"timeout": timedelta.max}, r"timeout=.*: must be .* above 0 and at most 365 days\.$"),
+    ({"poll_interval": 366 * 24 * 3600}, r"poll_interval=31622400: must be .* at most 365 days\.$"),
     ({"deferrable": "yes"}, r"deferrable='yes': must be True or False"),
     ({"botocore_config": "x"}, r"botocore_config='x': must be a dict"),
 ]
