@@ -164,7 +164,9 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
         try:
             return asyncio.run(ask())
         except JupyterUnavailable as error:
-            raise NotebookInstanceUsageUnknown(name, error.problem, f"{error.advice}; then try again.") from None
+            problem, advice = error.problem, error.advice
+        # Here, since an error that is raised while another is handled holds that one's frames, with the credentials.
+        raise NotebookInstanceUsageUnknown(name, problem, f"{advice}; then try again.")
 
     def _send_if(
         self, phases: Collection[Phase], name: str, send: Callable[[Workspace], bool], status_after: Status

@@ -28,6 +28,8 @@ SPARE = timedelta(minutes=1)
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 20.0
 """Seconds for one answer, from the connection to its last byte."""
+MIN_CREDENTIAL_LENGTH = 16
+"""Shorter cookies are settings. To redact them, such as a ``1``, would spoil the logs of the whole process."""
 MAX_ANSWER_BYTES = 1024 * 1024
 MAX_HEADER_BYTES = 32 * 1024
 
@@ -76,7 +78,8 @@ class JupyterSession:
         with redacted_during(presigned_url.url):
             async with _get(presigned_url.url, options, {}) as response:
                 _check_entry(response, origin)
-                cookies = {name: morsel.coded_value for name, morsel in response.cookies.items()}
+                # One without a value is being deleted.
+                cookies = {name: morsel.coded_value for name, morsel in response.cookies.items() if morsel.value}
         if not cookies:
             raise SessionRefused(f"{parts.hostname} gave no session for the presigned URL.", _CHECK_JUPYTER)
         ends_at = presigned_url.minted_at + presigned_url.session_expiration_duration - SPARE
@@ -91,7 +94,7 @@ class JupyterSession:
         :raises SessionRefused: when the session has ended.
         :raises JupyterUnavailable: when the server cannot be reached, or its answers cannot be read.
         """
-        with redacted_during(*self._cookies.values()):
+        with redacted_during(*(value for value in self._cookies.values() if len(value) >= MIN_CREDENTIAL_LENGTH)):
             answers = await self._answers()
         try:
             return usage_of(answers, clock(), count_connections=count_connections)

@@ -97,6 +97,7 @@ class OneNotebook:
 
     def __init__(self, client: Any, clock: Clock) -> None:
         self.status = "InService"
+        self.url = URL
         self.requests: Counter[str] = Counter()
         self.refused: dict[str, Exception] = {}
         """The errors of operations, by name."""
@@ -125,7 +126,7 @@ class OneNotebook:
                 "LastModifiedTime": self.changed_at,
             }
         elif model.name == "CreatePresignedNotebookInstanceUrl":
-            answer |= {"AuthorizedUrl": URL}
+            answer |= {"AuthorizedUrl": self.url}
         elif model.name == "StopNotebookInstance":
             self.become("Stopping" if self.after_stop else "Stopped")
         return SimpleNamespace(status_code=200), answer

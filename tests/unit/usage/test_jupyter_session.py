@@ -8,6 +8,7 @@ import pickle
 import socket
 import ssl
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 import certifi
 import pytest
 
+from airflow_sagemaker_presign.exceptions import NotebookInstanceUsageUnknown
+from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
 from airflow_sagemaker_presign.minting.presigned_url import PresignedUrl
 from airflow_sagemaker_presign.minting.redaction import redact, redacted_during
 from airflow_sagemaker_presign.usage import jupyter_session
@@ -24,8 +27,11 @@ from airflow_sagemaker_presign.usage.activity import Usage
 from airflow_sagemaker_presign.usage.http_options import HttpOptions
 from airflow_sagemaker_presign.usage.jupyter_session import JupyterSession
 from airflow_sagemaker_presign.usage.unavailable import JupyterUnavailable, SessionRefused
+from tests.helpers.certificates import certificate
 from tests.helpers.http_server import QuietHandler, serving
 from tests.helpers.ports import free_port
+from tests.helpers.scripted_sagemaker import Clock
+from tests.helpers.scripted_usage import OneNotebook
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9%2Bsecret%2FtokenOfAda0123456789abcdefghijklmnopqrstuvwxyz"
 COOKIE = "cookie-of-ada-0123456789abcdefghijklmnopqrstuvwxyz-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -71,13 +77,17 @@ def notebook() -> Notebook:
     return Notebook()
 
 
-@pytest.fixture
-def url(notebook: Notebook) -> Iterator[str]:
+def server_of(notebook: Notebook) -> ThreadingHTTPServer:
     class Handler(QuietHandler):
         def do_GET(self) -> None:
             notebook.reply(self)
 
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as origin:
+    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+
+@pytest.fixture
+def url(notebook: Notebook) -> Iterator[str]:
+    with serving(server_of(notebook)) as origin:
         yield f"{origin}?authToken={TOKEN}"
 
 
@@ -139,9 +149,9 @@ def test_no_redirect_is_followed_to_another_host(location: str, says: str, noteb
     ],
 )
 def test_the_usual_port_may_be_written_or_not(one: str, other: str) -> None:
-    server_of = jupyter_session._server_of
-    assert server_of(urlsplit(one)) == server_of(urlsplit(other))
-    assert server_of(urlsplit(one)) != server_of(urlsplit(other.replace("http", "ftp", 1)))
+    parts_of = jupyter_session._server_of
+    assert parts_of(urlsplit(one)) == parts_of(urlsplit(other))
+    assert parts_of(urlsplit(one)) != parts_of(urlsplit(other.replace("http", "ftp", 1)))
 
 
 def test_a_redirect_of_an_answer_is_not_followed_either(notebook: Notebook, url: str) -> None:
@@ -249,20 +259,149 @@ def test_a_plain_answer_where_tls_is_due_is_an_error_with_its_reason(url: str) -
         ask(url.replace("http://", "https://"))
 
 
+def test_a_certificate_that_nobody_signed_is_refused_before_the_url_is_sent(notebook: Notebook, tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    server = server_of(notebook)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    # The handshake is the handler's thread's.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    with serving(server) as origin:
+        url = f"{origin.replace('http', 'https', 1)}/?authToken={TOKEN}"
+        with pytest.raises(JupyterUnavailable, match=r"certificate of 127\.0\.0\.1 is not trusted") as raised:
+            ask(url)
+        assert "CA bundle as `verify`" in raised.value.advice
+        assert notebook.requests == []
+        assert ask(url, HttpOptions(verify=str(pem))).running
+        assert ask(url, HttpOptions(verify=False)).running
+
+
+@pytest.mark.parametrize("proxies", [None, {}])
+def test_the_environment_names_the_proxy_unless_the_connection_does(
+    proxies: dict[str, str] | None, notebook: Notebook, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("no_proxy", "")
+    if proxies is None:
+        with pytest.raises(JupyterUnavailable, match="could not be reached: Connection refused"):
+            ask(url)
+    else:
+        assert ask(url, HttpOptions(proxies=proxies)).running
+
+
+REFUSALS: list[tuple[str, Reply]] = [
+    ("/", answer(403, "Forbidden")),
+    ("/", answer(502, "Bad gateway")),
+    ("/", answer(200, "<html>")),
+    ("/", answer(302, "", Location=f"https://attacker.example/?authToken={TOKEN}")),
+    ("/", lambda handler: handler.connection.shutdown(socket.SHUT_RDWR)),
+    ("/api/kernels", answer(403, "{}")),
+    ("/api/kernels", answer(500, "{}")),
+    ("/api/kernels", answer(200, "x")),
+    ("/api/kernels", answer(200, '{"a": 1}')),
+    ("/api/kernels", lambda handler: handler.connection.shutdown(socket.SHUT_RDWR)),
+]
+
+
+@pytest.mark.parametrize(("path", "reply"), REFUSALS)
 def test_neither_the_url_nor_the_cookie_is_in_anything_that_is_logged_or_raised(
-    notebook: Notebook, url: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    path: str,
+    reply: Reply,
+    notebook: Notebook,
+    url: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    for reply in (answer(403, "{}"), answer(200, "x"), answer(200, KERNEL)):
-        notebook.replies["/api/kernels"] = reply
-        try:
-            ask(url)
-        except JupyterUnavailable:
-            logging.getLogger("test").exception("failed")
-    written = caplog.text + "".join(capsys.readouterr())
+    notebook.replies[path] = reply
+    with pytest.raises(JupyterUnavailable) as raised:
+        ask(url)
+    logging.getLogger("test").error("failed", exc_info=raised.value)
+    written = caplog.text + "".join(capsys.readouterr()) + raised.value.problem + raised.value.advice
     assert "failed" in written
     assert TOKEN not in written
     assert COOKIE not in written
+
+
+def test_what_is_logged_during_a_look_has_neither_url_nor_cookie(
+    notebook: Notebook, url: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a library, or other code of the triggerer, could."""
+
+    def talk(handler: QuietHandler) -> None:
+        logging.getLogger("library").warning("%s %s", handler.path, handler.headers["Cookie"])
+        print("said", handler.path, handler.headers["Cookie"])
+        # Without the name that gives it away.
+        print("token", handler.path.rpartition("=")[2])
+        del notebook.replies[handler.path.partition("?")[0]]
+        notebook.requests.clear()
+        notebook.reply(handler)
+
+    notebook.replies = dict.fromkeys(("/", "/api/terminals", "/api/kernels"), talk)
+    assert ask(url).running
+    written = caplog.text + "".join(capsys.readouterr())
+    assert written.count("authToken=***") == 2
+    assert written.count("session=***") == 4
+    assert "token ***" in written
+    assert TOKEN not in written
+    assert COOKIE not in written
+
+
+def test_a_cookie_that_is_deleted_is_not_sent(notebook: Notebook, url: str) -> None:
+    def reply(handler: QuietHandler) -> None:
+        handler.send_response(302)
+        for cookie in ("old=; Max-Age=0", f"session={COOKIE}"):
+            handler.send_header("Set-Cookie", cookie)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    notebook.replies["/"] = reply
+    assert ask(url).running
+    assert {cookie for _, cookie in notebook.requests[1:]} == {f"session={COOKIE}"}
+
+
+@pytest.mark.parametrize("cookies", ["a=1", "a=e", "a=2026-11-29"])
+def test_a_cookie_that_is_no_credential_does_not_spoil_the_logs(
+    cookies: str, notebook: Notebook, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    notebook.replies["/"] = answer(302, "", Location="/lab", **{"Set-Cookie": cookies})
+    line = 'task 101 succeeded at 2026-11-29: {"a": "", "b": 1}'
+
+    def talk(handler: QuietHandler) -> None:
+        logging.getLogger("library").warning(line)
+        answer(200, KERNEL)(handler)
+
+    notebook.replies["/api/kernels"] = talk
+    assert ask(url).running
+    assert line in caplog.text
+
+
+@pytest.mark.parametrize(("path", "reply"), REFUSALS)
+def test_the_error_of_the_hook_holds_no_frame_with_a_credential(
+    path: str,
+    reply: Reply,
+    notebook: Notebook,
+    url: str,
+    hook: SageMakerNotebookInstanceHook,
+    clock: Clock,
+) -> None:
+    OneNotebook(hook.__dict__["conn"], clock).url = url
+    notebook.replies[path] = reply
+    with pytest.raises(NotebookInstanceUsageUnknown) as raised:
+        hook.notebook_instance_usage("research")
+    held = "".join(map(repr, values_in_frames_of(raised.value)))
+    assert "research" in held
+    assert TOKEN not in held
+    assert COOKIE not in held
+
+
+def values_in_frames_of(error: BaseException | None) -> Iterator[object]:
+    """Yield the variables of all frames that an error holds, with those of its causes and contexts."""
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if Path(frame.f_code.co_filename) != Path(__file__):
+                yield from frame.f_locals.values()
+        error = error.__cause__ or error.__context__
 
 
 def test_a_session_shows_neither_its_cookie_nor_can_it_be_stored() -> None:
