@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import time, timedelta
 from decimal import Decimal
 from numbers import Integral, Real
@@ -164,12 +165,16 @@ def idle_for_of(value: object) -> timedelta | None:
 
 
 def at_latest_of(value: object) -> time | timedelta | None:
-    """Check the time of a stop: a time of day, also as text such as ``"20:00"``, a timedelta, or ``None``."""
+    """
+    Check the time of a stop: a time of day, also as text such as ``"20:00"``, a timedelta, or ``None``.
+
+    A text with seconds is refused, since a template makes ``"12:00:00"`` of a timedelta of twelve hours, too.
+    """
     if isinstance(value, str):
-        try:
-            return time.fromisoformat(value)
-        except ValueError:
-            reject("at_latest", value, "a time of day such as '20:00'")
+        with suppress(ValueError):
+            if re.fullmatch(r"\d\d:\d\d(Z|[+-]\d\d:\d\d)?", value):
+                return time.fromisoformat(value)
+        reject("at_latest", value, "a time of day such as '20:00', as hours and minutes; a duration is a timedelta")
     if value is None or isinstance(value, time) or _is_in_range(value):
         return value
     return reject(

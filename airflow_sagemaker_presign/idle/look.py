@@ -71,9 +71,13 @@ async def look(watch: IdleWatch, session: JupyterSession | None, request: Reques
     """
     try:
         usage, session = await _usage(watch, session, request, runtime)
-    except (JupyterUnavailable, WorkspaceError) as error:
-        return await _without_usage(watch, session, error, request, runtime)
-    return Look(watch.observed(usage), session)
+        return Look(watch.observed(usage), session)
+    except WorkspaceError as refused:
+        error: JupyterUnavailable | WorkspaceError = refused
+    except JupyterUnavailable as unavailable:
+        error = type(unavailable)(unavailable.problem, unavailable.advice)
+    # Here, since an error that is raised while another is handled holds that one's frames, with the credentials.
+    return await _without_usage(watch, session, error, request, runtime)
 
 
 async def _usage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -27,7 +27,7 @@ UNKNOWN_SECONDS = 3600.0
 """Seconds after which looks that all failed end the watch."""
 
 MAX_FAILED_STOPS = 6
-"""The number of stops in a row, of each of which the look right before it failed, or the request, that end a watch."""
+"""The number of failed steps that end a watch: looks from a worker before a warning or a stop, or stops."""
 
 SAME_SECONDS = 60.0
 """The maximum number of seconds by which two looks date the same activity differently: clocks, slow responses."""
@@ -63,8 +63,10 @@ class IdleWatch:
     :param advice: what the reader can do about it.
     :param warned_of_idle_at: when people were warned, since it was idle; ``None``: not since something last happened.
     :param warned_of_latest_at: when people were warned of ``stop_at``.
-    :param failed_stops: how many stops have failed since something last happened: the look right before it, or the
-        request.
+    :param failed_stops: how many steps have failed since something last happened: a worker's look, or the stop.
+    :param open: names of the kernels and terminals at the last look.
+    :param kept_at: the last request to keep it running, on the clock of the machine of the launch page; 0: none.
+    :param kept_read_at: when a worker last read it.
     """
 
     workspace: Workspace
@@ -82,6 +84,9 @@ class IdleWatch:
     warned_of_idle_at: float | None = None
     warned_of_latest_at: float | None = None
     failed_stops: int = 0
+    open: Sequence[str] = ()
+    kept_at: float = 0.0
+    kept_read_at: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the watch as plain JSON values."""
@@ -100,19 +105,23 @@ class IdleWatch:
                 f"A watch of version {version} was stored by a newer airflow-sagemaker-presign: restart this process "
                 "with the version that the workers have."
             )
-        return cls(**{**values, "workspace": kind.from_fields(values["workspace"])})
+        read = {"workspace": kind.from_fields(values["workspace"]), "open": tuple(values.get("open", ()))}
+        return cls(**{**values, **read})
 
     def observed(self, usage: Usage) -> Self:
-        """Return the watch after a look."""
+        """Return the watch after a look. What has ended since the last one may have been used until its end."""
+        has_ended = bool(set(self.open) - set(usage.open))
+        active_at = usage.observed_at if has_ended else usage.last_active_at
         seen = replace(
             self,
             looked_at=usage.observed_at.timestamp(),
             running=usage.running,
+            open=usage.open,
             unknown_since=None,
             unknown="",
             advice="",
         )
-        return seen._active_at(usage.last_active_at.timestamp())
+        return seen._active_at(active_at.timestamp())
 
     def unobserved(self, problem: str, advice: str, now: float) -> Self:
         """Return the watch after a look that failed: what nobody can see counts as in use."""
@@ -123,21 +132,31 @@ class IdleWatch:
         """Return the watch while the workspace starts, or is being updated."""
         return self.observed(Usage(_moment(now), "", _moment(now)))
 
-    def kept(self, at: float) -> Self:
-        """Return the watch after somebody asked at this time to keep the workspace running."""
-        return self._active_at(at, same=0.0)
-
-    def before_stop(self) -> Self:
+    def kept(self, pressed_at: float | None, now: float) -> Self:
         """
-        Return the watch after a look right before the stop, in a worker, which may see less than the triggerer.
+        Return the watch after a worker has read when somebody last asked to keep the workspace running.
+
+        :param pressed_at: when, on the clock of another machine; ``None``: nobody did.
+        :param now: the time. It counts for a new request that seems older than the last reading, or in the future.
+        """
+        read = replace(self, kept_read_at=now)
+        if pressed_at is None or pressed_at == self.kept_at:
+            return read
+        at = pressed_at if self.kept_read_at <= pressed_at <= now else now
+        return replace(read, kept_at=pressed_at)._active_at(at, same=0.0)
+
+    def looked_in_worker(self) -> Self:
+        """
+        Return the watch after a look before a warning or a stop, in a worker, which may see less than the triggerer.
 
         :raises NotebookInstanceUsageUnknown: when too many of these looks failed.
         """
-        if self.unknown_since is None:
+        # A stop at the latest needs no look.
+        if self.unknown_since is None or self.stop_at is not None:
             return self
         watch = replace(self, failed_stops=self.failed_stops + 1)
-        if watch.failed_stops >= MAX_FAILED_STOPS and self.stop_at is None:
-            raise watch.given_up(f"in a worker, right before {watch.failed_stops} stops,")
+        if watch.failed_stops >= MAX_FAILED_STOPS:
+            raise watch.given_up(f"in {watch.failed_stops} looks from a worker")
         return watch
 
     def not_stopped(self, error: SageMakerUnavailable, now: float) -> Self:
@@ -179,11 +198,12 @@ class IdleWatch:
         """
         Return what to do after a look.
 
+        :param now: the time; not before the look, also on another machine's clock.
         :raises NotebookInstanceUsageUnknown: when nobody has known for too long whether the workspace is in use.
         """
         if self.stop_at is None and self.unknown_since is not None and now - self.unknown_since >= UNKNOWN_SECONDS:
             raise self.given_up(f"for {(now - self.unknown_since) / 60:.0f} min")
-        stop = self._first_stop()
+        now, stop = max(now, self.looked_at), self._first_stop()
         if stop.warned_at is not None:
             return Verdict.STOP if now >= stop.at(self.warn_before) else Verdict.WAIT
         return Verdict.WARN if now >= stop.due - self.warn_before else Verdict.WAIT
@@ -206,9 +226,10 @@ class IdleWatch:
             return 0.0
         stop = self._first_stop()
         next_step = stop.due - self.warn_before if stop.warned_at is None else stop.at(self.warn_before)
-        pause = LOOK_INTERVAL_SECONDS if self.unknown_since is None else RETRY_SECONDS
-        # A step that was due at the last look failed.
+        # A step that was due at the last look could not be made.
+        again = self.unknown_since is not None or next_step <= self.looked_at
         in_time = next_step if next_step > self.looked_at else float("inf")
+        pause = RETRY_SECONDS if again else LOOK_INTERVAL_SECONDS
         return max(self.looked_at + MIN_LOOK_SECONDS, min(in_time, self.looked_at + pause))
 
     def given_up(self, how_long: str) -> NotebookInstanceUsageUnknown:
@@ -239,7 +260,11 @@ class IdleWatch:
         if same is None:
             same = min(SAME_SECONDS, (self.idle_for - self.warn_before) / 2)
         watch = replace(self, active_at=max(self.active_at, at))
-        return replace(watch, warned_of_idle_at=None, failed_stops=0) if at > self.active_at + same else watch
+        if at <= self.active_at + same:
+            return watch
+        # Once the latest time has come, use does not mean that the stop is not due any more.
+        is_over = self.stop_at is not None and at >= self.stop_at
+        return replace(watch, warned_of_idle_at=None, failed_stops=self.failed_stops if is_over else 0)
 
 
 class _Stop(NamedTuple):

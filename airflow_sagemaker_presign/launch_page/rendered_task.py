@@ -25,8 +25,11 @@ from airflow_sagemaker_presign.workspaces.kinds import workspace_of
 ABOUT_TO_BEGIN = frozenset({None, "scheduled", "queued", "restarting"})
 """States of a task instance that was cleared, waits for its next try, or resumes after a deferral."""
 
-WATCHING = frozenset({"running", "deferred", *ABOUT_TO_BEGIN})
-"""States of a task instance that watches its notebook; those of ``ABOUT_TO_BEGIN`` if it resumes."""
+WATCHING = frozenset({"running", "deferred", "up_for_retry", *ABOUT_TO_BEGIN})
+"""
+States of a task instance that watches its notebook; those of ``ABOUT_TO_BEGIN`` if it resumes. The start of a retry
+counts as use, so it keeps a promise that was made before.
+"""
 
 _FORMER_FIELDS = {"door_open_for": "launch_page_valid_for"}
 """Former names of template fields, so that links which were sent before an upgrade still open."""

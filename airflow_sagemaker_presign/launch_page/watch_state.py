@@ -38,7 +38,7 @@ def _words(watch: Watch, kept_at: datetime | None, now: datetime) -> str:
         f"{idle_for} from now; there is another warning before it is stopped."
     )
     if watch.at_latest:
-        words += f" Its DAG also sets a latest time for the stop ({watch.at_latest}), which nobody can put off."
+        words += " Its DAG also sets a latest time for the stop, which nobody can put off; the task’s log says when."
     if kept_at is not None:
         words += f" Kept at {clock_time(kept_at, UTC, now)}."
     return words

@@ -46,9 +46,8 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         ``workspace`` (``.name``), AWS's description (``notebook_instance``), ``recipient``, ``launch_url`` (the page
         with the button "Keep it running"; empty where there is none), and the whole Airflow context.
     :param at_latest: when it is stopped, whatever runs in it, after the same warning: a time of day (the next one, in
-        its own time zone or the DAG's; in a retry, the first one after the DAG run began), also as text such as
-        ``"20:00"``, or a timedelta from the start of the task.
-        (templated)
+        its own time zone or the DAG's; or one that has passed less than an hour ago, since the DAG run began), also as
+        text such as ``"20:00"``, or a timedelta from the start of the task. (templated)
     :param count_connections: whether a kernel with a connection, such as an open browser tab's, is in use.
     :param recipient: the person whom the warning is for; a variable of the notifiers' templates. (templated)
     :param allowed_users: the users who may keep it running: ``"editors"`` for all who may edit the task instance, or a
@@ -121,7 +120,8 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         prepare(self.notifiers, self._for_notifiers(context), "all")
         self._try("show the button to the launch page", lambda: SageMakerNotebookKeepLink().persist(context))
         status = self.workspace.observation_of(self.describe()).status
-        stop_at = _stop_at_of(self.at_latest, context, self._runtime.utc_now())
+        now = self._runtime.utc_now()
+        stop_at = _stop_at_of(self.at_latest, context, now)
         watch = IdleWatch(
             self.workspace,
             self.idle_for,
@@ -129,6 +129,8 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
             stop_at=None if stop_at is None else stop_at.timestamp(),
             count_connections=self.count_connections,
             status=status,
+            # Airflow has deleted who kept it running in an earlier try, so that it counts as kept right now.
+            active_at=now.timestamp() if (getattr(context["ti"], "try_number", None) or 1) > 1 else 0.0,
         )
         self.log.info(
             "The %s is stopped once it has been idle for %s%s.",
@@ -139,7 +141,8 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         # Here, since Airflow's scheduler fails a task whose trigger fires before it has noticed the deferral: a
         # notebook that has been idle for long is warned of at once.
         watch, is_running = self._look(context, watch)
-        return self._go_on(context, watch) if is_running else self._until_stopped(context, watch)
+        step = self._go_on(context, watch) if is_running else self._until_stopped(context, watch)
+        return self._watch(context, step)
 
     def execute_watch(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
         """Continue after the trigger's event: warn, or look again and stop, unless somebody keeps it running."""
@@ -152,7 +155,7 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         if event["status"] == "error":
             raise WorkspaceError.from_event(event)
         watch = IdleWatch.from_dict(event["watch"], self._kind())
-        return self._after(Verdict(event["status"]), watch, context)
+        return self._watch(context, self._after(Verdict(event["status"]), watch, context))
 
     @property
     def _goal(self) -> Goal:
@@ -163,20 +166,26 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
     def _idle_trigger_class(self) -> type[IdleTrigger]:
         raise NotImplementedError
 
-    def _watch(self, context: Context, watch: IdleWatch) -> str:
-        """Watch until something is due, in the triggerer or here; then go on."""
+    def _watch(self, context: Context, step: IdleWatch | str) -> str:
+        """Watch until something is due, in the triggerer or here, and do it, until a step returns the final status."""
         from airflow_sagemaker_presign.idle.look import until_due
 
-        if self.deferrable:
-            self.defer(
-                trigger=self._idle_trigger_class()(watch=watch.as_dict(), **self._client_in_triggerer()),
-                method_name="execute_watch",
-            )
-        watch, verdict = asyncio.run(until_due(watch, self._request, self._runtime, self.log))
-        return self._after(verdict, watch, context)
+        while not isinstance(step, str):
+            if self.deferrable:
+                self.defer(
+                    trigger=self._idle_trigger_class()(watch=step.as_dict(), **self._client_in_triggerer()),
+                    method_name="execute_watch",
+                )
+            watch, verdict = asyncio.run(until_due(step, self._request, self._runtime, self.log))
+            step = self._after(verdict, watch, context)
+        return step
 
-    def _after(self, verdict: Verdict, watch: IdleWatch, context: Context) -> str:
-        """Do what is due, as far as it still is: the triggerer's look may be old, and people go on meanwhile."""
+    def _after(self, verdict: Verdict, watch: IdleWatch, context: Context) -> IdleWatch | str:
+        """
+        Do what is due, as far as it still is: the triggerer's look may be old, and people go on meanwhile.
+
+        Like each step, it returns the watch to go on with, or the final status.
+        """
         from airflow_sagemaker_presign.idle.watch import Verdict
 
         if verdict is Verdict.WARN and not watch.is_stale(self._runtime.time()):
@@ -184,9 +193,9 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         watch, is_running = self._look(context, watch)
         if not is_running:
             return self._until_stopped(context, watch)
-        return self._go_on(context, watch.before_stop() if verdict is Verdict.STOP else watch)
+        return self._go_on(context, watch.looked_in_worker())
 
-    def _go_on(self, context: Context, watch: IdleWatch) -> str:
+    def _go_on(self, context: Context, watch: IdleWatch) -> IdleWatch | str:
         """Do what follows from the last look: stop, or warn and watch, or watch."""
         from airflow_sagemaker_presign.idle.watch import Verdict
 
@@ -194,7 +203,7 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         verdict = watch.verdict(self._runtime.time())
         if verdict is Verdict.STOP:
             return self._stop(context, watch)
-        return self._watch(context, self._warn(context, watch) if verdict is Verdict.WARN else watch)
+        return self._warn(context, watch) if verdict is Verdict.WARN else watch
 
     def _look(self, context: Context, watch: IdleWatch) -> tuple[IdleWatch, bool]:
         """Look from the worker; return the watch, and whether there is anything to watch."""
@@ -207,7 +216,7 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
             watch.log_use(self.log)
         return watch, is_running
 
-    def _stop(self, context: Context, watch: IdleWatch) -> str:
+    def _stop(self, context: Context, watch: IdleWatch) -> IdleWatch | str:
         """Send a Stop now or not at all: what a look has seen is true for a moment only."""
         from airflow_sagemaker_presign.exceptions import SageMakerUnavailable
         from airflow_sagemaker_presign.idle.look import MAY_BECOME_READY
@@ -219,14 +228,14 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
             # As late as possible: people press the button until the last moment.
             watch = self._kept(context, watch)
             if watch.verdict(self._runtime.time()) is not Verdict.STOP:
-                return self._watch(context, watch)
+                return self._go_on(context, watch)
             if observation.phase in MAY_BECOME_READY:
-                return self._watch(context, watch.changing(self._runtime.time()))
+                return watch.changing(self._runtime.time())
             if observation.phase in CAN_STOP and self.hook.stop(self.workspace):
                 return self._until_stopped(context, watch, observation.changed_at)
         except SageMakerUnavailable as error:
             self.log.warning("It is not stopped for now: %s", error.problem)
-            return self._watch(context, watch.not_stopped(error, self._runtime.time()))
+            return watch.not_stopped(error, self._runtime.time())
         except self.workspace.errors.not_found:
             pass
         return self._until_stopped(context, watch)
@@ -281,15 +290,13 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
         """Return the watch after the last request to keep the workspace running, which the launch page stores."""
         ti: Any = context["ti"]
         asked_at = ti.xcom_pull(task_ids=ti.task_id, key=KEEP_KEY, map_indexes=ti.map_index)
-        if asked_at is None:
-            return watch
         try:
-            at = datetime.fromisoformat(asked_at).timestamp()
+            at = None if asked_at is None else datetime.fromisoformat(asked_at).timestamp()
         except (TypeError, ValueError, OverflowError):
             self.log.warning("The XCom %s is not a time, so it is ignored.", KEEP_KEY)
             return watch
-        kept = watch.kept(min(at, self._runtime.time()))
-        if kept != watch:
+        kept = watch.kept(at, self._runtime.time())
+        if kept.kept_at != watch.kept_at:
             self.log.info("Somebody asked at %s to keep the %s running.", asked_at, self.workspace)
         return kept
 
@@ -311,7 +318,5 @@ def _stop_at_of(at_latest: time | timedelta | None, context: Context, now: datet
     from airflow_sagemaker_presign.idle.latest import stop_at_of
 
     zone = getattr(context.get("dag"), "timezone", None)
-    # A retry after the time of day must not mean tomorrow's.
-    is_retry = (getattr(context["ti"], "try_number", None) or 1) > 1
-    run_began = getattr(context.get("dag_run"), "start_date", None) if is_retry else None
+    run_began = getattr(context.get("dag_run"), "start_date", None)
     return stop_at_of(at_latest, now, zone if isinstance(zone, tzinfo) else UTC, run_began or now)

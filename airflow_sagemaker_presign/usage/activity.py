@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+MAX_OPEN = 100
+"""The maximum number of kernels and terminals whose end is noticed."""
+
 MAX_NAMES_LENGTH = 200
 """The maximum length of the names of kernels, in characters."""
 
@@ -28,11 +31,13 @@ class Usage:
         the start of the Jupyter server if there are neither kernels nor terminals.
     :param running: what is in use right now, in words, such as ``a busy kernel (python3)``; empty: nothing.
     :param observed_at: when it was observed (aware).
+    :param open: names of the kernels and terminals that there are.
     """
 
     last_active_at: datetime
     running: str
     observed_at: datetime
+    open: tuple[str, ...] = ()
 
     def in_use(self, idle_for: timedelta) -> bool:
         """
@@ -77,15 +82,17 @@ def usage_of(answers: Answers, now: datetime, *, count_connections: bool) -> Usa
     busy = [_text(kernel, "name") for kernel in kernels if _text(kernel, "execution_state") == "busy"]
     connected = [_text(kernel, "name") for kernel in kernels if count_connections and _count(kernel, "connections")]
     running = "; ".join(filter(None, (_words("busy kernel", busy), _words("kernel with a connection", connected))))
+    # A terminal has no id, only a name.
+    open_now = tuple(str(row.get("id", row.get("name")))[:36] for row in (*kernels, *terminals)[:MAX_OPEN])
     if running:
-        return Usage(now, running, now)
+        return Usage(now, running, now, open_now)
     activities = [_time(row, "last_activity") for row in (*kernels, *terminals)]
     if not activities:
         if not isinstance(answers.status, Mapping):
             raise UnreadableAnswer("/api/status is not an object")
         activities = [_time(answers.status, "started")]
     try:
-        return Usage(now - max(timedelta(0), server_now - max(activities)), "", now)
+        return Usage(now - max(timedelta(0), server_now - max(activities)), "", now, open_now)
     except OverflowError:
         raise UnreadableAnswer("its times are out of range") from None
 

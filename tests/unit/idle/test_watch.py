@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,10 +25,17 @@ def watch(**values: Any) -> IdleWatch:
     return IdleWatch(RESEARCH, **{"idle_for": HOUR, "warn_before": 15 * MINUTE, **values})
 
 
-def seen(before: IdleWatch, now: float, *, idle: float = 0.0, running: str = "") -> IdleWatch:
+def seen(
+    before: IdleWatch, now: float, *, idle: float = 0.0, running: str = "", there: tuple[str, ...] = ()
+) -> IdleWatch:
     """Look at something that has been idle for some seconds."""
     observed_at = datetime.fromtimestamp(now, UTC)
-    return before.observed(Usage(observed_at - timedelta(seconds=idle), running, observed_at))
+    return before.observed(Usage(observed_at - timedelta(seconds=idle), running, observed_at, there))
+
+
+def pressed(before: IdleWatch, at: float) -> IdleWatch:
+    """Keep it running, and let a worker read it at once."""
+    return before.kept(at, at)
 
 
 def test_what_is_in_use_is_looked_at_again_when_it_could_be_idle() -> None:
@@ -75,17 +83,44 @@ def test_use_after_the_warning_needs_another_warning() -> None:
 
 def test_a_wish_to_keep_it_running_counts_as_use_once() -> None:
     warned = seen(watch(), NOW, idle=45 * MINUTE).warned(NOW)
-    kept = warned.kept(NOW + 5 * MINUTE)
+    kept = warned.kept(NOW + 5 * MINUTE, NOW + 15 * MINUTE)
     assert kept.verdict(NOW + 15 * MINUTE) is Verdict.WAIT
+    assert kept.active_at == NOW + 5 * MINUTE
     assert kept.next_look_at() == NOW + LOOK_INTERVAL_SECONDS
     warned_again = kept.warned(NOW + 50 * MINUTE)
-    assert warned_again.kept(NOW + 5 * MINUTE) == warned_again
-    assert warned_again.verdict(NOW + 65 * MINUTE) is Verdict.STOP
+    read_again = warned_again.kept(NOW + 5 * MINUTE, NOW + 65 * MINUTE)
+    assert replace(read_again, kept_read_at=warned_again.kept_read_at) == warned_again
+    assert read_again.verdict(NOW + 65 * MINUTE) is Verdict.STOP
 
 
 def test_an_older_wish_than_the_last_use_changes_nothing() -> None:
     used = seen(watch(), NOW, idle=10 * MINUTE)
-    assert used.kept(NOW - 20 * MINUTE) == used
+    assert used.kept(NOW - 20 * MINUTE, NOW).active_at == used.active_at
+
+
+@pytest.mark.parametrize("behind", [6 * MINUTE, 3 * HOUR, -6 * MINUTE, -3 * HOUR])
+def test_a_wish_by_another_clock_counts_at_the_latest_when_it_is_read(behind: float) -> None:
+    idle = seen(watch(), NOW, idle=45 * MINUTE).kept(None, NOW)
+    warned = idle.warned(NOW)
+    kept = warned.kept(NOW + MINUTE - behind, NOW + 2 * MINUTE)
+    assert kept.warned_of_idle_at is None
+    assert kept.active_at == NOW + 2 * MINUTE
+    assert kept.kept(NOW + MINUTE - behind, NOW + 30 * MINUTE).active_at == kept.active_at
+
+
+def test_what_ended_since_the_last_look_may_have_been_used_until_then() -> None:
+    busy = seen(watch(), NOW, running="a busy kernel (python3)", there=("a", "b"))
+    ended = seen(busy, NOW + 30 * MINUTE, idle=9 * HOUR, there=("b", "c"))
+    assert ended.active_at == NOW + 30 * MINUTE
+    begun = seen(ended, NOW + 60 * MINUTE, idle=9 * HOUR, there=("b", "c", "d"))
+    assert begun.active_at == NOW + 30 * MINUTE
+    unknown = begun.unobserved("Out of reach.", "Check", NOW + 70 * MINUTE)
+    assert seen(unknown, NOW + 80 * MINUTE, idle=9 * HOUR).active_at == NOW + 80 * MINUTE
+
+
+def test_a_clock_behind_the_one_of_the_last_look_does_not_put_off_what_is_due() -> None:
+    idle = seen(watch(), NOW, idle=45 * MINUTE)
+    assert idle.verdict(NOW - 8) is Verdict.WARN
 
 
 def test_what_nobody_knows_is_never_stopped_and_after_an_hour_an_error_with_the_reason() -> None:
@@ -113,18 +148,22 @@ def test_a_worker_that_sees_less_than_the_triggerer_fails_after_its_sixth_look()
         asked = seen(asked, now, idle=2 * HOUR + now - NOW)
         failed = asked.unobserved("Out of reach.", "Check the network", now)
         if number < 6:
-            asked = failed.before_stop()
-    with pytest.raises(NotebookInstanceUsageUnknown, match="in a worker, right before 6 stops"):
-        failed.before_stop()
+            asked = failed.looked_in_worker()
+    with pytest.raises(NotebookInstanceUsageUnknown, match="in 6 looks from a worker"):
+        failed.looked_in_worker()
     used = seen(asked, NOW + 3 * HOUR)
-    assert used.before_stop().failed_stops == 0
+    assert used.looked_in_worker().failed_stops == 0
 
 
 @pytest.mark.parametrize("what", ["used", "kept"])
 def test_what_happens_while_the_warning_is_delivered_needs_another_warning(what: str) -> None:
     idle = seen(watch(), NOW, idle=45 * MINUTE)
     warned = idle.warned(NOW + 3 * MINUTE)  # Its delivery took three minutes.
-    after = warned.kept(NOW + MINUTE) if what == "kept" else seen(warned, NOW + 18 * MINUTE, idle=17 * MINUTE)
+    after = (
+        warned.kept(NOW + MINUTE, NOW + 18 * MINUTE)
+        if what == "kept"
+        else seen(warned, NOW + 18 * MINUTE, idle=17 * MINUTE)
+    )
     assert after.verdict(NOW + 18 * MINUTE) is Verdict.WAIT
     assert after.verdict(NOW + 61 * MINUTE) is Verdict.WARN
 
@@ -154,11 +193,26 @@ class TestAtTheLatest:
         busy = seen(watch(stop_at=NOW), NOW, running="a busy kernel (python3)").warned(NOW - HOUR)
         assert busy.not_stopped(error, NOW).next_look_at() == NOW + RETRY_SECONDS
 
+    @pytest.mark.parametrize("running", ["", "a busy kernel (python3)"])
+    def test_the_sixth_stop_that_fails_is_an_error_whatever_is_in_use(self, running: str) -> None:
+        error = SageMakerUnavailable("research", "AWS is throttling.")
+        busy, now = seen(watch(stop_at=NOW), NOW, running=running).warned(NOW - HOUR), NOW
+        for _ in range(5):
+            busy = seen(busy, now, running=running) if running else busy.unobserved("Out of reach.", "Check", now)
+            busy = busy.looked_in_worker().not_stopped(error, now)
+            now += RETRY_SECONDS
+        with pytest.raises(SageMakerUnavailable):
+            busy.looked_in_worker().not_stopped(error, now)
+
+    def test_while_an_update_is_in_the_way_it_is_tried_every_ten_minutes(self) -> None:
+        updating = watch(stop_at=NOW).warned(NOW - HOUR).changing(NOW)
+        assert updating.next_look_at() == NOW + RETRY_SECONDS
+
     def test_what_was_announced_for_then_is_not_announced_for_later(self) -> None:
         unknown = watch(stop_at=NOW + 15 * MINUTE).unobserved("Out of reach.", "Check", NOW).warned(NOW)
         idle = seen(unknown, NOW + 10 * MINUTE, idle=2 * HOUR)
         assert idle.verdict(NOW + 10 * MINUTE) is Verdict.WAIT
-        assert idle.kept(NOW + 12 * MINUTE).verdict(NOW + 14 * MINUTE) is Verdict.WAIT
+        assert pressed(idle, NOW + 12 * MINUTE).verdict(NOW + 14 * MINUTE) is Verdict.WAIT
         assert idle.verdict(NOW + 15 * MINUTE) is Verdict.STOP
 
     def test_an_idle_stop_that_was_announced_comes_first_and_says_what_comes_in_any_case(self) -> None:
@@ -168,7 +222,7 @@ class TestAtTheLatest:
         warned = idle.warned(NOW)
         assert warned.verdict(NOW + 14 * MINUTE) is Verdict.WAIT
         assert warned.verdict(NOW + 15 * MINUTE) is Verdict.STOP
-        assert warned.kept(NOW + 10 * MINUTE).verdict(NOW + 10 * MINUTE) is Verdict.WARN
+        assert pressed(warned, NOW + 10 * MINUTE).verdict(NOW + 10 * MINUTE) is Verdict.WARN
 
     def test_it_is_stopped_whatever_runs_after_a_warning_that_says_what(self) -> None:
         busy = seen(watch(stop_at=NOW + HOUR), NOW, running="a busy kernel (python3)")
@@ -184,7 +238,7 @@ class TestAtTheLatest:
 
     def test_nobody_can_keep_it_running_then(self) -> None:
         warned = seen(watch(stop_at=NOW + HOUR), NOW + 45 * MINUTE).warned(NOW + 45 * MINUTE)
-        assert warned.kept(NOW + 50 * MINUTE).verdict(NOW + HOUR) is Verdict.STOP
+        assert pressed(warned, NOW + 50 * MINUTE).verdict(NOW + HOUR) is Verdict.STOP
 
     def test_what_nobody_knows_waits_for_it_without_an_error(self) -> None:
         unknown = watch(stop_at=NOW + 9 * HOUR).unobserved("Out of reach.", "Check the network", NOW)
@@ -193,7 +247,7 @@ class TestAtTheLatest:
         assert unknown.verdict(NOW + 8.75 * HOUR) is Verdict.WARN
         assert unknown.warning(NOW + 8.75 * HOUR).unknown == "Out of reach."
         for _ in range(6):
-            unknown = unknown.before_stop()
+            unknown = unknown.looked_in_worker()
         assert unknown.warned(NOW + 8.75 * HOUR).verdict(NOW + 9 * HOUR) is Verdict.STOP
 
     def test_a_task_that_begins_shortly_before_gives_the_whole_warning(self) -> None:
@@ -209,7 +263,8 @@ class TestAtTheLatest:
 
 
 def test_a_watch_survives_its_triggerer() -> None:
-    before = seen(watch(stop_at=NOW + HOUR, count_connections=True, status="InService"), NOW).warned(NOW)
+    before = seen(watch(stop_at=NOW + HOUR, count_connections=True, status="InService"), NOW, there=("a",))
+    before = pressed(before.warned(NOW), NOW)
     stored = json.loads(json.dumps(before.as_dict()))
     assert IdleWatch.from_dict(stored, NotebookInstance) == before
     with pytest.raises(ValueError, match="newer airflow-sagemaker-presign"):
@@ -240,7 +295,7 @@ def test_no_sequence_of_looks_stops_what_is_in_use_or_was_not_warned_of(
             case "busy":
                 state = seen(state, now, running="a busy kernel (python3)")
             case "kept":
-                state, kept_at = state.kept(now), now
+                state, kept_at = pressed(state, now), now
             case "unknown":
                 state = state.unobserved("Out of reach.", "Check", now)
         if not state.looked_at:

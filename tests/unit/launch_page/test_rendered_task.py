@@ -374,7 +374,8 @@ def watches(ran: Sessions, put: Set) -> Sessions:
         ("skipped", None, 410),
         ("removed", None, 410),
         ("upstream_failed", None, 410),
-        ("up_for_retry", None, 410),
+        ("up_for_retry", None, 200),
+        ("up_for_reschedule", None, 410),
     ],
 )
 def test_a_notebook_can_be_kept_running_while_its_task_watches_it(

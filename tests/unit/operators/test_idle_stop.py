@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from airflow_sagemaker_presign import exceptions
-from airflow_sagemaker_presign.compat import BaseNotifier, TaskDeferred
+from airflow_sagemaker_presign.compat import DAG, BaseNotifier, TaskDeferred
 from airflow_sagemaker_presign.delivery.send_errors import SendFailed
 from airflow_sagemaker_presign.hooks.client_key import ClientKey
 from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebookInstanceHook
@@ -55,6 +55,8 @@ class Warnings(BaseNotifier):
 
 class Task(TaskInstance):
     """A task instance with XComs that can be pulled."""
+
+    try_number = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -249,9 +251,23 @@ def test_a_worker_that_cannot_see_it_stops_nothing_and_says_so(
     usage.idle_since(since)
     for _ in range(6):
         usage.idle_since(since).unknown()
-    with pytest.raises(exceptions.NotebookInstanceUsageUnknown, match="in a worker, right before 6 stops"):
+    with pytest.raises(exceptions.NotebookInstanceUsageUnknown, match="in 6 looks from a worker"):
         machine.run()
     assert notebook.requests["StopNotebookInstance"] == 0
+
+
+def test_a_worker_that_comes_late_and_cannot_see_it_says_so(
+    machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
+) -> None:
+    since = machine.began - 40 * MINUTE
+    usage.idle_since(since, times=2)
+    for _ in range(6):
+        usage.unknown().idle_since(since)
+    # Each slot is so late that the worker looks again before it warns.
+    machine.on_event = lambda _: machine.clock.advance(120)
+    with pytest.raises(exceptions.NotebookInstanceUsageUnknown, match="in 6 looks from a worker"):
+        machine.run()
+    assert machine.warnings.sent == []
 
 
 def test_a_stop_by_somebody_else_ends_the_watch(
@@ -369,6 +385,61 @@ def test_a_press_after_the_last_look_is_in_time(machine: Machine, usage: Scripte
     assert len(machine.warnings.sent) == 2
 
 
+def test_a_press_concerns_one_of_several_mapped_tasks(
+    machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
+) -> None:
+    usage.idle_since(machine.began - 50 * MINUTE)
+    machine.task.map_index = 3
+    machine.task.xcoms[KEEP_KEY] = machine.began.isoformat()
+    machine.run()
+    assert [sent[0] - machine.began for sent in machine.warnings.sent] == [45 * MINUTE]
+
+
+@pytest.mark.parametrize("status", ["Updating", "Pending"])
+def test_what_is_being_changed_right_before_the_stop_is_watched_on(
+    status: str, machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
+) -> None:
+    usage.idle_since(machine.began - 50 * MINUTE)
+
+    def change() -> None:
+        if usage.looks == 3:
+            notebook.status = status if machine.minutes < 16 else "InService"
+
+    notebook.before["DescribeNotebookInstance"] = change
+
+    def in_service(_: str) -> None:
+        notebook.status = "InService"
+
+    machine.on_event = in_service
+    assert machine.run() == "Stopped"
+    assert len(machine.warnings.sent) == 2
+    assert machine.minutes >= 75
+
+
+def test_a_watch_in_the_worker_may_warn_as_often_as_somebody_keeps_it_running(
+    machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
+) -> None:
+    usage.idle_since(machine.began - 50 * MINUTE)
+
+    def press() -> None:
+        if len(machine.warnings.sent) < 400:
+            machine.task.xcoms[KEEP_KEY] = machine.clock.now.isoformat()
+
+    machine.warnings.on_notify = press
+    assert machine.run(deferrable=False) == "Stopped"
+    assert len(machine.warnings.sent) == 401
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_a_retry_counts_as_use_since_airflow_forgets_who_kept_it_running(
+    number: int, machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
+) -> None:
+    usage.idle_since(machine.began - 50 * MINUTE)
+    machine.task.try_number = number
+    machine.run()
+    assert [sent[0] - machine.began for sent in machine.warnings.sent] == [(0 if number == 1 else 45) * MINUTE]
+
+
 def test_a_press_while_the_warning_is_delivered_needs_another_warning(
     machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
 ) -> None:
@@ -429,6 +500,61 @@ class TestAtTheLatest:
         machine.run(at_latest=timedelta(hours=8))
         assert 60 <= machine.minutes < 61
 
+    @pytest.mark.parametrize("number", [1, 2])
+    @pytest.mark.parametrize(
+        ("run_began", "at_latest", "minutes"),
+        [
+            # Ten hours ago, and the time of day was an hour later: today's is meant.
+            (timedelta(hours=10), time(23), 15 * 60),
+            # A slot, or a retry, came five minutes late.
+            (timedelta(minutes=20), time(7, 55), 15),
+            # The run began after it.
+            (timedelta(minutes=2), time(7, 55), 24 * 60 - 5),
+        ],
+    )
+    def test_a_time_of_day_is_the_same_in_each_try(
+        self,
+        run_began: timedelta,
+        at_latest: time,
+        minutes: int,
+        number: int,
+        machine: Machine,
+        usage: ScriptedUsage,
+        notebook: OneNotebook,
+    ) -> None:
+        assert machine.began.time() == time(8)
+        usage.busy()
+        machine.task.try_number = number
+        machine.context["dag_run"] = SimpleNamespace(start_date=machine.began - run_began)
+        assert machine.run(at_latest=at_latest) == "Stopped"
+        assert minutes <= machine.minutes < minutes + 1
+
+    def test_a_time_of_day_is_the_one_of_the_dag(
+        self, machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
+    ) -> None:
+        usage.busy()
+        began = datetime(2026, 1, 1, tzinfo=ZoneInfo("Asia/Tokyo"))
+        machine.context["dag"] = DAG("d", schedule=None, start_date=began)
+        machine.run(at_latest=time(20))
+        assert 3 * 60 <= machine.minutes < 3 * 60 + 1
+
+    def test_a_press_in_the_last_moment_of_an_idle_stop_does_not_put_it_off(
+        self, machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
+    ) -> None:
+        usage.idle_since(machine.began - 50 * MINUTE)
+
+        def press() -> None:
+            if usage.looks == 3:
+                machine.task.xcoms.setdefault(KEEP_KEY, machine.clock.now.isoformat())
+
+        notebook.before["DescribeNotebookInstance"] = press
+        assert machine.run(at_latest=timedelta(minutes=20)) == "Stopped"
+        assert [(sent[0] - machine.began, sent[1].at_latest) for sent in machine.warnings.sent] == [
+            (0 * MINUTE, False),
+            (15 * MINUTE, True),
+        ]
+        assert 30 <= machine.minutes < 31
+
     def test_what_nobody_knows_is_stopped_with_a_warning_that_says_so(
         self, machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
     ) -> None:
@@ -476,10 +602,11 @@ def test_nothing_secret_is_in_what_airflow_stores(
 
 
 def test_a_session_is_used_for_half_an_hour(machine: Machine, usage: ScriptedUsage, notebook: OneNotebook) -> None:
-    usage.unknown(times=2).idle(minutes=61)
-    machine.run(deferrable=False)
-    # Three looks within 29 minutes with one, then one for the warning's end and one before the stop.
-    assert notebook.requests["CreatePresignedNotebookInstanceUrl"] == usage.looks
+    usage.busy(2).unknown(times=2).idle(minutes=20)
+    # The triggerer's looks: after half an hour, and after 10 and 20 minutes more with the same session; the others are
+    # half an hour apart, or the worker's.
+    machine.run()
+    assert notebook.requests["CreatePresignedNotebookInstanceUrl"] < usage.looks
 
 
 @pytest.mark.parametrize(
@@ -493,6 +620,10 @@ def test_a_session_is_used_for_half_an_hour(machine: Machine, usage: ScriptedUsa
         ({"idle_for": None, "notifiers": (), "at_latest": time(20)}, "at_latest=.*: must be None unless"),
         ({"at_latest": "8 pm"}, "at_latest='8 pm': must be a time of day"),
         ({"at_latest": 20}, "at_latest=20: must be"),
+        ({"at_latest": "1800"}, "at_latest='1800': must be a time of day"),
+        ({"at_latest": "12:00:00"}, "at_latest='12:00:00': must be .*; a duration is a timedelta"),
+        ({"at_latest": "24:00"}, "at_latest='24:00': must be a time of day"),
+        ({"at_latest": "20:00+25:00"}, r"at_latest='20:00\+25:00': must be a time of day"),
         ({"at_latest": timedelta(0)}, "at_latest=.*: must be"),
         ({"at_latest": timedelta.max}, r"at_latest=.*: must be .* at most 365 days, or None\.$"),
         ({"idle_for": timedelta.max}, r"idle_for=.*: must be .* at most 365 days, or None\.$"),
@@ -543,11 +674,25 @@ def test_a_time_of_day_is_the_next_one(at_latest: Any, zone: Any, stop_at: datet
     assert stop_at_of(at_latest, NOW, zone, NOW) == stop_at
 
 
-@pytest.mark.parametrize(("began_before", "stop_at"), [(1, datetime(2026, 3, 3, 17, 30, tzinfo=UTC)), (60, NOW)])
-def test_a_retry_means_the_time_of_day_after_the_run_began(began_before: int, stop_at: datetime) -> None:
+@pytest.mark.parametrize(
+    ("began_before", "at_latest", "stop_at"),
+    [
+        (1, time(17, 30), datetime(2026, 3, 3, 17, 30, tzinfo=UTC)),
+        (60, time(18), NOW),
+        (60, time(17, 30), NOW - timedelta(minutes=30)),
+        (600, time(17), datetime(2026, 3, 3, 17, tzinfo=UTC)),
+    ],
+)
+def test_a_time_of_day_that_has_just_passed_is_meant_if_the_run_began_before(
+    began_before: int, at_latest: time, stop_at: datetime
+) -> None:
     now = NOW + timedelta(minutes=6)
-    at_latest = time(17, 30) if began_before == 1 else time(18)
     assert stop_at_of(at_latest, now, UTC, now - timedelta(minutes=began_before)) == stop_at
+
+
+def test_a_time_of_day_just_before_midnight_may_have_passed_yesterday() -> None:
+    now = datetime(2026, 3, 2, 0, 10, tzinfo=UTC)
+    assert stop_at_of(time(23, 55), now, UTC, now - timedelta(hours=3)) == now - timedelta(minutes=15)
 
 
 def test_the_button_leads_to_the_page_only_where_there_is_something_to_keep(machine: Machine) -> None:

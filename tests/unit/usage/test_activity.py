@@ -118,3 +118,14 @@ def test_names_of_kernels_are_cut_and_stand_on_one_line() -> None:
 def test_times_out_of_range_are_an_error_of_the_answer() -> None:
     with pytest.raises(UnreadableAnswer, match="out of range"):
         usage((kernel(last_activity="0001-01-01T00:00:00Z"),), date=format_datetime(datetime(9999, 12, 31, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize("state", ["busy", "idle"])
+def test_kernels_and_terminals_are_told_apart_so_that_the_end_of_one_is_noticed(state: str) -> None:
+    found = usage((kernel(state, id="1f3a"), kernel(id="2b4c")), (terminal(),))
+    assert found.open == ("1f3a", "2b4c", "1")
+
+
+def test_what_names_them_is_bounded() -> None:
+    found = usage(tuple(kernel(id=f"{number:03}" * 100) for number in range(500)))
+    assert (len(found.open), max(map(len, found.open))) == (100, 36)
