@@ -208,6 +208,10 @@ class IdleWatch:
             return Verdict.STOP if now >= stop.at(self.warn_before) else Verdict.WAIT
         return Verdict.WARN if now >= stop.due - self.warn_before else Verdict.WAIT
 
+    def seconds_to_stop(self, now: float) -> float:
+        """Return how long to wait for a stop that is due on another machine's clock; at most what clocks differ by."""
+        return min(max(0.0, self._first_stop().at(self.warn_before) - now), SAME_SECONDS)
+
     def words(self) -> str:
         """Return the workspace's use at the last look, as a line for the task's log."""
         if self.unknown_since is not None:

@@ -190,6 +190,9 @@ class IdleStopOperator(WithAllowedUsers, WorkspaceOperator):
 
         if verdict is Verdict.WARN and not watch.is_stale(self._runtime.time()):
             return self._go_on(context, watch)
+        if verdict is Verdict.STOP:
+            # With a clock behind the triggerer's, the trigger would fire again and again at once.
+            self._runtime.sleep(watch.seconds_to_stop(self._runtime.time()))
         watch, is_running = self._look(context, watch)
         if not is_running:
             return self._until_stopped(context, watch)

@@ -113,6 +113,7 @@ class Machine:
                 return str(getattr(operator, method)(self.context, *event))
             except TaskDeferred as deferred:
                 self.deferrals.append(deferred)
+                assert len(self.deferrals) < 200, "it defers again and again"
                 _, arguments = deferred.trigger.serialize()
                 trigger = type(deferred.trigger)(**json.loads(json.dumps(arguments)))
 
@@ -191,6 +192,17 @@ def test_use_right_before_the_stop_is_seen_by_the_worker(
     machine.run()
     assert len(machine.warnings.sent) == 2
     assert machine.minutes > 60
+
+
+@pytest.mark.parametrize("behind", [-30, 8, 30])
+def test_a_worker_whose_clock_differs_from_the_triggerers_needs_no_more_deferrals(
+    behind: int, machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
+) -> None:
+    usage.idle_since(machine.began - 20 * MINUTE)
+    machine.on_event = lambda _: machine.clock.advance(-behind)
+    assert machine.run() == "Stopped"
+    assert (len(machine.deferrals), len(machine.warnings.sent)) == (2, 1)
+    assert machine.clock.now >= machine.warnings.sent[0][1].stops_at
 
 
 def test_what_somebody_keeps_running_runs_for_as_long_again(
