@@ -21,7 +21,7 @@ from airflow_sagemaker_presign.minting.presigned_url import (
 from airflow_sagemaker_presign.usage.activity import Usage
 from airflow_sagemaker_presign.validation import session_expiration_duration_of
 from airflow_sagemaker_presign.workspaces.base import CAN_START, CAN_STOP, Phase, Workspace
-from airflow_sagemaker_presign.workspaces.notebook_instance import NotebookInstance, Status
+from airflow_sagemaker_presign.workspaces.notebook_instance import MAX_RESULTS, NotebookInstance, Status
 
 __all__ = ["SageMakerNotebookInstanceHook"]
 
@@ -112,7 +112,9 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
         """
         found: list[dict[str, Any]] = []
         with self._translated(NotebookInstance, "list"):
-            arguments = {"StatusEquals": status} if status else {}
+            arguments: dict[str, Any] = {"PaginationConfig": {"PageSize": MAX_RESULTS}}
+            if status:
+                arguments["StatusEquals"] = status
             for row in self._rows("list_notebook_instances", "NotebookInstances", **arguments):
                 its_tags = self._tags_of(row)
                 if its_tags is not None and (tags or {}).items() <= its_tags.items():
@@ -129,7 +131,7 @@ class SageMakerNotebookInstanceHook(WorkspaceHook):
             raise
         return {tag["Key"]: tag["Value"] for tag in tags}
 
-    def _rows(self, operation: str, key: str, **arguments: str) -> Iterator[dict[str, Any]]:
+    def _rows(self, operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         """Yield the rows of all pages."""
         for page in self._sagemaker.get_paginator(operation).paginate(**arguments):
             if not isinstance(page.get(key), list):

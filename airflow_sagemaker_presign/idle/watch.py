@@ -108,6 +108,15 @@ class IdleWatch:
         read = {"workspace": kind.from_fields(values["workspace"]), "open": tuple(values.get("open", ()))}
         return cls(**{**values, **read})
 
+    def resumed(self, now: float) -> Self:
+        """
+        Return the watch with which a trigger begins. What another triggerer has seen before is lost with it.
+
+        So if that one may have looked, the restart counts as use.
+        """
+        may_have_looked = bool(self.looked_at) and now - self.next_look_at() > SAME_SECONDS
+        return self._active_at(now) if may_have_looked else self
+
     def observed(self, usage: Usage) -> Self:
         """Return the watch after a look. What has ended since the last one may have been used until its end."""
         has_ended = bool(set(self.open) - set(usage.open))

@@ -120,6 +120,7 @@ class IdleTrigger(AwsTrigger):
         return {"watch": self.watch.as_dict()}
 
     async def _result(self) -> dict[str, Any]:
+        watch = self.watch.resumed(self._runtime.time())
         async with shared_requests(self.client_key, self._runtime) as request:
-            watch, verdict = await until_due(self.watch, request, self._runtime, self.log)
+            watch, verdict = await until_due(watch, request, self._runtime, self.log)
         return {"status": verdict.value, "watch": watch.as_dict()}

@@ -34,7 +34,13 @@ class TestIdleEvening:
     def test_idle_notebooks_are_stopped_and_their_owners_warned(self) -> None:
         found = [notebook("a", "ada@example.com"), notebook("b", "ada@example.com", "a busy kernel (python3)")]
         stops = module_of("notebooks_idle_evening").stops(found)
-        assert stops == [{"notebook_instance_name": "a", "recipient": "ada@example.com"}]
+        ada = "ada@example.com"
+        assert stops == [{"notebook_instance_name": "a", "recipient": ada, "allowed_users": [ada]}]
+
+    def test_what_has_no_owner_is_kept_by_editors(self) -> None:
+        module = module_of("notebooks_idle_evening")
+        (row,) = module.stops([notebook("a", module.WITHOUT_OWNER)])
+        assert row["allowed_users"] == "editors"
 
     def test_each_owner_gets_one_mail_about_all_notebooks_in_use(self) -> None:
         found = [
@@ -90,7 +96,11 @@ class TestWeeklyReport:
         assert table.index("dear") < table.index("cheap") < table.index("&lt;none&gt;") < table.index("Total")
         assert "<td>0.50</td>" in table
         assert "<td>-</td>" in table
-        assert "<td>Total</td><td></td><td>22</td><td>6</td><td>1</td><td>14.60</td>" in table
+        assert "<td>Total</td><td></td><td>22</td><td>6</td><td>1</td><td>at least 14.60</td>" in table
+
+    def test_without_a_price_there_is_no_total(self) -> None:
+        row = {"name": "a", "type": "ml.unknown", "running": 2, "in use": 0, "unknown": 0}
+        assert module_of("notebooks_weekly_report").table({"a": row}).endswith("<td>-</td></tr></table>")
 
     def test_a_week_without_notebooks_is_a_table_without_rows(self) -> None:
         assert "<td>Total</td><td></td><td>0</td><td>0</td><td>0</td><td>0.00</td>" in module_of(

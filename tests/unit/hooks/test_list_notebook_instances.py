@@ -12,6 +12,8 @@ from airflow_sagemaker_presign.hooks.sagemaker_notebook import SageMakerNotebook
 from tests.helpers.scripted_sagemaker import ARN, Script
 
 ROW = {"NotebookInstanceName": "research", "NotebookInstanceArn": ARN, "NotebookInstanceStatus": "InService"}
+PAGE = {"MaxResults": 100}
+"""AWS's own pages have ten rows."""
 
 
 @pytest.fixture
@@ -26,9 +28,9 @@ def tagged(stubber: Any, arn: str, **tags: str) -> None:
 
 def test_all_pages_are_read_and_each_row_has_its_tags(hook: SageMakerNotebookInstanceHook, stubber: Any) -> None:
     other = {**ROW, "NotebookInstanceName": "other", "NotebookInstanceArn": f"{ARN}-other"}
-    stubber.add_response("list_notebook_instances", {"NotebookInstances": [ROW], "NextToken": "next"}, {})
+    stubber.add_response("list_notebook_instances", {"NotebookInstances": [ROW], "NextToken": "next"}, PAGE)
     tagged(stubber, ARN, owner="ada@example.com", team="research")
-    stubber.add_response("list_notebook_instances", {"NotebookInstances": [other]}, {"NextToken": "next"})
+    stubber.add_response("list_notebook_instances", {"NotebookInstances": [other]}, {**PAGE, "NextToken": "next"})
     tagged(stubber, f"{ARN}-other")
     rows = hook.list_notebook_instances()
     assert [(row["NotebookInstanceName"], row["Tags"]) for row in rows] == [
@@ -44,7 +46,7 @@ def test_all_pages_are_read_and_each_row_has_its_tags(hook: SageMakerNotebookIns
 def test_only_those_with_all_of_the_tags_are_returned(
     tags: dict[str, str], count: int, hook: SageMakerNotebookInstanceHook, stubber: Any
 ) -> None:
-    stubber.add_response("list_notebook_instances", {"NotebookInstances": [ROW]}, {"StatusEquals": "InService"})
+    stubber.add_response("list_notebook_instances", {"NotebookInstances": [ROW]}, {**PAGE, "StatusEquals": "InService"})
     tagged(stubber, ARN, team="research")
     assert len(hook.list_notebook_instances(tags=tags, status="InService")) == count
 
@@ -53,7 +55,7 @@ def test_only_those_with_all_of_the_tags_are_returned(
 def test_one_that_was_deleted_meanwhile_is_left_out(
     tags: Any, hook: SageMakerNotebookInstanceHook, stubber: Any, sagemaker: Script
 ) -> None:
-    stubber.add_response("list_notebook_instances", {"NotebookInstances": [ROW]}, {})
+    stubber.add_response("list_notebook_instances", {"NotebookInstances": [ROW]}, PAGE)
     sagemaker.refuse("list_tags", "ValidationException", "RecordNotFound")
     assert hook.list_notebook_instances(tags=tags) == []
 

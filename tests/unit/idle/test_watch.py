@@ -118,6 +118,21 @@ def test_what_ended_since_the_last_look_may_have_been_used_until_then() -> None:
     assert seen(unknown, NOW + 80 * MINUTE, idle=9 * HOUR).active_at == NOW + 80 * MINUTE
 
 
+@pytest.mark.parametrize(("after", "counts"), [(29, False), (30.9, False), (32, True), (240, True)])
+def test_a_triggerer_that_takes_over_counts_as_use_if_the_one_before_it_may_have_looked(
+    after: float, counts: bool
+) -> None:
+    began = seen(watch(idle_for=8 * HOUR), NOW, idle=HOUR)
+    resumed = began.resumed(NOW + after * MINUTE)
+    assert resumed.active_at == (NOW + after * MINUTE if counts else began.active_at)
+    warned = seen(watch(), NOW, idle=HOUR).warned(NOW)
+    assert (warned.resumed(NOW + after * MINUTE).warned_of_idle_at is None) is (after > 16)
+
+
+def test_a_trigger_that_begins_late_without_a_look_before_it_begins_as_it_is() -> None:
+    assert watch().resumed(NOW) == watch()
+
+
 def test_a_clock_behind_the_one_of_the_last_look_does_not_put_off_what_is_due() -> None:
     idle = seen(watch(), NOW, idle=45 * MINUTE)
     assert idle.verdict(NOW - 8) is Verdict.WARN
