@@ -82,6 +82,7 @@ class Machine:
         self.context: dict[str, Any] = {"ti": self.task, "dag": None, "params": {}}
         self.deferrals: list[TaskDeferred] = []
         self.on_event: Callable[[str], None] = lambda _: None
+        self.on_defer: Callable[[], None] = lambda: None
         monkeypatch.setattr(ClientKey, "connect", lambda _: hook)
         monkeypatch.setattr(hook, "close", lambda: None)
         monkeypatch.setattr(AwsTrigger, "_runtime", clock)
@@ -114,6 +115,7 @@ class Machine:
             except TaskDeferred as deferred:
                 self.deferrals.append(deferred)
                 assert len(self.deferrals) < 200, "it defers again and again"
+                self.on_defer()
                 _, arguments = deferred.trigger.serialize()
                 trigger = type(deferred.trigger)(**json.loads(json.dumps(arguments)))
 
@@ -203,6 +205,15 @@ def test_a_worker_whose_clock_differs_from_the_triggerers_needs_no_more_deferral
     assert machine.run() == "Stopped"
     assert (len(machine.deferrals), len(machine.warnings.sent)) == (2, 1)
     assert machine.clock.now >= machine.warnings.sent[0][1].stops_at
+
+
+def test_a_triggerer_that_takes_over_takes_lost_looks_for_use(
+    machine: Machine, usage: ScriptedUsage, notebook: OneNotebook
+) -> None:
+    usage.idle_since(machine.began)
+    machine.on_defer = lambda: machine.clock.advance(7200) if len(machine.deferrals) == 1 else None
+    assert machine.run() == "Stopped"
+    assert [sent[0] - machine.began for sent in machine.warnings.sent] == [(120 + 45) * MINUTE]
 
 
 def test_what_somebody_keeps_running_runs_for_as_long_again(
