@@ -104,11 +104,12 @@ with DAG(
             except WorkspaceError:
                 use = "unknown"
             found.append({"name": row["NotebookInstanceName"], "type": row["InstanceType"], "use": use})
-        if prev_start_date_success is None:
-            weeks = Variable.get(HOURS, {}, deserialize_json=True)
-        else:
+        # Not by its identity, since Airflow passes a proxy of the time, or of None.
+        if prev_start_date_success:
             # Without a default: where Airflow cannot read a Variable, it says that there is none.
             weeks = Variable.get(HOURS, deserialize_json=True)
+        else:
+            weeks = Variable.get(HOURS, {}, deserialize_json=True)
         Variable.set(HOURS, with_sample(weeks, found, pendulum.now(TIMEZONE)), serialize_json=True)
 
     sample()
