@@ -57,25 +57,26 @@ def with_sample(weeks: Weeks, sample: list[dict[str, str]], now: datetime) -> We
 
 def table(counts: dict[str, dict[str, Any]]) -> str:
     """Return the counts of a week as an HTML table, the most expensive notebook first."""
-    rows = []
+    rows: list[tuple[float | None, list[Any]]] = []
     for count in counts.values():
         price = PRICES.get(count["type"])
         cost = None if price is None else price * count["running"]
         cells = [count["name"], count["type"], count["running"], count["in use"], count["unknown"]]
-        rows.append((cost or 0, [*cells, "-" if cost is None else f"{cost:.2f}"]))
+        rows.append((cost, [*cells, "-" if cost is None else f"{cost:.2f}"]))
     head = ("Notebook", "Instance type", "Hours running", "Hours in use", "Hours unknown", "Cost")
-    lines = [cells for _, cells in sorted(rows, key=lambda row: -row[0])]
-    lines.append(["Total", "", *(sum(line[column] for line in lines) for column in (2, 3, 4)), _total(rows)])
+    lines = [cells for _, cells in sorted(rows, key=lambda row: -(row[0] or 0))]
+    total = _total([cost for cost, _ in rows])
+    lines.append(["Total", "", *(sum(line[column] for line in lines) for column in (2, 3, 4)), total])
     body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in line)}</tr>" for line in lines)
     return f"<table border=1><tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>{body}</table>"
 
 
-def _total(rows: list[tuple[float, list[Any]]]) -> str:
+def _total(costs: list[float | None]) -> str:
     """Return the sum of the costs that are known."""
-    known = [cells[-1] != "-" for _, cells in rows]
-    if rows and not any(known):
+    known = [cost for cost in costs if cost is not None]
+    if costs and not known:
         return "-"
-    return f"{'' if all(known) else 'at least '}{sum(cost for cost, _ in rows):.2f}"
+    return f"{'' if len(known) == len(costs) else 'at least '}{sum(known):.2f}"
 
 
 with DAG(

@@ -26,7 +26,7 @@ MIN_LOOK_SECONDS = 1.0
 UNKNOWN_SECONDS = 3600.0
 """Seconds after which looks that all failed end the watch."""
 
-MAX_FAILED_STOPS = 6
+MAX_FAILED_STEPS = 6
 """The number of failed steps that end a watch: looks from a worker before a warning or a stop, or stops."""
 
 SAME_SECONDS = 60.0
@@ -63,7 +63,7 @@ class IdleWatch:
     :param advice: what the reader can do about it.
     :param warned_of_idle_at: when people were warned, since it was idle; ``None``: not since something last happened.
     :param warned_of_latest_at: when people were warned of ``stop_at``.
-    :param failed_stops: how many steps have failed since something last happened: a worker's look, or the stop.
+    :param failed_steps: how many steps have failed since something last happened: a worker's look, or the stop.
     :param open: names of the kernels and terminals at the last look.
     :param kept_at: the last request to keep it running, on the clock of the machine of the launch page; 0: none.
     :param kept_read_at: when a worker last read it.
@@ -83,7 +83,7 @@ class IdleWatch:
     advice: str = ""
     warned_of_idle_at: float | None = None
     warned_of_latest_at: float | None = None
-    failed_stops: int = 0
+    failed_steps: int = 0
     open: Sequence[str] = ()
     kept_at: float = 0.0
     kept_read_at: float = 0.0
@@ -163,9 +163,9 @@ class IdleWatch:
         # A stop at the latest needs no look.
         if self.unknown_since is None or self.stop_at is not None:
             return self
-        watch = replace(self, failed_stops=self.failed_stops + 1)
-        if watch.failed_stops >= MAX_FAILED_STOPS:
-            raise watch.given_up(f"in {watch.failed_stops} looks from a worker")
+        watch = replace(self, failed_steps=self.failed_steps + 1)
+        if watch.failed_steps >= MAX_FAILED_STEPS:
+            raise watch.given_up(f"in {watch.failed_steps} looks from a worker")
         return watch
 
     def not_stopped(self, error: SageMakerUnavailable, now: float) -> Self:
@@ -174,10 +174,10 @@ class IdleWatch:
 
         :raises SageMakerUnavailable: the same error, when it was one too many.
         """
-        if self.failed_stops + 1 >= MAX_FAILED_STOPS:
+        if self.failed_steps + 1 >= MAX_FAILED_STEPS:
             raise error
         failed = self.unobserved(f"It could not be stopped: {error.problem}", error.advice.rstrip("."), now)
-        return replace(failed, failed_stops=self.failed_stops + 1)
+        return replace(failed, failed_steps=self.failed_steps + 1)
 
     def is_stale(self, now: float) -> bool:
         """Return whether the last look is too old for what is to be said about it."""
@@ -277,7 +277,7 @@ class IdleWatch:
             return watch
         # Once the latest time has come, use does not mean that the stop is not due any more.
         is_over = self.stop_at is not None and at >= self.stop_at
-        return replace(watch, warned_of_idle_at=None, failed_stops=self.failed_stops if is_over else 0)
+        return replace(watch, warned_of_idle_at=None, failed_steps=self.failed_steps if is_over else 0)
 
 
 class _Stop(NamedTuple):

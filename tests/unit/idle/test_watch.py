@@ -167,7 +167,7 @@ def test_a_worker_that_sees_less_than_the_triggerer_fails_after_its_sixth_look()
     with pytest.raises(NotebookInstanceUsageUnknown, match="in 6 looks from a worker"):
         failed.looked_in_worker()
     used = seen(asked, NOW + 3 * HOUR)
-    assert used.looked_in_worker().failed_stops == 0
+    assert used.looked_in_worker().failed_steps == 0
 
 
 @pytest.mark.parametrize("what", ["used", "kept"])
